@@ -1,0 +1,113 @@
+/**
+ * What a component says about itself. From one declaration follow the TypeScript types, the validator, the published
+ * JSON Schema, editor completion, `pipectl docs` and the reference page.
+ */
+import type { Static, TObject, TSchema } from 'typebox';
+import type { Clock, Codec, Log, Sink, Source, Step } from '../engine/ports.ts';
+import type { Expression } from '../expressions/index.ts';
+
+interface Declaration<T extends TSchema> {
+  /** The key that names it in a pipeline file: `postgres`, `filter`. */
+  readonly name: string;
+  /** One sentence for editors, `pipectl docs` and the reference. */
+  readonly summary: string;
+  /**
+   * Schema of the options below the name, built with `Type` of `./type.ts` (not the library, whose loading is slow). Every
+   * property has a `description`; defaults stand in the schema.
+   */
+  readonly options: T;
+  /** YAML that validates, as a user would write it: `postgres: { connection: serving, table: orders, key: [id] }`. */
+  readonly example: string;
+}
+
+/** Path below the component's options, for the place in an error message. */
+export type OptionPath = readonly (string | number)[];
+
+/** How a component reports what a schema can't say, and gets its expressions. The same calls serve `validate` and `run`. */
+export interface BuildContext {
+  /** Compiles an expression option. A problem is reported with its place, and an expression that is never run returned. */
+  expression(text: unknown, path: OptionPath, expected?: 'bool'): Expression;
+  /** Compiles a text option with `{...}` inside. */
+  template(text: string, path: OptionPath): Expression;
+  problem(path: OptionPath, code: string, message: string, hint?: string): void;
+  warning(path: OptionPath, code: string, message: string, hint?: string): void;
+  /** Fields of the event at this place of the pipeline; null where they are not known. */
+  readonly fields: readonly string[] | null;
+}
+
+/** Everything a running source or sink needs from the process around it. */
+export interface RuntimeContext {
+  /** Name of the component in the pipeline (`sinks[0]`'s `name`, default the kind). */
+  readonly name: string;
+  readonly pipeline: string;
+  /** Changes with every change of the pipeline's meaning. */
+  readonly pipelineHash: string;
+  readonly clock: Clock;
+  /** In [0, 1). */
+  readonly random: () => number;
+  readonly log: Log;
+  /** Options of the connection a component names or carries, already interpolated: `connection('postgres', 'serving')`. */
+  connection(kind: string, name?: string): Readonly<Record<string, unknown>>;
+  /** Directory of the pipeline file: relative paths in options start here. */
+  readonly directory: string;
+}
+
+export interface SourceContext extends RuntimeContext {
+  /** The consumer group. */
+  readonly group: string;
+  /** Stop at the end offsets seen at start. */
+  readonly untilEnd: boolean;
+  /** Read under no group and commit nothing (`--dry-run`). */
+  readonly detached: boolean;
+}
+
+export interface SinkContext extends RuntimeContext {
+  /** Fields of the event that reaches the sink; null where they are not known. */
+  readonly fields: readonly string[] | null;
+  /** True where the sink has a `version:` and `SinkBatch.versions` will be filled. */
+  readonly versioned: boolean;
+}
+
+export interface SourceDeclaration<T extends TObject = TObject> extends Declaration<T> {
+  readonly kind: 'source';
+  /** Checks the schema can't make. */
+  check?(options: Static<T>, context: BuildContext): void;
+  /** The codec that reads its values: `json`; decided by options such as `format`. */
+  codec(options: Static<T>): Promise<Codec>;
+  create(options: Static<T>, context: SourceContext): Promise<Source>;
+}
+
+/** A true word about delivery, shown by `explain` and the status view. */
+export interface Delivery {
+  readonly verdict: 'effectively once' | 'at least once';
+  readonly reason: string;
+}
+
+export interface SinkDeclaration<T extends TObject = TObject> extends Declaration<T> {
+  readonly kind: 'sink';
+  check?(options: Static<T>, context: BuildContext): void;
+  delivery(options: Static<T>): Delivery;
+  create(options: Static<T>, context: SinkContext): Promise<Sink>;
+}
+
+export interface StepDeclaration<T extends TSchema = TSchema> extends Declaration<T> {
+  readonly kind: 'step';
+  /** Compiles the step. Called by `validate` and `run` alike: problems go to the context, never thrown. */
+  create(
+    options: Static<T>,
+    context: BuildContext & { readonly name: string; readonly onError: 'dlq' | 'drop' | 'stop' },
+  ): Step;
+  /** Fields of the event after the step, from those before it; null where they are not known. */
+  fields(options: Static<T>, before: readonly string[] | null): readonly string[] | null;
+}
+
+/** Shared options of a service, named in `connections:` or written inside the component that uses them. */
+export interface ConnectionDeclaration<T extends TObject = TObject> extends Declaration<T> {
+  readonly kind: 'connection';
+}
+
+export const defineSource = <T extends TObject>(declaration: SourceDeclaration<T>): SourceDeclaration<T> => declaration;
+export const defineSink = <T extends TObject>(declaration: SinkDeclaration<T>): SinkDeclaration<T> => declaration;
+export const defineStep = <T extends TSchema>(declaration: StepDeclaration<T>): StepDeclaration<T> => declaration;
+export const defineConnection = <T extends TObject>(declaration: ConnectionDeclaration<T>): ConnectionDeclaration<T> =>
+  declaration;

@@ -1,0 +1,65 @@
+/** A pipeline file as the program sees it: interpolated, defaults filled in, one entry per component. */
+
+/** Place of a value in the file, from the root: `['steps', 0, 'filter']`. */
+export type ValuePath = readonly (string | number)[];
+
+/** One component as a pipeline uses it. */
+export interface ComponentUse {
+  /** The key that names the component: `kafka`, `filter`, `postgres`. */
+  readonly component: string;
+  /** `name:` beside it; default: the component, with a number where it occurs more than once (`filter-1`). */
+  readonly name: string;
+  /** Its options, checked against its schema, defaults filled in. */
+  readonly options: unknown;
+  /** Where the options stand: `['steps', 0, 'filter']`. */
+  readonly path: ValuePath;
+}
+
+export interface StepUse extends ComponentUse {
+  readonly onError: 'dlq' | 'drop' | 'stop';
+}
+
+export interface SinkUse extends ComponentUse {
+  /** Expression; only rows for which it is true are written. `otherwise`: rows no other `when` took. */
+  readonly when?: unknown;
+  /** Expression for what "newer" means. */
+  readonly version?: unknown;
+  /** A required sink holds the pipeline back when it is away; an optional one may fall behind. */
+  readonly required: boolean;
+}
+
+export interface ConnectionUse {
+  /** Kind of connection: `postgres`, `kafka`. */
+  readonly kind: string;
+  readonly options: Readonly<Record<string, unknown>>;
+  readonly path: ValuePath;
+}
+
+export interface PipelineDefinition {
+  /** As given on the command line. */
+  readonly file: string;
+  /** Directory of the file, absolute. */
+  readonly directory: string;
+  readonly name: string;
+  readonly description: string | null;
+  readonly group: string;
+  readonly source: ComponentUse;
+  readonly time: {
+    /** Expression for the event time; null: the record's timestamp. */
+    readonly field: unknown;
+    /** Unit of `field` where it is a number. */
+    readonly unit: 's' | 'ms' | 'us' | null;
+    /** Further ahead of the clock than this is a dead letter; null: off. */
+    readonly aheadMs: number | null;
+  };
+  readonly steps: readonly StepUse[];
+  readonly sinks: readonly SinkUse[];
+  /** Exactly one of them: a topic for a Kafka source, a file for a file source. */
+  readonly dlq: { readonly topic: string } | { readonly file: string };
+  /** Micro-batching: an epoch at most this often; null: as soon as there is something. */
+  readonly batchEveryMs: number | null;
+  readonly connections: Readonly<Record<string, ConnectionUse>>;
+  readonly vars: Readonly<Record<string, unknown>>;
+  /** Values that must never be printed, for redaction. */
+  readonly secrets: readonly string[];
+}

@@ -1,0 +1,442 @@
+/**
+ * The loop of a sink stage: gather an epoch, transform it, write it. While epoch n is being written, epoch n+1 is
+ * gathered and transformed; writes never overlap. The sinks' own positions say where reading starts, so whatever
+ * crashes, nothing is lost and nothing counts twice.
+ */
+import { SinkCount, StageCount } from './account.ts';
+import { backoffMs } from './backoff.ts';
+import {
+  DeliveryAbandoned,
+  type DeliveryOptions,
+  type RouteHealth,
+  deliver,
+  newRouteHealth,
+  retrying,
+} from './delivery.ts';
+import { type Epoch, type Program, transform } from './epoch.ts';
+import { RecentHistogram } from './histogram.ts';
+import {
+  type AssignedPartition,
+  type Assignment,
+  type Chunk,
+  type Clock,
+  type DeadLetter,
+  type DeadLetterQueue,
+  Fenced,
+  type GatherLimits,
+  type Log,
+  type Partition,
+  type Source,
+  type SourceEvent,
+  SourceFailed,
+} from './ports.ts';
+
+export interface StageOptions {
+  readonly program: Program;
+  readonly source: Source;
+  readonly deadLetters: DeadLetterQueue;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly log: Log;
+  readonly limits: GatherLimits;
+  /** Micro-batching: begin an epoch at most this often; null: as soon as there is something. */
+  readonly batchEveryMs: number | null;
+  readonly onDeadLetters: (letters: readonly DeadLetter[]) => void;
+}
+
+export type StageState = 'starting' | 'rebalancing' | 'running' | 'draining' | 'stopped' | 'failed';
+
+/** Where one owned partition stands. */
+export interface PartitionProgress {
+  readonly partition: Partition;
+  /** Next offset to be written by all sinks. */
+  position: number;
+  /** Records sealed since the assignment. */
+  records: number;
+  /** Timestamp of the last record that was written; null before the first. */
+  lastTimestampMs: number | null;
+}
+
+/** Counters and states of a running stage, updated in place; a reader takes what it needs when it needs it. */
+export interface StageReport {
+  state: StageState;
+  read: number;
+  /** Records gathered in epochs that are not sealed yet. */
+  pending: number;
+  epochs: number;
+  rebalances: number;
+  readonly stages: readonly StageCount[];
+  readonly sinks: readonly SinkCount[];
+  readonly health: readonly RouteHealth[];
+  readonly endToEnd: RecentHistogram;
+  /** Per sink, `write` to `commit`, in ms. */
+  readonly writeMs: readonly RecentHistogram[];
+  partitions: ReadonlyMap<Partition, PartitionProgress>;
+}
+
+/** At most this often the group's offsets are committed where every sink keeps its own position: they are for display. */
+const DISPLAY_COMMIT_EVERY_MS = 500;
+
+interface Delivery {
+  readonly epoch: Epoch;
+  /** Resolves to what went wrong, or undefined. Never rejects, so that nobody has to be waiting for it. */
+  readonly done: Promise<unknown>;
+  failed: boolean;
+}
+
+export class Stage {
+  readonly report: StageReport;
+  readonly #options: StageOptions;
+  readonly #delivery: DeliveryOptions;
+  /** Aborted by `stop`: gather no more, finish what is begun. */
+  readonly #stopping = new AbortController();
+  /** Aborted when retrying is pointless: the drain's deadline passed. */
+  readonly #givingUp = new AbortController();
+  /** Aborted when the epoch in delivery belongs to a former generation. */
+  #abandon = new AbortController();
+  #inDelivery: Delivery | undefined;
+  /** The call of `source.next` that is under way, and what it brought. */
+  #listening = false;
+  #arrived: { event: SourceEvent } | { error: unknown } | undefined;
+  /** Ends the loop's wait: something arrived, a delivery failed, or the run is to stop. */
+  #wake: () => void = () => undefined;
+  #generation = 0;
+  #fencedInARow = 0;
+  /** Where sinks that keep no positions go on; they skip what lies below while others catch up. */
+  #floors: ReadonlyMap<Partition, number> = new Map();
+  #commitAtMs = Number.NEGATIVE_INFINITY;
+  #commitPlanned = false;
+  #committing: Promise<void> = Promise.resolve();
+
+  constructor(options: StageOptions) {
+    const { program, clock } = options;
+    this.#options = options;
+    this.report = {
+      state: 'starting',
+      read: 0,
+      pending: 0,
+      epochs: 0,
+      rebalances: 0,
+      stages: [new StageCount(), ...program.steps.map(() => new StageCount())],
+      sinks: program.routes.map(() => new SinkCount()),
+      health: program.routes.map(newRouteHealth),
+      endToEnd: new RecentHistogram(6, 10_000),
+      writeMs: program.routes.map(() => new RecentHistogram(6, 10_000)),
+      partitions: new Map(),
+    };
+    this.#delivery = {
+      ...options,
+      routes: program.routes,
+      health: this.report.health,
+      onWritten: (index, records, elapsedMs) => {
+        const nowMs = clock.now();
+        const endToEnd = this.report.endToEnd.at(nowMs);
+        for (const record of records) endToEnd.add(nowMs - record.raw.timestampMs);
+        this.report.writeMs[index]!.at(nowMs).add(elapsedMs);
+      },
+    };
+  }
+
+  /**
+   * Runs until the source has ended or `stop` was called, then drains. Opens the sinks; closes source and sinks in any
+   * case. Rejects with what stopped the pipeline.
+   */
+  async run(): Promise<void> {
+    const { source, program } = this.#options;
+    try {
+      for (const { sink } of program.routes) {
+        await this.#retrying(`connecting to ${sink.name}`, () => sink.open(), this.#stopping.signal);
+      }
+      await source.start();
+      await this.#loop();
+      this.report.state = 'draining';
+      await this.#settle();
+      await this.#commitGroup();
+      this.report.state = 'stopped';
+    } catch (error) {
+      if (error instanceof DeliveryAbandoned && this.#stopping.signal.aborted) this.report.state = 'stopped';
+      else this.report.state = 'failed';
+      throw error;
+    } finally {
+      this.#abandon.abort();
+      await this.#inDelivery?.done;
+      await Promise.all([source.close(), ...program.routes.map(({ sink }) => sink.close())]);
+    }
+  }
+
+  /** Stops gathering; what was gathered is still written and committed. */
+  stop(): void {
+    this.#stopping.abort();
+    this.#wake();
+  }
+
+  /** Ends retries too: an epoch that can't be written now stays unwritten and is read again by the next run. */
+  giveUp(): void {
+    this.stop();
+    this.#givingUp.abort();
+    this.#abandon.abort();
+  }
+
+  async #loop(): Promise<void> {
+    const { clock, batchEveryMs, limits } = this.#options;
+    let full = false;
+    let begunMs = Number.NEGATIVE_INFINITY;
+    while (!this.#stopping.signal.aborted) {
+      if (batchEveryMs !== null && !full)
+        await clock.sleep(Math.max(0, begunMs + batchEveryMs - clock.now()), this.#stopping.signal);
+      const event = await this.#next();
+      if (event === 'stopping') return;
+      if (event === 'delivery failed') {
+        await this.#recover();
+        continue;
+      }
+      switch (event.kind) {
+        case 'ended':
+          return;
+        case 'assigned':
+          await this.#takeOver(event.assignment);
+          break;
+        case 'records':
+          begunMs = clock.now();
+          full = await this.#process(event.generation, event.chunks, limits);
+          break;
+      }
+    }
+  }
+
+  /** The source's next event, or why there is none to wait for. */
+  async #next(): Promise<SourceEvent | 'stopping' | 'delivery failed'> {
+    for (;;) {
+      if (this.#stopping.signal.aborted) return 'stopping';
+      if (this.#inDelivery?.failed) return 'delivery failed';
+      const arrived = this.#arrived;
+      this.#arrived = undefined;
+      if (arrived && 'error' in arrived) throw arrived.error;
+      if (arrived) return arrived.event;
+      // Not Promise.race: its reactions would pile up on every promise that lives as long as the run.
+      const woken = new Promise<void>((resolve) => (this.#wake = resolve));
+      this.#listen();
+      await woken;
+    }
+  }
+
+  #listen(): void {
+    if (this.#listening) return;
+    this.#listening = true;
+    const arrive = (arrived: { event: SourceEvent } | { error: unknown }) => {
+      this.#listening = false;
+      this.#arrived = arrived;
+      this.#wake();
+    };
+    this.#options.source.next(this.#options.limits).then(
+      (event) => arrive({ event }),
+      (error: unknown) => arrive({ error }),
+    );
+  }
+
+  /** Transforms one epoch and starts its delivery as soon as the former one is sealed. Tells whether it was full. */
+  async #process(generation: number, chunks: readonly Chunk[], limits: GatherLimits): Promise<boolean> {
+    if (generation !== this.#generation)
+      throw new Error(`records of generation ${generation} came in generation ${this.#generation}`);
+    const { program, clock } = this.#options;
+    const gathered = chunks.reduce((sum, chunk) => sum + chunk.records.length, 0);
+    this.report.pending += gathered;
+    const epoch = await transform(program, generation, chunks, this.#floors, clock);
+    const prepared = program.routes.map(({ sink }, i) => {
+      const { records, versions } = epoch.batches[i]!;
+      return sink.prepare({ records, ranges: epoch.ranges, ...(versions && { versions }) });
+    });
+    for (const [i, batch] of epoch.batches.entries()) this.report.health[i]!.pendingRows += batch.records.length;
+    const failed = await this.#former();
+    if (failed) {
+      this.#forget(epoch);
+      await this.#recover();
+      return false;
+    }
+    const delivery: Delivery = {
+      epoch,
+      failed: false,
+      done: this.#deliver(epoch, prepared, () => (delivery.failed = true)),
+    };
+    this.#inDelivery = delivery;
+    return gathered >= limits.recordsMax || epoch.bytes >= limits.bytesMax;
+  }
+
+  async #deliver(epoch: Epoch, prepared: readonly unknown[], fail: () => void): Promise<unknown> {
+    try {
+      await deliver(epoch, prepared, this.#delivery, this.#abandon.signal);
+    } catch (error) {
+      fail();
+      this.#wake();
+      return error ?? new Error('the delivery failed without an error');
+    }
+    this.#seal(epoch);
+    return undefined;
+  }
+
+  /** The epoch is written everywhere: its counts become part of the account, its positions those of the pipeline. */
+  #seal(epoch: Epoch): void {
+    const { report } = this;
+    report.epochs++;
+    report.read += epoch.read;
+    for (const [i, count] of epoch.stages.entries()) report.stages[i]!.add(count);
+    for (const [i, batch] of epoch.batches.entries()) report.sinks[i]!.add(batch.count);
+    for (const { partition, to, records, lastTimestampMs } of epoch.ranges) {
+      const progress = report.partitions.get(partition);
+      if (!progress) continue;
+      progress.position = to;
+      progress.records += records;
+      progress.lastTimestampMs = lastTimestampMs ?? progress.lastTimestampMs;
+    }
+    this.#forget(epoch);
+    this.#fencedInARow = 0;
+    this.#planCommit();
+  }
+
+  /** The epoch is no longer pending: it was sealed, or it is undone and will be read again. */
+  #forget(epoch: Epoch): void {
+    this.report.pending -= epoch.read;
+    for (const [i, batch] of epoch.batches.entries()) this.report.health[i]!.pendingRows -= batch.records.length;
+  }
+
+  /** Waits for the delivery that is under way; tells whether it failed (it then stays for `#recover`). */
+  async #former(): Promise<boolean> {
+    if ((await this.#inDelivery?.done) !== undefined) return true;
+    this.#inDelivery = undefined;
+    return false;
+  }
+
+  /** Waits for the delivery that is under way and throws what it failed with. */
+  async #settle(): Promise<void> {
+    const delivery = this.#inDelivery;
+    this.#inDelivery = undefined;
+    const error = await delivery?.done;
+    if (error === undefined) return;
+    this.#forget(delivery!.epoch);
+    throw error;
+  }
+
+  /** After a failed delivery: a fenced sink means asking who owns the partitions; anything else ends the run. */
+  async #recover(): Promise<void> {
+    try {
+      await this.#settle();
+    } catch (error) {
+      if (!(error instanceof Fenced)) throw error;
+      this.#options.log.warn('fenced', `${error.message}; asking the coordinator what is still ours`);
+      this.report.state = 'rebalancing';
+      this.#fencedInARow++;
+      await this.#options.clock.sleep(backoffMs(this.#fencedInARow, this.#options.random()), this.#stopping.signal);
+      await this.#options.source.reassign();
+    }
+  }
+
+  /** Ends what belongs to the former generation, claims the partitions at every sink and starts at the lowest position. */
+  async #takeOver(assignment: Assignment): Promise<void> {
+    const { source, log } = this.#options;
+    const { report } = this;
+    if (report.state !== 'starting') report.rebalances++;
+    report.state = this.#generation === 0 ? 'starting' : 'rebalancing';
+    // A batch that is being written may still land; one that waits for its next try is given up.
+    this.#abandon.abort();
+    try {
+      await this.#settle();
+    } catch (error) {
+      if (!(error instanceof Fenced || error instanceof DeliveryAbandoned)) throw error;
+    }
+    this.#abandon = new AbortController();
+    if (this.#givingUp.signal.aborted) this.#abandon.abort();
+    this.#generation = assignment.generation;
+    const positions = await this.#claim(assignment);
+    report.partitions = new Map(
+      [...positions].map(([partition, position]) => [
+        partition,
+        { partition, position, records: 0, lastTimestampMs: null },
+      ]),
+    );
+    source.begin(assignment.generation, positions);
+    report.state = 'running';
+    log.info('assigned', `owns ${assignment.partitions.length} partitions`, {
+      generation: assignment.generation,
+      partitions: assignment.partitions.length,
+    });
+  }
+
+  async #claim(assignment: Assignment): Promise<ReadonlyMap<Partition, number>> {
+    const partitions = assignment.partitions.map(({ partition }) => partition);
+    const stored: ReadonlyMap<Partition, number>[] = [];
+    for (const { sink } of this.#options.program.routes) {
+      if (!sink.storesPositions) continue;
+      stored.push(
+        await this.#retrying(
+          `claiming partitions at ${sink.name}`,
+          () => sink.claim(partitions),
+          this.#stopping.signal,
+        ),
+      );
+    }
+    const anyWithout = this.#options.program.routes.some(({ sink }) => !sink.storesPositions);
+    const floors = new Map<Partition, number>();
+    const positions = new Map<Partition, number>();
+    for (const assigned of assignment.partitions) {
+      const { partition, committed, initial } = assigned;
+      const known = stored.map((of) => of.get(partition) ?? initial);
+      if (anyWithout) {
+        floors.set(partition, committed ?? initial);
+        known.push(committed ?? initial);
+      }
+      positions.set(partition, checked(assigned, Math.min(...known)));
+    }
+    this.#floors = floors;
+    return positions;
+  }
+
+  async #retrying<T>(doing: string, attempt: () => Promise<T>, signal: AbortSignal): Promise<T> {
+    return retrying(this.#options, signal, undefined, 'sink_unavailable', doing, attempt);
+  }
+
+  /** Commits soon: after every epoch where a sink relies on the group's offsets, else at intervals, for display. */
+  #planCommit(): void {
+    const { program, clock } = this.#options;
+    if (this.#commitPlanned) return;
+    const display = program.routes.every(({ sink }) => sink.storesPositions);
+    const waitMs = display ? this.#commitAtMs + DISPLAY_COMMIT_EVERY_MS - clock.now() : 0;
+    if (waitMs <= 0) {
+      void this.#commitGroup();
+      return;
+    }
+    this.#commitPlanned = true;
+    void clock.sleep(waitMs, this.#stopping.signal).then(() => {
+      this.#commitPlanned = false;
+      return this.#commitGroup();
+    });
+  }
+
+  #commitGroup(): Promise<void> {
+    this.#commitAtMs = this.#options.clock.now();
+    const generation = this.#generation;
+    const positions = new Map([...this.report.partitions].map(([partition, { position }]) => [partition, position]));
+    // One at a time and in order: a later commit must not be overtaken by an earlier one.
+    this.#committing = this.#committing.then(async () => {
+      if (positions.size > 0) await this.#options.source.commit(generation, positions);
+    });
+    return this.#committing;
+  }
+}
+
+/** The position to begin at, once it is certain that the log still holds it. A silent reset would lose records. */
+function checked({ partition, logStart, logEnd }: AssignedPartition, position: number): number {
+  const name = `${partition.topic} partition ${partition.partition}`;
+  if (position < logStart) {
+    throw new SourceFailed(
+      'data_loss',
+      `${name}: the next record to write is ${position}, but the log begins at ${logStart}: ${logStart - position} records were deleted before they were written`,
+    );
+  }
+  if (position > logEnd) {
+    throw new SourceFailed(
+      'position_beyond_end',
+      `${name}: the next record to write is ${position}, but the log ends at ${logEnd}: it is not the log these positions belong to`,
+    );
+  }
+  return position;
+}

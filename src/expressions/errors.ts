@@ -1,0 +1,87 @@
+/** What can be wrong with an expression: a problem when it is read, an `EvaluationError` when it runs. */
+
+export type ProblemCode =
+  | 'syntax'
+  | 'not_an_expression'
+  | 'not_a_field'
+  | 'unknown_name'
+  | 'unknown_field'
+  | 'unknown_function'
+  | 'wrong_arguments'
+  | 'type_mismatch'
+  | 'bad_literal'
+  | 'too_large';
+
+/** `start` and `end` are offsets into the expression's text; `hint` says what to write instead. */
+export interface ExpressionProblem {
+  readonly code: ProblemCode;
+  readonly message: string;
+  readonly hint?: string;
+  readonly start: number;
+  readonly end: number;
+}
+
+/** Leaves the parser at the first syntax error. */
+export class SyntaxProblem extends Error {
+  readonly problem: ExpressionProblem;
+  constructor(problem: ExpressionProblem) {
+    super(problem.message);
+    this.problem = problem;
+  }
+}
+
+export type EvaluationCode =
+  | 'field_missing'
+  | 'null_operand'
+  | 'type_mismatch'
+  | 'overflow'
+  | 'division_by_zero'
+  | 'invalid_argument'
+  | 'too_large';
+
+/**
+ * An expression could not be evaluated on this record. The message holds paths and types, never values of fields or
+ * vars. `path` is what could not be read or used; `field` the field being computed, where `map` or `set` computes several.
+ */
+export class EvaluationError extends Error {
+  override readonly name = 'EvaluationError';
+  readonly code: EvaluationCode;
+  readonly path: string | undefined;
+  readonly field: string | undefined;
+  constructor(code: EvaluationCode, message: string, path?: string, field?: string) {
+    super(message);
+    this.code = code;
+    this.path = path;
+    this.field = field;
+  }
+}
+
+/** The closest of `candidates` for "did you mean", undefined when none is near. */
+export function closest(word: string, candidates: Iterable<string>): string | undefined {
+  let best: string | undefined;
+  let bestDistance = Math.max(1, Math.floor(word.length / 3)) + 1;
+  const lower = word.toLowerCase();
+  for (const candidate of candidates) {
+    if (Math.abs(candidate.length - word.length) >= bestDistance) continue;
+    const distance = editDistance(lower, candidate.toLowerCase());
+    if (distance < bestDistance) [best, bestDistance] = [candidate, distance];
+  }
+  return best;
+}
+
+/** Insertions, deletions, replacements and swaps of neighbours (optimal string alignment). */
+function editDistance(a: string, b: string): number {
+  let before: number[] = [];
+  let previous = Array.from({ length: b.length + 1 }, (_, j) => j);
+  for (let i = 1; i <= a.length; i++) {
+    const row = [i];
+    for (let j = 1; j <= b.length; j++) {
+      let cost = Math.min(row[j - 1]! + 1, previous[j]! + 1, previous[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1));
+      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]) cost = Math.min(cost, before[j - 2]! + 1);
+      row.push(cost);
+    }
+    before = previous;
+    previous = row;
+  }
+  return previous[b.length]!;
+}

@@ -1,0 +1,161 @@
+/**
+ * From a definition to what runs: steps compiled, sinks routed, every expression checked. `validate` and `run` build the
+ * same plan, so what one accepts the other can run. No I/O.
+ */
+import { createHash } from 'node:crypto';
+import type { BuildContext, Delivery, SinkDeclaration, SourceDeclaration } from '../declaration/component.ts';
+import { type Components, components } from '../definition/components.ts';
+import type { LoadedPipeline } from '../definition/load.ts';
+import type { PipelineDefinition, SinkUse, ValuePath } from '../definition/pipeline.ts';
+import type { ProblemList } from '../definition/problems.ts';
+import type { PlannedStep, Route } from '../engine/epoch.ts';
+import type { Clock } from '../engine/ports.ts';
+import { type Expression, compileExpression, compileTemplate } from '../expressions/index.ts';
+import { eventTimeStep } from './event-time.ts';
+
+/** One sink with what decides which rows it gets; the sink itself is made when the pipeline runs. */
+export interface PlannedSink extends Omit<Route, 'sink'> {
+  readonly use: SinkUse;
+  readonly declaration: SinkDeclaration;
+  /** Fields of the events that reach it; null where they are not known. */
+  readonly fields: readonly string[] | null;
+  readonly delivery: Delivery;
+}
+
+export interface Plan {
+  readonly definition: PipelineDefinition;
+  /** Changes with every change of what the pipeline does; not with where its services are. */
+  readonly hash: string;
+  readonly source: SourceDeclaration;
+  readonly steps: readonly PlannedStep[];
+  readonly sinks: readonly PlannedSink[];
+}
+
+/** Compiles a loaded pipeline. Problems go to `loaded.problems`; null when there are errors. */
+export async function planPipeline(
+  loaded: LoadedPipeline,
+  clock: Pick<Clock, 'now'> = { now: () => Date.now() },
+  known: Components = components,
+): Promise<Plan | null> {
+  const { definition, problems } = loaded;
+  if (definition === null) return null;
+  const named = <T extends { readonly name: string }>(list: readonly T[], name: string): T =>
+    list.find((component) => component.name === name)!;
+
+  const source = named(known.sources, definition.source.component);
+  const builder = new Builder(problems, definition.vars);
+  source.check?.(definition.source.options as never, builder.context(definition.source.path, null));
+
+  const steps: PlannedStep[] = [];
+  const { field, unit, aheadMs } = definition.time;
+  if (field !== null && field !== undefined) {
+    const expression = builder.context(['time', 'field'], null).expression(field, []);
+    steps.push(eventTimeStep({ field: expression, unit, aheadMs }, clock));
+  }
+  let fields: readonly string[] | null = null;
+  for (const use of definition.steps) {
+    const declaration = named(known.steps, use.component);
+    const context = { ...builder.context(use.path, fields), name: use.name, onError: use.onError };
+    steps.push({ stage: `step:${use.name}`, step: declaration.create(use.options as never, context) });
+    fields = declaration.fields(use.options as never, fields);
+  }
+
+  const sinks = definition.sinks.map((use): PlannedSink => {
+    const declaration = named(known.sinks, use.component);
+    // `when` and `version` stand beside the component.
+    const beside = builder.context(use.path.slice(0, -1), fields);
+    const otherwise = use.when === 'otherwise';
+    const when = use.when === undefined || otherwise ? null : beside.expression(use.when, ['when'], 'bool');
+    const version = use.version === undefined ? null : beside.expression(use.version, ['version']);
+    declaration.check?.(use.options as never, builder.context(use.path, fields));
+    return {
+      use,
+      declaration,
+      fields,
+      otherwise,
+      when: when && ((record) => when.evaluate(record as Scope) === true),
+      version: version && ((record) => version.evaluate(record as Scope)),
+      delivery: declaration.delivery(use.options as never),
+    };
+  });
+  checkOtherwise(definition, problems);
+  return problems.hasErrors ? null : { definition, hash: hashOf(definition), source, steps, sinks };
+}
+
+type Scope = Parameters<Expression['evaluate']>[0];
+
+/** Makes the contexts through which components compile expressions and report problems with their place. */
+class Builder {
+  readonly #problems: ProblemList;
+  readonly #vars: Readonly<Record<string, unknown>>;
+
+  constructor(problems: ProblemList, vars: Readonly<Record<string, unknown>>) {
+    this.#problems = problems;
+    this.#vars = vars;
+  }
+
+  context(base: ValuePath, fields: readonly string[] | null): BuildContext {
+    const problems = this.#problems;
+    const options = { vars: this.#vars };
+    const settle = (compiled: ReturnType<typeof compileExpression>, path: ValuePath): Expression => {
+      if (compiled.ok) return compiled.expression;
+      for (const { code, message, hint, start, end } of compiled.problems) {
+        problems.at([...base, ...path], code, message, { span: { start, end }, ...(hint !== undefined && { hint }) });
+      }
+      return neverRun;
+    };
+    return {
+      fields,
+      expression: (text, path, expected) => {
+        const expression = settle(compileExpression(text, options), path);
+        if (expected === 'bool' && expression.type !== 'bool' && expression.type !== 'dyn') {
+          problems.at(
+            [...base, ...path],
+            'not_a_condition',
+            `this must give true or false, but gives ${String(expression.type)}`,
+          );
+        }
+        return expression;
+      },
+      template: (text, path) => settle(compileTemplate(text, options), path),
+      problem: (path, code, message, hint) =>
+        problems.at([...base, ...path], code, message, { ...(hint !== undefined && { hint }) }),
+      warning: (path, code, message, hint) =>
+        problems.at([...base, ...path], code, message, { severity: 'warning', ...(hint !== undefined && { hint }) }),
+    };
+  }
+}
+
+/** Stands in for an expression that did not compile, so that checking can go on to the next problem. */
+const neverRun: Expression = (() => {
+  const compiled = compileExpression(null, {});
+  if (!compiled.ok) throw new Error('null must compile');
+  return { ...compiled.expression, type: 'dyn' };
+})();
+
+function checkOtherwise({ sinks }: PipelineDefinition, problems: ProblemList): void {
+  const otherwise = sinks.filter(({ when }) => when === 'otherwise');
+  for (const { path } of otherwise.slice(1)) {
+    problems.at([...path.slice(0, -1), 'when'], 'otherwise_twice', 'another sink takes `otherwise` already', {
+      hint: 'give one of them a condition of its own',
+    });
+  }
+  if (otherwise.length > 0 && !sinks.some(({ when }) => when !== undefined && when !== 'otherwise')) {
+    problems.at(
+      [...otherwise[0]!.path.slice(0, -1), 'when'],
+      'otherwise_alone',
+      'no other sink has a `when`, so `otherwise` takes every row',
+      {
+        severity: 'warning',
+      },
+    );
+  }
+}
+
+function hashOf({ source, time, steps, sinks, vars, secrets }: PipelineDefinition): string {
+  const open = Object.fromEntries(Object.entries(vars).filter(([, value]) => !secrets.includes(String(value))));
+  const meaning = JSON.stringify([source, time, steps, sinks, open], (_, value: unknown) =>
+    typeof value === 'bigint' ? String(value) : value,
+  );
+  return createHash('sha256').update(meaning).digest('hex').slice(0, 16);
+}

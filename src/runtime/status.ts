@@ -1,0 +1,138 @@
+/**
+ * The one picture of a running pipeline. The status view, plain lines, JSON lines and metrics are all made from it, so
+ * they can't disagree. Plain data: rates are per second, times are milliseconds, unknown is null and never -1.
+ */
+export type RunState =
+  | 'starting'
+  | 'rebalancing'
+  | 'running'
+  | 'back-pressured'
+  | 'sink down'
+  | 'fenced'
+  | 'draining'
+  | 'stopped'
+  | 'failed';
+
+export interface StageStatus {
+  /** `produced`, `decode`, `timestamp`, then the steps by name. */
+  readonly name: string;
+  readonly kind: string;
+  /** Null where the stage has none (`produced` has only `out`). */
+  readonly inPerSecond: number | null;
+  readonly outPerSecond: number | null;
+  readonly filteredPerSecond: number | null;
+  readonly deadPerSecond: number | null;
+  /** Totals since start, in records. */
+  readonly in: number;
+  readonly out: number;
+  readonly filtered: number;
+  readonly dropped: number;
+  readonly dead: number;
+  /** Records a step made out of one (explode), beyond the one it was given. */
+  readonly added: number;
+  /** Share of wall time spent in it, 0 to 1. */
+  readonly busy: number;
+}
+
+export type Verdict = 'OK' | 'WARN' | 'STALL';
+
+export interface PartitionStatus {
+  readonly topic: string;
+  readonly partition: number;
+  readonly owner: string;
+  /** Next offset to be written. */
+  readonly position: number;
+  readonly end: number | null;
+  readonly lag: number | null;
+  readonly lagChangePerSecond: number | null;
+  /** Age of the next record to be processed: how far behind the partition is in time; 0 without lag. */
+  readonly behindMs: number | null;
+  readonly inPerSecond: number;
+  /** Time until the lag is gone at the present rates; null when it does not fall. */
+  readonly catchUpMs: number | null;
+  readonly verdict: Verdict;
+  /** A few words after the verdict: `hot: 24% of all`, `idle 4m10s`. */
+  readonly note: string;
+}
+
+export interface SinkStatus {
+  readonly name: string;
+  readonly required: boolean;
+  readonly rowsPerSecond: number;
+  /** Mean rows a batch, of the recent ones. */
+  readonly batchRows: number | null;
+  readonly writeP95Ms: number | null;
+  readonly retries: number;
+  /** Rows gathered for it and not yet written. */
+  readonly behindRows: number;
+  readonly state: 'OK' | 'RETRYING' | 'DOWN' | 'FENCED';
+  /** Cause and next try: `ECONNREFUSED, next in 22 s`. Without secrets. */
+  readonly note: string;
+  /** Totals since start, in rows: offered = written + the rest + pending. */
+  readonly offered: number;
+  readonly written: number;
+  readonly superseded: number;
+  readonly skippedOffset: number;
+  readonly skippedVersion: number;
+  readonly excluded: number;
+  readonly rejected: number;
+}
+
+export interface DeadLetterCause {
+  readonly fingerprint: string;
+  readonly count: number;
+  readonly perSecond: number;
+  readonly stage: string;
+  readonly code: string;
+  readonly message: string;
+  readonly firstAtMs: number;
+  readonly lastAtMs: number;
+}
+
+export interface Account {
+  readonly read: number;
+  readonly filtered: number;
+  readonly dropped: number;
+  readonly dead: number;
+  readonly added: number;
+  readonly delivered: number;
+  readonly pending: number;
+  /** Must be 0: read + added - everything else. */
+  readonly difference: number;
+}
+
+export interface StatusEvent {
+  readonly atMs: number;
+  readonly level: 'info' | 'warn' | 'error';
+  readonly code: string;
+  readonly message: string;
+}
+
+export interface StatusSnapshot {
+  readonly pipeline: string;
+  readonly environment: string | null;
+  readonly state: RunState;
+  readonly startedAtMs: number;
+  readonly atMs: number;
+  /** `shop.orders.placed.v1 (json)`. */
+  readonly source: string;
+  readonly members: number | null;
+  /** Per sink, in words: `effectively once`. */
+  readonly delivery: readonly { readonly sink: string; readonly verdict: string }[];
+  readonly stages: readonly StageStatus[];
+  /** From the record's timestamp to the sink's acknowledgement, of the last minute. */
+  readonly endToEnd: { readonly p50Ms: number | null; readonly p95Ms: number | null; readonly p99Ms: number | null };
+  readonly account: Account;
+  readonly partitions: readonly PartitionStatus[];
+  readonly lag: number | null;
+  readonly lagChangePerSecond: number | null;
+  readonly sinks: readonly SinkStatus[];
+  readonly deadLetters: {
+    readonly total: number;
+    readonly perSecond: number;
+    readonly destination: string;
+    readonly causes: readonly DeadLetterCause[];
+  };
+  /** Newest first. */
+  readonly events: readonly StatusEvent[];
+}

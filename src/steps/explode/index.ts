@@ -1,0 +1,53 @@
+import { defineStep } from '../../declaration/component.ts';
+import { expression } from '../../declaration/options.ts';
+import type { EventRecord } from '../../engine/ports.ts';
+import { StreamRecord } from '../../engine/record.ts';
+import { recordFailed } from '../failure.ts';
+import { notAnObject, objectEvent } from '../fields.ts';
+
+export const explode = defineStep({
+  kind: 'step',
+  name: 'explode',
+  summary:
+    'Makes one event of each element of a list: the element in `event.item`, its number from 0 in `event.index`, and the other fields as they were. A record whose list is empty or null is filtered.',
+  options: expression({ description: 'The list: an expression that gives one.' }),
+  example: 'explode: event.lines',
+
+  create(list, context) {
+    const elements = context.expression(list, []);
+    return {
+      name: context.name,
+      kind: 'explode',
+      expands: true,
+      apply(records, outcomes) {
+        const out: EventRecord[] = [];
+        for (const record of records) {
+          const parent = objectEvent(record.event);
+          if (parent === undefined) {
+            outcomes.dead(record, notAnObject.code, notAnObject.message);
+            continue;
+          }
+          let found: unknown;
+          try {
+            found = elements.evaluate(record);
+          } catch (error) {
+            recordFailed(context.name, context.onError, record, error, outcomes);
+            continue;
+          }
+          if (found === null || (Array.isArray(found) && found.length === 0)) {
+            outcomes.filtered(record);
+          } else if (!Array.isArray(found)) {
+            outcomes.dead(record, 'type_mismatch', `${elements.text} is not a list`);
+          } else {
+            for (const [index, item] of found.entries()) {
+              out.push((record as StreamRecord).forElement(index, { ...parent, item: item as unknown, index }));
+            }
+          }
+        }
+        return out;
+      },
+    };
+  },
+
+  fields: (_, before) => before && [...new Set([...before, 'item', 'index'])],
+});

@@ -1,0 +1,35 @@
+import type { BuildContext } from '../declaration/component.ts';
+import { expression } from '../declaration/options.ts';
+import { Type } from '../declaration/type.ts';
+import type { Expression } from '../expressions/index.ts';
+
+/** Options of a step that computes fields: name to expression. */
+export const computedFields = (description: string) =>
+  Type.Record(Type.String(), expression({ description: 'The expression that gives the field.' }), {
+    description,
+    minProperties: 1,
+  });
+
+/** Options of a step that names fields of the event. */
+export const fieldNames = (description: string) =>
+  Type.Array(Type.String({ minLength: 1 }), { description, minItems: 1, uniqueItems: true });
+
+/** Compiles every field of `computedFields`. */
+export function compileFields(
+  fields: Readonly<Record<string, unknown>>,
+  context: Pick<BuildContext, 'expression'>,
+): Record<string, Expression> {
+  return Object.fromEntries(Object.entries(fields).map(([name, text]) => [name, context.expression(text, [name])]));
+}
+
+/** The event as an object whose fields can be changed; undefined where it is not one. */
+export function objectEvent(event: unknown): Record<string, unknown> | undefined {
+  return typeof event === 'object' && event !== null && !Array.isArray(event)
+    ? (event as Record<string, unknown>)
+    : undefined;
+}
+
+export const notAnObject = {
+  code: 'type_mismatch',
+  message: 'the event is not an object, so it has no fields',
+} as const;

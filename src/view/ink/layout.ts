@@ -1,0 +1,57 @@
+/** The panels in the order in which they stand. */
+export const PANELS = ['stages', 'partitions', 'sinks', 'deadLetters', 'events'] as const;
+export type Panel = (typeof PANELS)[number];
+
+/** Rows of a panel, its title included. */
+export interface PanelSize {
+  /** With fewer the panel is left out. */
+  readonly min: number;
+  /** With more there would be nothing to show. */
+  readonly want: number;
+}
+
+/** What a low screen does without first: what the first line says anyway, then what tells least. */
+const LEFT_OUT_FIRST: readonly Panel[] = ['events', 'deadLetters', 'stages', 'partitions', 'sinks'];
+/** Who gets the next row that is free. */
+const NEXT_ROW: readonly Panel[] = ['partitions', 'deadLetters', 'stages', 'sinks', 'events'];
+
+/** Shares `available` rows: never more in sum; 0 for a panel that is left out. The panel with the focus comes first. */
+export function allocate(
+  sizes: Readonly<Record<Panel, PanelSize>>,
+  available: number,
+  focus: Panel | null,
+): Readonly<Record<Panel, number>> {
+  const rows = { stages: 0, partitions: 0, sinks: 0, deadLetters: 0, events: 0 };
+  for (const panel of PANELS) rows[panel] = sizes[panel].min;
+  let spare = available - PANELS.reduce((sum, panel) => sum + rows[panel], 0);
+  for (const panel of [...LEFT_OUT_FIRST.filter((panel) => panel !== focus), ...(focus === null ? [] : [focus])]) {
+    if (spare >= 0) break;
+    spare += rows[panel];
+    rows[panel] = 0;
+  }
+  if (focus !== null && rows[focus] > 0) {
+    const more = Math.min(spare, sizes[focus].want - rows[focus]);
+    rows[focus] += more;
+    spare -= more;
+  }
+  for (;;) {
+    const open = NEXT_ROW.filter((panel) => rows[panel] > 0 && rows[panel] < sizes[panel].want);
+    if (open.length === 0 || spare <= 0) return rows;
+    for (const panel of open.slice(0, spare)) {
+      rows[panel]++;
+      spare--;
+    }
+  }
+}
+
+/** What of a list fits into `room` rows from `offset` on; where something is left, one row is kept to say so. */
+export function window<Item>(
+  items: readonly Item[],
+  room: number,
+  offset: number,
+): { readonly shown: readonly Item[]; readonly rest: readonly Item[] } {
+  const from = Math.max(0, Math.min(offset, items.length - 1));
+  const left = items.slice(from);
+  const fits = left.length <= room ? left.length : Math.max(0, room - 1);
+  return { shown: left.slice(0, fits), rest: left.slice(fits) };
+}

@@ -1,0 +1,72 @@
+import { useContext, type ReactNode } from 'react';
+import { displayWidth, fit } from '../text.ts';
+import { Line, ScreenContext, type Span, type Tone } from './line.tsx';
+
+export interface Column<Row> {
+  readonly title: string;
+  readonly align: 'left' | 'right';
+  /** Cells it takes, the gap to its left included. A column with `widest` grows to its longest text. */
+  readonly width: number;
+  readonly widest?: number;
+  /** The order in which columns go when the screen is narrow: 1 goes first; without it the column stays. */
+  readonly drop?: number;
+  readonly text: (row: Row) => string;
+  readonly tone?: (row: Row) => Tone;
+}
+
+/**
+ * Rows under one header. Each row begins with `!` where `isWrong`; the last column is left-aligned text that takes the
+ * room that is left. `header: false` leaves the header out.
+ */
+export function Table<Row>(props: {
+  readonly columns: readonly Column<Row>[];
+  readonly rows: readonly Row[];
+  readonly isWrong: (row: Row) => boolean;
+  readonly header?: boolean;
+}): ReactNode {
+  const screen = useContext(ScreenContext);
+  const columns = fitColumns(props.columns, props.rows, screen.columns);
+  return (
+    <>
+      {props.header !== false && (
+        <Line spans={[{ text: MARKS.none }, ...columns.map((column) => cell(column, column.title, 'dim', screen.unicode))]} />
+      )}
+      {props.rows.map((row, index) => (
+        <Line
+          key={index}
+          spans={[
+            props.isWrong(row) ? { text: MARKS.wrong, tone: 'bad' } : { text: MARKS.none },
+            ...columns.map((column) => cell(column, column.text(row), column.tone?.(row) ?? 'plain', screen.unicode)),
+          ]}
+        />
+      ))}
+    </>
+  );
+}
+
+const MARKS = { wrong: ' ! ', none: '   ' } as const;
+
+function cell<Row>(column: Column<Row>, text: string, tone: Tone, unicode: boolean): Span {
+  // A left-aligned column keeps one cell free behind it, a right-aligned one in front.
+  const inner = fit(text, column.width - 1, column.align, unicode);
+  return { text: column.align === 'left' ? `${inner} ` : ` ${inner}`, tone };
+}
+
+function fitColumns<Row>(columns: readonly Column<Row>[], rows: readonly Row[], room: number): readonly Column<Row>[] {
+  let kept = columns;
+  const needed = (): number => kept.reduce((cells, column) => cells + column.width, MARKS.none.length);
+  while (needed() > room) {
+    const next = kept.filter((column) => column.drop !== undefined).toSorted((a, b) => (a.drop ?? 0) - (b.drop ?? 0))[0];
+    if (next === undefined) break;
+    kept = kept.filter((column) => column !== next);
+  }
+  let spare = Math.max(0, room - needed());
+  return kept.map((column, index) => {
+    if (index === kept.length - 1) return { ...column, width: column.width + spare };
+    if (column.widest === undefined) return column;
+    const longest = Math.max(0, ...rows.map((row) => displayWidth(column.text(row)) + 1));
+    const grow = Math.min(spare, Math.max(0, Math.min(column.widest, longest) - column.width));
+    spare -= grow;
+    return { ...column, width: column.width + grow };
+  });
+}

@@ -1,0 +1,122 @@
+import type { StatusEvent, StatusSnapshot } from '../runtime/status.ts';
+import { accountTerms, differenceWords } from './account.ts';
+import { formatCount, formatDuration, formatLatency, formatRate, formatRateWithUnit } from './format.ts';
+import { printableDeep } from './text.ts';
+import { lagWords, stateWords, verdict } from './verdict.ts';
+
+/** How often events and the state are looked at, in milliseconds. */
+const POLL_MS = 250;
+
+/**
+ * Plain lines for where there is no terminal: a line at the start, one every `summaryMs` (default 5 s) and at every
+ * change of state, events as they come, and `finalSummary` on `close`.
+ */
+export function startPlainView(options: {
+  readonly snapshots: () => StatusSnapshot;
+  readonly out: NodeJS.WritableStream;
+  readonly summaryMs?: number;
+  /** False writes ASCII alone. */
+  readonly unicode?: boolean;
+}): { close(): void } {
+  const { out, summaryMs = 5_000, unicode = true } = options;
+  const read = (): StatusSnapshot => printableDeep(options.snapshots(), unicode);
+  const write = (lines: readonly string[]): void => {
+    for (const line of lines) out.write(`${line}\n`);
+  };
+
+  const first = read();
+  write([`${stamp(first.atMs)} ${first.pipeline} ${startWords(first)}`]);
+  let events: readonly StatusEvent[] = [];
+  let shown: { readonly state: string; readonly atMs: number } = { state: '', atMs: first.atMs };
+
+  const show = (snapshot: StatusSnapshot): void => {
+    write(newEvents(snapshot.events, events[0]).map(eventLine));
+    events = snapshot.events;
+    if (snapshot.state === shown.state && snapshot.atMs - shown.atMs < summaryMs) return;
+    shown = { state: snapshot.state, atMs: snapshot.atMs };
+    write([summaryLine(snapshot)]);
+  };
+  show(first);
+  const timer = setInterval(() => show(read()), POLL_MS);
+  timer.unref();
+  return {
+    close() {
+      clearInterval(timer);
+      const last = read();
+      write(newEvents(last.events, events[0]).map(eventLine));
+      write(finalSummary(last));
+    },
+  };
+}
+
+/** Everything on one line, what is wrong last: that is where the eye ends. */
+export function summaryLine(snapshot: StatusSnapshot): string {
+  const { deadLetters, endToEnd, sinks } = snapshot;
+  const read = snapshot.stages[0]?.outPerSecond ?? null;
+  return [
+    `${stamp(snapshot.atMs)} ${snapshot.pipeline} ${stateWords(snapshot)}`,
+    `in ${formatRate(read)}/s`,
+    ...sinks.map((sink) => `${sink.name} ${formatRate(sink.rowsPerSecond)}/s`),
+    lagWords(snapshot),
+    `p99 ${formatLatency(endToEnd.p99Ms)}`,
+    `dead ${formatCount(deadLetters.total)}${deadLetters.perSecond > 0 ? ` (+${formatRateWithUnit(deadLetters.perSecond)})` : ''}`,
+    ...verdict(snapshot).causes.map((cause) => `! ${cause}`),
+  ].join('  ');
+}
+
+/** What a run came to: the account, each sink, the dead letters by cause. Lines without their ends. */
+export function finalSummary(raw: StatusSnapshot): readonly string[] {
+  const snapshot = printableDeep(raw, true);
+  const { account, deadLetters, sinks } = snapshot;
+  return [
+    `${stamp(snapshot.atMs)} ${snapshot.pipeline} ${snapshot.state.toUpperCase()} after ${formatDuration(snapshot.atMs - snapshot.startedAtMs)}`,
+    `  account: ${accountTerms(account).join(' ')}; ${differenceWords(account)}`,
+    ...sinks.map((sink) => `  sink ${sink.name}: ${sinkTotals(sink)}`),
+    ...(deadLetters.total === 0
+      ? []
+      : [`  dead letters: ${formatCount(deadLetters.total)} in ${deadLetters.destination}`]),
+    ...deadLetters.causes.map(
+      (cause) => `    ${cause.fingerprint}  ${formatCount(cause.count)}  ${cause.stage}  ${cause.message}`,
+    ),
+  ];
+}
+
+function sinkTotals(sink: StatusSnapshot['sinks'][number]): string {
+  const rest: readonly (readonly [string, number])[] = [
+    ['superseded', sink.superseded],
+    ['already written', sink.skippedOffset],
+    ['older than the row', sink.skippedVersion],
+    ['excluded', sink.excluded],
+    ['rejected', sink.rejected],
+  ];
+  return [
+    `${formatCount(sink.written)} rows written`,
+    ...rest.filter(([, count]) => count > 0).map(([word, count]) => `${formatCount(count)} ${word}`),
+  ].join(', ');
+}
+
+function startWords(snapshot: StatusSnapshot): string {
+  const delivery = snapshot.delivery.map(({ sink, verdict: words }) => `${sink} (${words})`).join(', ');
+  const environment = snapshot.environment === null ? '' : `, env ${snapshot.environment}`;
+  return `reads ${snapshot.source}, writes ${delivery || 'nothing'}${environment}`;
+}
+
+/** Those that came after `last`, oldest first. `events` is newest first. */
+function newEvents(events: readonly StatusEvent[], last: StatusEvent | undefined): readonly StatusEvent[] {
+  const seen =
+    last === undefined
+      ? -1
+      : events.findIndex(
+          (event) => event.atMs === last.atMs && event.code === last.code && event.message === last.message,
+        );
+  return (seen === -1 ? events : events.slice(0, seen)).toReversed();
+}
+
+function eventLine(event: StatusEvent): string {
+  return `${stamp(event.atMs)} ${event.level} ${event.code} ${event.message}`;
+}
+
+/** These lines end in log files, so they carry the date, in UTC. */
+function stamp(atMs: number): string {
+  return `${new Date(atMs).toISOString().slice(0, 19)}Z`;
+}

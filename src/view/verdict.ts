@@ -1,0 +1,94 @@
+import type { PartitionStatus, SinkStatus, StatusSnapshot } from '../runtime/status.ts';
+import { formatChange, formatCount, formatDuration, formatRateWithUnit } from './format.ts';
+
+export interface PipelineVerdict {
+  readonly ok: boolean;
+  /** What is wrong in words, each with a number, worst first. Empty when nothing is. */
+  readonly causes: readonly string[];
+}
+
+/**
+ * Is it healthy, and if not, why? Worst first: what may be lost (a stop, records unaccounted for), what stands (a
+ * required sink, a stalled partition), what lags behind, what is set aside.
+ */
+export function verdict(snapshot: StatusSnapshot): PipelineVerdict {
+  const { account, deadLetters, partitions, sinks, state } = snapshot;
+  const down = sinks.filter((sink) => sink.state === 'DOWN');
+  const causes = [
+    ...(state === 'failed' ? [failure(snapshot)] : []),
+    ...(account.difference === 0 ? [] : [`${formatCount(account.difference)} records UNACCOUNTED FOR`]),
+    ...down.filter((sink) => sink.required).map(sinkCause),
+    ...partitionCause(partitions, 'STALL', 'STALLED'),
+    ...down.filter((sink) => !sink.required).map(sinkCause),
+    ...sinks.filter((sink) => sink.state === 'FENCED' || sink.state === 'RETRYING').map(sinkCause),
+    ...(state === 'back-pressured' ? backPressure(sinks) : []),
+    ...partitionCause(partitions, 'WARN', 'FALLING BEHIND'),
+    ...(deadLetters.perSecond > 0 ? [`dead letters +${formatRateWithUnit(deadLetters.perSecond)}`] : []),
+  ];
+  return { ok: causes.length === 0, causes };
+}
+
+/** `RUNNING 6d 04:12`: the state and how long the pipeline has been up. */
+export function stateWords(snapshot: StatusSnapshot): string {
+  return `${snapshot.state.toUpperCase()} ${formatDuration(snapshot.atMs - snapshot.startedAtMs)}`;
+}
+
+/** `p5`, with its topic where the pipeline reads several. */
+export function partitionName(partition: PartitionStatus, severalTopics: boolean): string {
+  return severalTopics ? `${partition.topic} p${partition.partition}` : `p${partition.partition}`;
+}
+
+/** Partitions of more than one topic, so that `p5` alone would be ambiguous. */
+export function hasSeveralTopics(partitions: readonly PartitionStatus[]): boolean {
+  return partitions.some((partition) => partition.topic !== partitions[0]?.topic);
+}
+
+const SEVERITY = { STALL: 0, WARN: 1, OK: 2 } as const;
+
+/** Worst first: by verdict, then by lag; an unknown lag before a known one. */
+export function worstFirst(partitions: readonly PartitionStatus[]): readonly PartitionStatus[] {
+  return partitions.toSorted(
+    (a, b) =>
+      SEVERITY[a.verdict] - SEVERITY[b.verdict] ||
+      (b.lag ?? Number.MAX_SAFE_INTEGER) - (a.lag ?? Number.MAX_SAFE_INTEGER) ||
+      a.topic.localeCompare(b.topic) ||
+      a.partition - b.partition,
+  );
+}
+
+/** `lag 48,652 (+340/s)`. */
+export function lagWords(snapshot: StatusSnapshot): string {
+  const change = snapshot.lagChangePerSecond;
+  return `lag ${formatCount(snapshot.lag)}${change === null ? '' : ` (${formatChange(change)}/s)`}`;
+}
+
+function failure(snapshot: StatusSnapshot): string {
+  const error = snapshot.events.find((event) => event.level === 'error');
+  return error === undefined ? 'stopped by an error' : `${error.code}: ${error.message}`;
+}
+
+function sinkCause(sink: SinkStatus): string {
+  const amount =
+    sink.behindRows > 0 ? `${formatCount(sink.behindRows)} rows behind` : `after ${formatCount(sink.retries)} retries`;
+  return `${sink.name} ${sink.state} ${amount}`;
+}
+
+function backPressure(sinks: readonly SinkStatus[]): readonly string[] {
+  const slowest = sinks.toSorted((a, b) => b.behindRows - a.behindRows)[0];
+  return slowest === undefined || slowest.behindRows === 0
+    ? []
+    : [`${slowest.name} SLOW ${formatCount(slowest.behindRows)} rows wait`];
+}
+
+function partitionCause(
+  partitions: readonly PartitionStatus[],
+  kind: PartitionStatus['verdict'],
+  words: string,
+): readonly string[] {
+  const affected = worstFirst(partitions.filter((partition) => partition.verdict === kind));
+  const worst = affected[0];
+  if (worst === undefined) return [];
+  const others = affected.length > 1 ? ` and ${formatCount(affected.length - 1)} more` : '';
+  const amount = worst.behindMs === null ? `lag ${formatCount(worst.lag)}` : formatDuration(worst.behindMs);
+  return [`${partitionName(worst, hasSeveralTopics(partitions))}${others} ${words} ${amount}`];
+}

@@ -1,0 +1,241 @@
+import { randomBytes } from 'node:crypto';
+import { cp, mkdir, readFile, readdir, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { Kafka, logLevel } from 'kafkajs';
+import { StackUnavailableError, installed } from './install.ts';
+import { type Java, findJava } from './java.ts';
+import { freePort, host } from './loopback.ts';
+import type { Profile, Run } from './run.ts';
+import { ProcessFailure, ServiceProcess } from './supervised.ts';
+
+const pom = path.join(import.meta.dirname, 'pom.xml');
+const copyDependencies = 'org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies';
+
+export interface KafkaOptions {
+  /** Brokers, each of them a controller too. */
+  readonly kafkaNodes?: 1 | 3;
+}
+
+/** A running Kafka. */
+export interface KafkaService {
+  /** `127.0.0.1:port`, a broker each, comma-separated where there are three. */
+  readonly brokers: string;
+  /** One for each broker: kill, stop, restart, pause, resume. */
+  readonly nodes: readonly ServiceProcess[];
+}
+
+export interface KafkaInstallation {
+  readonly java: Java;
+  readonly classPath: string;
+  /** An empty log directory, formatted. */
+  readonly formatted: string;
+  /** Classes as a running broker has them in memory (AppCDS); missing where it could not be made. */
+  readonly archive: string | undefined;
+}
+
+/** Apache Kafka in KRaft mode. */
+export const kafka = {
+  async install(run: Run): Promise<KafkaInstallation> {
+    const java = await findJava();
+    const libraries = await installed('kafka', [await readFile(pom, 'utf8')], (directory) =>
+      run.timed('kafka', 'downloaded', () => download(run, directory)),
+    );
+    const jars = (await readdir(libraries)).filter((name) => name.endsWith('.jar')).toSorted();
+    const classPath = jars.map((jar) => path.join(libraries, jar)).join(path.delimiter);
+    const formatted = await installed('kafka-formatted', [classPath], (directory) =>
+      format(run, java, classPath, directory),
+    );
+    const plain = { java, classPath, formatted, archive: undefined };
+    try {
+      const folder = await installed('kafka-archive', [classPath, java.version], (directory) =>
+        run.timed('kafka', 'class archive for fast starts made', () => makeArchive(run, plain, directory)),
+      );
+      return { ...plain, archive: path.join(folder, archiveName) };
+    } catch (error) {
+      run.report('kafka', `starts slower, without a class archive: ${(error as Error).message}`);
+      return plain;
+    }
+  },
+
+  async start(run: Run, installation: KafkaInstallation, options: KafkaOptions): Promise<KafkaService> {
+    const nodes = await startNodes(run, installation, options.kafkaNodes ?? 1);
+    return { brokers: nodes.map(({ address }) => address).join(','), nodes: nodes.map(({ process }) => process) };
+  },
+
+  environment({ brokers }: KafkaService): Record<string, string> {
+    return { KAFKA_BROKERS: brokers, PIPECTL_STACK_KAFKA: brokers };
+  },
+};
+
+async function download(run: Run, directory: string): Promise<void> {
+  run.report('kafka', 'downloading with Maven, about 55 MB the first time');
+  const args = ['-B', '-ntp', '-q', '-f', pom, copyDependencies, `-DoutputDirectory=${directory}`, '-DincludeScope=runtime'];
+  try {
+    await run.supervisor.run('kafka-maven', {
+      command: 'mvn',
+      args,
+      logFile: run.logFile('kafka-maven'),
+      cleanupSignal: 'SIGKILL',
+    });
+  } catch (error) {
+    if (error instanceof ProcessFailure && error.how.problem === 'ENOENT') {
+      throw new StackUnavailableError('maven_missing', 'Kafka is installed by Maven and none was found', 'install Maven 3.8 or later (Debian: apt install maven)');
+    }
+    throw error;
+  }
+}
+
+/** A log directory with the features of this version; `meta.properties` is written anew for every node. */
+async function format(run: Run, java: Java, classPath: string, directory: string): Promise<void> {
+  const properties = path.join(run.dataDirectory, 'format.properties');
+  await writeFile(properties, serverProperties({ nodeId: 1, brokerPort: 1, controllerPorts: [2], logDirectory: directory }));
+  await run.supervisor.run('kafka-format', {
+    command: java.command,
+    args: ['-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', 'kafka.tools.StorageTool', 'format', '-t', uuid(), '-c', properties],
+    env: { CLASSPATH: classPath },
+    logFile: run.logFile('kafka-format'),
+    cleanupSignal: 'SIGKILL',
+  });
+}
+
+const archiveName = 'kafka.jsa';
+
+/** Runs a broker once and has it write down the classes it loaded, when it ends. */
+async function makeArchive(run: Run, installation: KafkaInstallation, directory: string): Promise<void> {
+  const archive = path.join(directory, archiveName);
+  const [node] = await startNodes(run, installation, 1, 'kafka-training', [`-XX:ArchiveClassesAtExit=${archive}`]);
+  await node?.process.stop();
+  if (!(await readdir(directory)).includes(archiveName)) throw new Error('Java wrote none');
+}
+
+interface Node {
+  readonly address: string;
+  readonly process: ServiceProcess;
+}
+
+async function startNodes(
+  run: Run,
+  installation: KafkaInstallation,
+  count: 1 | 3,
+  name = 'kafka',
+  javaFlags: readonly string[] = installation.archive === undefined ? [] : [`-XX:SharedArchiveFile=${installation.archive}`],
+): Promise<Node[]> {
+  const ids = Array.from({ length: count }, (_, index) => index + 1);
+  const controllerPorts = await Promise.all(ids.map(freePort));
+  const clusterId = uuid();
+  const nodes = await Promise.all(
+    ids.map(async (nodeId): Promise<Node> => {
+      const nodeName = count === 1 ? name : `${name}-${nodeId}`;
+      const directory = path.join(run.dataDirectory, nodeName);
+      const logDirectory = path.join(directory, 'log');
+      await mkdir(path.join(directory, 'tmp'), { recursive: true });
+      await cp(installation.formatted, logDirectory, { recursive: true });
+      await writeFile(
+        path.join(logDirectory, 'meta.properties'),
+        `version=1\ncluster.id=${clusterId}\nnode.id=${nodeId}\ndirectory.id=${uuid()}\n`,
+      );
+      const brokerPort = await freePort();
+      const properties = path.join(directory, 'server.properties');
+      await writeFile(properties, serverProperties({ nodeId, brokerPort, controllerPorts, logDirectory }));
+      const address = `${host}:${brokerPort}`;
+      const service = new ServiceProcess(nodeName, run.supervisor, {
+        command: installation.java.command,
+        args: [
+          ...jvmFlags(run.profile),
+          ...javaFlags,
+          // Unpacked native libraries go where the data goes, and leave with it.
+          `-Djava.io.tmpdir=${path.join(directory, 'tmp')}`,
+          '-Dlog4j2.level=INFO',
+          'kafka.Kafka',
+          properties,
+        ],
+        env: { CLASSPATH: installation.classPath },
+        cwd: directory,
+        logFile: run.logFile(nodeName),
+        stopSignal: 'SIGTERM',
+        cleanupSignal: 'SIGKILL',
+        isReady: () => answers(address),
+      });
+      return { address, process: service };
+    }),
+  );
+  await Promise.all(nodes.map((node) => node.process.start()));
+  return nodes;
+}
+
+function jvmFlags(profile: Profile): string[] {
+  const common = ['-XX:+UseSerialGC', '-Xss512k', '-XX:-UsePerfData', '-Djava.awt.headless=true'];
+  switch (profile) {
+    case 'test':
+      return ['-Xms128m', '-Xmx384m', '-XX:TieredStopAtLevel=1', ...common];
+    case 'bench':
+      return ['-Xms1g', '-Xmx1g', ...common];
+  }
+}
+
+/** Ready means registered and unfenced: the broker names itself in the cluster's metadata. */
+async function answers(address: string): Promise<void> {
+  const client = new Kafka({
+    brokers: [address],
+    clientId: 'stack',
+    logLevel: logLevel.NOTHING,
+    connectionTimeout: 1_000,
+    requestTimeout: 2_000,
+    retry: { retries: 0 },
+  });
+  const admin = client.admin();
+  try {
+    await admin.connect();
+    const { brokers } = await admin.describeCluster();
+    if (!brokers.some((broker) => `${broker.host}:${broker.port}` === address)) throw new Error('not registered yet');
+  } finally {
+    await admin.disconnect();
+  }
+}
+
+interface NodeSettings {
+  readonly nodeId: number;
+  readonly brokerPort: number;
+  readonly controllerPorts: readonly number[];
+  readonly logDirectory: string;
+}
+
+function serverProperties({ nodeId, brokerPort, controllerPorts, logDirectory }: NodeSettings): string {
+  const replicas = controllerPorts.length;
+  const inSync = Math.min(replicas, 2);
+  const voters = controllerPorts.map((port, index) => `${index + 1}@${host}:${port}`).join(',');
+  const settings = {
+    'process.roles': 'broker,controller',
+    'node.id': nodeId,
+    'controller.quorum.voters': voters,
+    'controller.listener.names': 'CONTROLLER',
+    listeners: `PLAINTEXT://${host}:${brokerPort},CONTROLLER://${host}:${controllerPorts[nodeId - 1]}`,
+    'advertised.listeners': `PLAINTEXT://${host}:${brokerPort}`,
+    'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT',
+    'log.dirs': logDirectory,
+    // A topic that was misspelt must be an error, not a new topic.
+    'auto.create.topics.enable': false,
+    'default.replication.factor': replicas,
+    'min.insync.replicas': inSync,
+    'offsets.topic.replication.factor': replicas,
+    'offsets.topic.num.partitions': 5,
+    'transaction.state.log.replication.factor': replicas,
+    'transaction.state.log.min.isr': inSync,
+    'transaction.state.log.num.partitions': 5,
+    'share.coordinator.state.topic.replication.factor': replicas,
+    'share.coordinator.state.topic.min.isr': inSync,
+    'group.initial.rebalance.delay.ms': 0,
+    'group.min.session.timeout.ms': 1_000,
+    // A broker that was killed is given up sooner than after the default of 9 s.
+    'broker.session.timeout.ms': 6_000,
+  };
+  return Object.entries(settings)
+    .map(([name, value]) => `${name}=${value}\n`)
+    .join('');
+}
+
+/** 16 random bytes in Kafka's form: URL-safe base64 that does not begin with a dash, which a shell would take for an option. */
+function uuid(): string {
+  const text = randomBytes(16).toString('base64url');
+  return text.startsWith('-') ? uuid() : text;
+}

@@ -1,0 +1,44 @@
+import { once } from 'node:events';
+import { connect, createServer } from 'node:net';
+
+/** Loopback, always: nothing of the stack can be reached from outside. */
+export const host = '127.0.0.1';
+
+/**
+ * A port nobody listens on. Below the range the system gives to outgoing connections, so that a service
+ * that was stopped finds its port free when it starts again.
+ */
+export async function freePort(): Promise<number> {
+  for (;;) {
+    const port = 10_240 + Math.floor(Math.random() * 20_000);
+    if (claimed.has(port)) continue;
+    claimed.add(port);
+    if (await isFree(port)) return port;
+  }
+}
+
+const claimed = new Set<number>();
+
+async function isFree(port: number): Promise<boolean> {
+  const server = createServer().listen(port, host);
+  try {
+    await once(server, 'listening');
+  } catch {
+    return false;
+  }
+  await new Promise((resolve) => server.close(resolve));
+  return true;
+}
+
+/** Whether somebody accepts connections on the port. */
+export async function isListening(port: number): Promise<boolean> {
+  const socket = connect(port, host);
+  try {
+    await once(socket, 'connect');
+    return true;
+  } catch {
+    return false;
+  } finally {
+    socket.destroy();
+  }
+}

@@ -1,0 +1,72 @@
+import { type KafkaOptions, kafka } from './kafka.ts';
+import { postgres } from './postgres.ts';
+import { type Profile, Run } from './run.ts';
+
+/** What a service declares: a new one is a file with this shape and its line in `services`. */
+interface Service<Installation, Handle> {
+  /** Brings what is missing onto the machine; once for all runs, and idempotent. */
+  install(run: Run): Promise<Installation>;
+  /** Starts it on free ports of the loopback interface with data of its own; resolves when it answers. */
+  start(run: Run, installation: Installation, options: StackOptions): Promise<Handle>;
+  /** Where to reach it, as environment variables. */
+  environment(handle: Handle): Record<string, string>;
+}
+
+const services = { kafka, postgres };
+
+export type ServiceName = keyof typeof services;
+export const serviceNames = Object.keys(services) as ServiceName[];
+
+type Handles = { [Name in ServiceName]: Awaited<ReturnType<(typeof services)[Name]['start']>> };
+
+export interface StackOptions extends KafkaOptions {
+  readonly profile?: Profile;
+  /** Takes what happens, a line each; standard error by default. */
+  readonly print?: (line: string) => void;
+}
+
+/** The running services, each under its name. */
+export type Stack<Name extends ServiceName = ServiceName> = Pick<Handles, Name> & {
+  readonly logsDirectory: string;
+  /** Process id of what stops the services when this process ends. */
+  readonly supervisorPid: number | undefined;
+  /** Every service's address, as `npm run stack` prints them. */
+  readonly environment: Readonly<Record<string, string>>;
+  /** Stops everything and removes the data; the logs stay. */
+  stop(): Promise<void>;
+  [Symbol.asyncDispose](): Promise<void>;
+};
+
+/**
+ * Installs what is missing and starts the services, in parallel.
+ * Nothing outlives this process, however it ends: see supervisor.ts.
+ * @throws StackUnavailableError where the machine lacks what a service needs
+ */
+export async function startStack<Name extends ServiceName>(
+  options: StackOptions & { readonly services: readonly Name[] },
+): Promise<Stack<Name>> {
+  const print = options.print ?? ((line: string) => process.stderr.write(`stack: ${line}\n`));
+  const run = await Run.open(options.profile ?? 'test', print);
+  const stop = (): Promise<void> => run.supervisor.close();
+  try {
+    const started = await Promise.all(options.services.map((name) => startService(name, run, options)));
+    return {
+      ...(Object.fromEntries(started.map(({ name, handle }) => [name, handle])) as Pick<Handles, Name>),
+      logsDirectory: run.logsDirectory,
+      supervisorPid: run.supervisor.pid,
+      environment: Object.assign({}, ...started.map(({ environment }) => environment)) as Record<string, string>,
+      stop,
+      [Symbol.asyncDispose]: stop,
+    };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+async function startService(name: ServiceName, run: Run, options: StackOptions) {
+  const service = services[name] as Service<unknown, unknown>;
+  const installation = await service.install(run);
+  const handle = await run.timed(name, 'ready', () => service.start(run, installation, options));
+  return { name, handle, environment: service.environment(handle) };
+}
