@@ -26,6 +26,8 @@ import {
   type GatherLimits,
   type Log,
   type Partition,
+  type Sink,
+  SinkUnavailable,
   type Source,
   type SourceEvent,
   SourceFailed,
@@ -41,6 +43,8 @@ export interface StageOptions {
   readonly limits: GatherLimits;
   /** Micro-batching: begin an epoch at most this often; null: as soon as there is something. */
   readonly batchEveryMs: number | null;
+  /** For how long a sink that is away at the start is waited for before the run fails. */
+  readonly openMs: number;
   readonly onDeadLetters: (letters: readonly DeadLetter[]) => void;
 }
 
@@ -76,6 +80,11 @@ export interface StageReport {
 
 /** At most this often the group's offsets are committed where every sink keeps its own position: they are for display. */
 const DISPLAY_COMMIT_EVERY_MS = 500;
+
+/** A sink could not be reached when the pipeline started. */
+export class SinkNeverThere extends Error {
+  override name = 'SinkNeverThere';
+}
 
 interface Delivery {
   readonly epoch: Epoch;
@@ -144,18 +153,13 @@ export class Stage {
   async run(): Promise<void> {
     const { source, program } = this.#options;
     try {
-      for (const { sink } of program.routes) {
-        await this.#retrying(`connecting to ${sink.name}`, () => sink.open(), this.#stopping.signal);
-      }
-      await source.start();
-      await this.#loop();
+      await this.#gather();
       this.report.state = 'draining';
-      await this.#settle();
+      await this.#drain();
       await this.#commitGroup();
       this.report.state = 'stopped';
     } catch (error) {
-      if (error instanceof DeliveryAbandoned && this.#stopping.signal.aborted) this.report.state = 'stopped';
-      else this.report.state = 'failed';
+      this.report.state = 'failed';
       throw error;
     } finally {
       this.#abandon.abort();
@@ -177,6 +181,43 @@ export class Stage {
     this.#abandon.abort();
   }
 
+  /** Connects and gathers until the source has ended or the run is to stop. */
+  async #gather(): Promise<void> {
+    const { source, program } = this.#options;
+    try {
+      for (const { sink } of program.routes) await this.#open(sink);
+      await source.start();
+      await this.#loop();
+    } catch (error) {
+      // Asked to stop while it waited for a sink to come back.
+      const stopped = this.#stopping.signal.aborted && !this.#givingUp.signal.aborted;
+      if (!(error instanceof DeliveryAbandoned && stopped)) throw error;
+    }
+  }
+
+  /** Finishes what is being written. What a newer owner refuses is that owner's to write. */
+  async #drain(): Promise<void> {
+    try {
+      await this.#settle();
+    } catch (error) {
+      if (!(error instanceof Fenced)) throw error;
+    }
+  }
+
+  async #open(sink: Sink): Promise<void> {
+    const { clock, openMs } = this.#options;
+    const untilMs = clock.now() + openMs;
+    await this.#retrying(`connecting to ${sink.name}`, async () => {
+      try {
+        await sink.open();
+      } catch (error) {
+        if (error instanceof SinkUnavailable && clock.now() >= untilMs)
+          throw new SinkNeverThere(error.message, { cause: error });
+        throw error;
+      }
+    });
+  }
+
   async #loop(): Promise<void> {
     const { clock, batchEveryMs, limits } = this.#options;
     let full = false;
@@ -192,7 +233,10 @@ export class Stage {
       }
       switch (event.kind) {
         case 'ended':
-          return;
+          // The last epoch may still be refused; then what is ours is read again, to its end.
+          if (!(await this.#former())) return;
+          await this.#recover();
+          break;
         case 'assigned':
           await this.#takeOver(event.assignment);
           break;
@@ -366,13 +410,7 @@ export class Stage {
     const stored: ReadonlyMap<Partition, number>[] = [];
     for (const { sink } of this.#options.program.routes) {
       if (!sink.storesPositions) continue;
-      stored.push(
-        await this.#retrying(
-          `claiming partitions at ${sink.name}`,
-          () => sink.claim(partitions),
-          this.#stopping.signal,
-        ),
-      );
+      stored.push(await this.#retrying(`claiming partitions at ${sink.name}`, () => sink.claim(partitions)));
     }
     const anyWithout = this.#options.program.routes.some(({ sink }) => !sink.storesPositions);
     const floors = new Map<Partition, number>();
@@ -390,8 +428,8 @@ export class Stage {
     return positions;
   }
 
-  async #retrying<T>(doing: string, attempt: () => Promise<T>, signal: AbortSignal): Promise<T> {
-    return retrying(this.#options, signal, undefined, 'sink_unavailable', doing, attempt);
+  async #retrying<T>(doing: string, attempt: () => Promise<T>): Promise<T> {
+    return retrying(this.#options, this.#stopping.signal, undefined, 'sink_unavailable', doing, attempt);
   }
 
   /** Commits soon: after every epoch where a sink relies on the group's offsets, else at intervals, for display. */

@@ -1,0 +1,31 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { Clock } from '../engine/ports.ts';
+
+/** How far the precise clock may be from the wall clock before it follows. */
+const DRIFT_MS_MAX = 1000;
+
+let originMs = performance.timeOrigin;
+
+/** The system's clock: wall time with a fraction of a millisecond. Follows when the wall clock is set. */
+export const systemClock: Clock = {
+  now() {
+    const sinceOriginMs = performance.now();
+    const wallMs = Date.now();
+    if (Math.abs(originMs + sinceOriginMs - wallMs) > DRIFT_MS_MAX) originMs = wallMs - sinceOriginMs;
+    return originMs + sinceOriginMs;
+  },
+
+  sleep(delayMs, signal) {
+    if (delayMs <= 0) return nextTurn();
+    if (signal?.aborted) return Promise.resolve();
+    return new Promise((resolve) => {
+      const end = () => {
+        clearTimeout(timer);
+        signal?.removeEventListener('abort', end);
+        resolve();
+      };
+      const timer = setTimeout(end, delayMs);
+      signal?.addEventListener('abort', end);
+    });
+  },
+};

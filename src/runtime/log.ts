@@ -1,0 +1,56 @@
+import type { Log } from '../engine/ports.ts';
+import type { StatusEvent } from './status.ts';
+
+const EVENTS_MAX = 50;
+const MESSAGE_MAX = 500;
+
+/** The log of one running pipeline: JSON lines for machines, and the newest events for the status. */
+export interface PipelineLog extends Log {
+  /** Newest first. */
+  readonly events: readonly StatusEvent[];
+}
+
+export interface LogOptions {
+  readonly pipeline: string;
+  readonly member: string;
+  /** Gets one JSON object a line; undefined: nothing is written, events are still kept. */
+  readonly write: ((line: string) => void) | undefined;
+  /** Values that must not appear, whoever put them into a message. */
+  readonly secrets: readonly string[];
+  readonly now: () => number;
+}
+
+/** Builds the log. Messages are cut at 500 characters; details are small values, never payloads. */
+export function pipelineLog({ pipeline, member, write, secrets, now }: LogOptions): PipelineLog {
+  const events: StatusEvent[] = [];
+  const add = (level: StatusEvent['level'], code: string, text: string, details: Readonly<Record<string, unknown>>) => {
+    const atMs = now();
+    const message = redact(text, secrets).slice(0, MESSAGE_MAX);
+    events.unshift({ atMs, level, code, message });
+    events.length = Math.min(events.length, EVENTS_MAX);
+    if (write === undefined) return;
+    const line = JSON.stringify({
+      time: new Date(atMs).toISOString(),
+      level,
+      pipeline,
+      member,
+      code,
+      message,
+      ...details,
+    });
+    write(`${redact(line, secrets)}\n`);
+  };
+  return {
+    events,
+    info: (code, message, details = {}) => add('info', code, message, details),
+    warn: (code, message, details = {}) => add('warn', code, message, details),
+    error: (code, message, details = {}) => add('error', code, message, details),
+  };
+}
+
+/** `text` with every secret replaced, and passwords in URLs. */
+export function redact(text: string, secrets: readonly string[]): string {
+  let clean = text.replaceAll(/(\b[a-z][a-z0-9+.-]*:\/\/[^\s:/@]*):[^\s@/]+@/gi, '$1:***@');
+  for (const secret of secrets) if (secret.length > 0) clean = clean.replaceAll(secret, '***');
+  return clean;
+}
