@@ -89,7 +89,7 @@ export function csvColumns(header: string, delimiter: string): readonly string[]
 /**
  * Decodes one record into an object of texts; an empty field is `''`. Without `columns` the bytes are two records, the
  * header and the row, so that each value is readable by itself, in a dead letter too. Throws `csv_malformed`,
- * `csv_columns` (another number of fields than columns) or `text_not_utf8`.
+ * `csv_columns` (another number of fields than columns) or `invalid_utf8`.
  */
 export function csvCodec(options: { readonly delimiter: string; readonly columns?: readonly string[] | undefined }): Codec {
   const { delimiter } = options;
@@ -129,7 +129,7 @@ export function trimmedEnd(bytes: Buffer, start: number, end: number): number {
 
 function utf8(bytes: Buffer, start: number, end: number): string {
   const text = bytes.toString('utf8', start, end);
-  if (text.includes('\ufffd') && !isUtf8(bytes.subarray(start, end))) throw new PipectlError('text_not_utf8', 'the row is not UTF-8 text');
+  if (text.includes('\ufffd') && !isUtf8(bytes.subarray(start, end))) throw new PipectlError('invalid_utf8', 'the row is not valid UTF-8');
   return text;
 }
 

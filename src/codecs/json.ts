@@ -15,7 +15,7 @@ export class DecodeError extends Error {
 /** Decodes one JSON text. Throws `DecodeError`. */
 export function decodeJson(bytes: Uint8Array): unknown {
   const buffer = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const text = buffer.utf8Slice(0, buffer.length);
+  const text = buffer.toString('utf8');
   // Decoding puts U+FFFD for what is no UTF-8; without one in the text there was nothing to put it for.
   if (text.includes('\uFFFD') && !isUtf8(bytes)) throw new DecodeError('invalid_utf8', 'the value is not valid UTF-8');
   try {

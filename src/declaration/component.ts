@@ -74,6 +74,8 @@ export interface SourceDeclaration<T extends TObject = TObject> extends Declarat
   check?(options: Static<T>, context: BuildContext): void;
   /** The codec that reads its values: `json`; decided by options such as `format`. */
   codec(options: Static<T>): Promise<Codec>;
+  /** The codec that reads its keys; absent: keys are text. */
+  keyCodec?(options: Static<T>): Promise<Codec>;
   create(options: Static<T>, context: SourceContext): Promise<Source>;
 }
 

@@ -13,7 +13,10 @@ type Connected<P extends TProperties> = TObject<P & { connection: TOptional<TStr
  * the time the component sees them, options written in place have been moved to a connection of their own, and
  * `connection` holds its name: call `context.connection(kind, options.connection)`.
  */
-export function withConnection<P extends TProperties>(connection: ConnectionDeclaration, options: TObject<P>): Connected<P> {
+export function withConnection<P extends TProperties>(
+  connection: ConnectionDeclaration,
+  options: TObject<P>,
+): Connected<P> {
   const inPlace = Object.entries(connection.options.properties).map(([key, property]) => {
     const { default: _, ...plain } = property as Record<string, unknown>;
     return [key, Type.Optional(plain as typeof property)];

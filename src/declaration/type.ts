@@ -33,7 +33,11 @@ function object(properties: Record<string, Schema>, options: Schema = {}): Schem
 function union(members: readonly Schema[], options: Schema = {}): Schema {
   if (!members.every((member) => 'const' in member)) return { anyOf: members, ...options };
   const types = new Set(members.map((member) => member.type));
-  return { ...(types.size === 1 ? { type: [...types][0] } : {}), enum: members.map((member) => member.const), ...options };
+  return {
+    ...(types.size === 1 ? { type: [...types][0] } : {}),
+    enum: members.map((member) => member.const),
+    ...options,
+  };
 }
 
 const builders = {
@@ -41,12 +45,20 @@ const builders = {
   Array: (items: Schema, options: Schema = {}): Schema => ({ type: 'array', items, ...options }),
   Boolean: withType('boolean'),
   Integer: withType('integer'),
-  Literal: (value: string | number | boolean, options: Schema = {}): Schema => ({ type: typeof value, const: value, ...options }),
+  Literal: (value: string | number | boolean, options: Schema = {}): Schema => ({
+    type: typeof value,
+    const: value,
+    ...options,
+  }),
   Null: withType('null'),
   Number: withType('number'),
   Object: object,
   Optional: (schema: Schema): Schema => ({ ...schema, [optional]: true }),
-  Record: (_key: Schema, value: Schema, options: Schema = {}): Schema => ({ type: 'object', additionalProperties: value, ...options }),
+  Record: (_key: Schema, value: Schema, options: Schema = {}): Schema => ({
+    type: 'object',
+    additionalProperties: value,
+    ...options,
+  }),
   String: withType('string'),
   Union: union,
   Unknown: (options: Schema = {}): Schema => ({ ...options }),

@@ -45,6 +45,8 @@ export function pathText(path: ValuePath): string {
   return text;
 }
 
+const isPrefix = (prefix: ValuePath, path: ValuePath): boolean => prefix.every((part, index) => part === path[index]);
+
 // JSON, since a key may hold any character.
 const pathKey = (path: ValuePath): string => JSON.stringify(path);
 
@@ -52,17 +54,25 @@ const pathKey = (path: ValuePath): string => JSON.stringify(path);
 export class ProblemList {
   readonly #pipeline: YamlSource;
   #project: YamlSource | null = null;
-  readonly #found = new Map<string, Problem>();
+  #found = new Map<string, Problem>();
   readonly #ignored = new Set<string>();
+  readonly #broken: ValuePath[] = [];
+  readonly #secrets: string[] = [];
   readonly #replacements = new Map<string, readonly Replacement[]>();
 
   constructor(pipeline: YamlSource) {
     this.#pipeline = pipeline;
   }
 
-  /** From here on connections and vars that the pipeline file does not have are looked up in this file. */
-  useProject(project: YamlSource): void {
+  /**
+   * For problems of the project file itself. From here on connections and vars that the pipeline file does not have are
+   * looked up in it.
+   */
+  inProject(project: YamlSource): ProblemList {
     this.#project = project;
+    const list = new ProblemList(project);
+    list.#found = this.#found;
+    return list;
   }
 
   /**
@@ -70,7 +80,9 @@ export class ProblemList {
    * known (an unset variable under `validate`) or whose problem lies in the YAML itself.
    */
   at(path: ValuePath, code: string, message: string, options: ProblemOptions = {}): void {
-    if (this.isIgnored(path)) return;
+    // The key of a value that is not known is known all the same.
+    const isExempt = options.on === 'key' && !this.#broken.some((broken) => isPrefix(broken, path));
+    if (this.isIgnored(isExempt ? path.slice(0, -1) : path)) return;
     const replacements = this.#replacements.get(pathKey(path));
     const span = options.span && replacements ? beforeReplacing(options.span, replacements) : options.span;
     const source = this.#sourceOf(path);
@@ -86,7 +98,9 @@ export class ProblemList {
     message: string,
     options: ProblemOptions & { readonly path?: string } = {},
   ): void {
-    const place = `${source.file}\n${range.start}:${range.end}`;
+    // Of several keys that are missing in one place, each is worth a word.
+    const about = code === 'key_missing' ? message : '';
+    const place = `${source.file}\n${range.start}:${range.end}\n${about}`;
     const severity = options.severity ?? 'error';
     const former = this.#found.get(place);
     if (former && (former.severity === 'error' || severity === 'warning')) return;
@@ -108,9 +122,15 @@ export class ProblemList {
     });
   }
 
-  /** Nothing more is said about this value or what lies below it. */
+  /** The value at `path` is not known: nothing more is said about it or what lies below it. */
   ignore(path: ValuePath): void {
     this.#ignored.add(pathKey(path));
+  }
+
+  /** Like `ignore`, for a value that YAML has misread: what holds it can't be used. */
+  ignoreBroken(path: ValuePath): void {
+    this.#broken.push(path);
+    this.ignore(path);
   }
 
   isIgnored(path: ValuePath): boolean {
@@ -124,14 +144,39 @@ export class ProblemList {
     this.#replacements.set(pathKey(path), replacements);
   }
 
+  /** Errors of the value at `path` or of anything below it. */
+  hasErrorsBelow(path: ValuePath): boolean {
+    const above = pathText(path);
+    const isBelow = (text: string) => text === above || text.startsWith(`${above}.`) || text.startsWith(`${above}[`);
+    const isBroken = this.#broken.some((broken) => isBelow(pathText(broken)) || isPrefix(broken, path));
+    return isBroken || this.#found.values().some((problem) => problem.severity === 'error' && isBelow(problem.path));
+  }
+
   get hasErrors(): boolean {
     return this.#found.values().some((problem) => problem.severity === 'error');
+  }
+
+  /** Blots these out wherever a problem would show them. */
+  hide(secrets: Iterable<string>): void {
+    for (const secret of secrets) if (secret !== '') this.#secrets.push(secret);
+    // A longer secret may hold a shorter one.
+    this.#secrets.sort((a, b) => b.length - a.length);
+  }
+
+  #blot(text: string): string {
+    // As long as before, so that carets and columns still fit.
+    return this.#secrets.reduce((shown, secret) => shown.replaceAll(secret, '*'.repeat(secret.length)), text);
   }
 
   /** In the order of the file; problems of the project file come last. */
   sorted(): readonly Problem[] {
     const first = this.#pipeline.file;
-    return [...this.#found.values()].sort(
+    const shown = this.#found.values().map((problem) => ({
+      ...problem,
+      message: this.#blot(problem.message),
+      sourceLine: this.#blot(problem.sourceLine),
+    }));
+    return [...shown].sort(
       (a, b) => Number(a.file !== first) - Number(b.file !== first) || a.line - b.line || a.column - b.column,
     );
   }

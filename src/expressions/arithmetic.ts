@@ -15,19 +15,23 @@ type Operation = '+' | '-' | '*' | '/' | '%';
 const integerMax = 2n ** 63n - 1n;
 const integerMin = -(2n ** 63n);
 
-export const isNumberLike = (value: unknown): value is AnyNumber => typeof value === 'number' || typeof value === 'bigint' || isDecimal(value);
+export const isNumberLike = (value: unknown): value is AnyNumber =>
+  typeof value === 'number' || typeof value === 'bigint' || isDecimal(value);
 
 /** True for what counts as an integer. */
-export const isInteger = (value: unknown): value is number | bigint => typeof value === 'bigint' || Number.isSafeInteger(value);
+export const isInteger = (value: unknown): value is number | bigint =>
+  typeof value === 'bigint' || Number.isSafeInteger(value);
 
 /** A bigint as a JS number where that is exact; fails beyond 64 bits. */
 export function integer(value: bigint, subject: string): number | bigint {
-  if (value > integerMax || value < integerMin) throw new EvaluationError('overflow', `${subject} needs an integer of more than 64 bits`, subject);
+  if (value > integerMax || value < integerMin)
+    throw new EvaluationError('overflow', `${subject} needs an integer of more than 64 bits`, subject);
   return value <= BigInt(Number.MAX_SAFE_INTEGER) && value >= BigInt(Number.MIN_SAFE_INTEGER) ? Number(value) : value;
 }
 
 function finite(value: number, subject: string): number {
-  if (!Number.isFinite(value)) throw new EvaluationError('overflow', `${subject} is larger than a double can be`, subject);
+  if (!Number.isFinite(value))
+    throw new EvaluationError('overflow', `${subject} is larger than a double can be`, subject);
   return value;
 }
 
@@ -38,7 +42,14 @@ export function toDecimal(value: AnyNumber, subject: string): Decimal {
   return decimal;
 }
 
-function numbers(operation: Operation, a: AnyNumber, b: AnyNumber, left: string, right: string, double: boolean): AnyNumber {
+function numbers(
+  operation: Operation,
+  a: AnyNumber,
+  b: AnyNumber,
+  left: string,
+  right: string,
+  double: boolean,
+): AnyNumber {
   const subject = `${left} ${operation} ${right}`;
   if (operation === '/' && (isDecimal(b) ? b.eq(0) : Number(b) === 0)) {
     throw new EvaluationError('division_by_zero', `${right} is 0 in ${subject}`, right);
@@ -98,10 +109,22 @@ const needs: Record<Operation, string> = {
 
 /** Names the operand that is at fault: a null one first, then the one that is no number, else both. */
 function mismatch(operation: Operation, a: unknown, b: unknown, left: string, right: string): never {
-  for (const [value, subject] of [[a, left], [b, right]] as const) if (value === null || value === undefined) unusable(value, subject, needs[operation]);
-  const known = operation === '+' || operation === '-' ? ['number', 'string', 'timestamp', 'duration', 'list'] : ['number'];
-  for (const [value, subject] of [[a, left], [b, right]] as const) if (!known.includes(kindOf(value))) unusable(value, subject, needs[operation]);
-  const hint = operation === '+' && (typeof a === 'string' || typeof b === 'string') ? 'to join them to a text write string(...)' : needs[operation];
+  for (const [value, subject] of [
+    [a, left],
+    [b, right],
+  ] as const)
+    if (value === null || value === undefined) unusable(value, subject, needs[operation]);
+  const known =
+    operation === '+' || operation === '-' ? ['number', 'string', 'timestamp', 'duration', 'list'] : ['number'];
+  for (const [value, subject] of [
+    [a, left],
+    [b, right],
+  ] as const)
+    if (!known.includes(kindOf(value))) unusable(value, subject, needs[operation]);
+  const hint =
+    operation === '+' && (typeof a === 'string' || typeof b === 'string')
+      ? 'to join them to a text write string(...)'
+      : needs[operation];
   throw new EvaluationError('type_mismatch', `${left} is ${kindName(a)} and ${right} is ${kindName(b)}; ${hint}`, left);
 }
 
@@ -130,12 +153,16 @@ export function subtract(a: unknown, b: unknown, left: string, right: string, do
 }
 
 export function multiply(a: unknown, b: unknown, left: string, right: string, double = false): unknown {
-  return isNumberLike(a) && isNumberLike(b) ? numbers('*', a, b, left, right, double) : mismatch('*', a, b, left, right);
+  return isNumberLike(a) && isNumberLike(b)
+    ? numbers('*', a, b, left, right, double)
+    : mismatch('*', a, b, left, right);
 }
 
 /** Never truncates: 5 / 2 is 2.5. */
 export function divide(a: unknown, b: unknown, left: string, right: string, double = false): unknown {
-  return isNumberLike(a) && isNumberLike(b) ? numbers('/', a, b, left, right, double) : mismatch('/', a, b, left, right);
+  return isNumberLike(a) && isNumberLike(b)
+    ? numbers('/', a, b, left, right, double)
+    : mismatch('/', a, b, left, right);
 }
 
 /** Remainder of integers, with the sign of the dividend. */
@@ -147,12 +174,18 @@ export function remainder(a: unknown, b: unknown, left: string, right: string): 
 /** Quotient of integers, cut towards zero. */
 export function quotient(a: unknown, b: unknown, left: string, right: string): unknown {
   integers(a, b, left, right, 'div()');
-  if (isDecimal(a) || isDecimal(b)) return toDecimal(a as AnyNumber, left).div(toDecimal(b as AnyNumber, right)).round(0, Decimal.roundDown);
+  if (isDecimal(a) || isDecimal(b))
+    return toDecimal(a as AnyNumber, left)
+      .div(toDecimal(b as AnyNumber, right))
+      .round(0, Decimal.roundDown);
   return integer(BigInt(a as number) / BigInt(b as number), `div(${left}, ${right})`);
 }
 
 function integers(a: unknown, b: unknown, left: string, right: string, operation: string): void {
-  for (const [value, subject] of [[a, left], [b, right]] as const) {
+  for (const [value, subject] of [
+    [a, left],
+    [b, right],
+  ] as const) {
     if (isInteger(value) || (isDecimal(value) && value.eq(value.round(0, Decimal.roundDown)))) continue;
     if (!isNumberLike(value)) unusable(value, subject, `${operation} needs integers`);
     throw new EvaluationError('type_mismatch', `${subject} is no integer; ${operation} needs integers`, subject);

@@ -60,7 +60,8 @@ export const isZone = (name: string): boolean => name === 'UTC' || zoneOf(name) 
 
 function knownZone(name: string): Zone {
   const zone = zoneOf(name);
-  if (zone === null) throw new EvaluationError('invalid_argument', 'the text is no time zone; write one like "Europe/Madrid"');
+  if (zone === null)
+    throw new EvaluationError('invalid_argument', 'the text is no time zone; write one like "Europe/Madrid"');
   return zone;
 }
 
@@ -192,12 +193,15 @@ export type TimeFormat = (at: Timestamp, zone: string) => string;
 /** Reads a pattern such as `yyyy-MM-dd'T'HH:mm:ss.SSSXXX`; throws an Error with the reason where it can't be. */
 export function readTimePattern(pattern: string): TimeFormat {
   const parts: (string | ((date: DateFields, offsetMinutes: number) => string))[] = [];
-  for (const [run] of pattern.matchAll(/'(?:[^']|'')*'|([A-Za-z])\1*|[^A-Za-z']+|'/g)) {
+  for (const [run] of pattern.matchAll(/''|'(?:[^']|'')+'|([A-Za-z])\1*|[^A-Za-z']+|'/g)) {
     if (run === "'") throw new Error("a ' is not closed");
     if (run.startsWith("'")) parts.push(run === "''" ? "'" : run.slice(1, -1).replaceAll("''", "'"));
     else if (!/[A-Za-z]/.test(run)) parts.push(run);
     else if (Object.hasOwn(patternWords, run)) parts.push(patternWords[run]!);
-    else throw new Error(`${run} is no part of a time pattern; known are ${Object.keys(patternWords).join(' ')}, and text in '...'`);
+    else
+      throw new Error(
+        `${run} is no part of a time pattern; known are ${Object.keys(patternWords).join(' ')}, and text in '...'`,
+      );
   }
   return (at, zone) => {
     const local = toLocal(at.micros, zone);

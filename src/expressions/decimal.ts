@@ -27,7 +27,8 @@ export function decimalFrom(source: string | number | bigint): Decimal | undefin
   return fits(value) ? value : undefined;
 }
 
-const fits = (value: Decimal): boolean => value.c.length <= digitsMax * 2 && value.e < digitsMax && value.e > -digitsMax;
+const fits = (value: Decimal): boolean =>
+  value.c.length <= digitsMax * 2 && value.e < digitsMax && value.e > -digitsMax;
 
 /** Passes a result on, or fails with `overflow` when it has more digits than a decimal may have. */
 export function boundedDecimal(value: Decimal): Decimal {

@@ -26,8 +26,16 @@ export function readFormat(pattern: string): Format {
     else if (body === '%') literals[literals.length - 1] += '%';
     else {
       const match = /^(0?)(\d*)(?:\.(\d+))?([sdfexXob])$/.exec(body ?? '');
-      if (match === null) throw new Error(`${part} is no directive; known are %s %d %f %.2f %e %x %X %o %b %05d, and %% for a percent sign`);
-      directives.push({ letter: match[4]!, width: Number(match[2]), fill: match[1] === '0' ? '0' : ' ', precision: Number(match[3] ?? 6) });
+      if (match === null)
+        throw new Error(
+          `${part} is no directive; known are %s %d %f %.2f %e %x %X %o %b %05d, and %% for a percent sign`,
+        );
+      directives.push({
+        letter: match[4]!,
+        width: Number(match[2]),
+        fill: match[1] === '0' ? '0' : ' ',
+        precision: Number(match[3] ?? 6),
+      });
       literals.push('');
     }
   }
@@ -39,7 +47,11 @@ export function applyFormat(at: string, format: Format, values: readonly unknown
   const items = values.length === 1 && Array.isArray(values[0]) ? (values[0] as unknown[]) : values;
   const { literals, directives } = format;
   if (items.length !== directives.length) {
-    throw new EvaluationError('invalid_argument', `format has ${directives.length} directives and ${items.length} values`, at);
+    throw new EvaluationError(
+      'invalid_argument',
+      `format has ${directives.length} directives and ${items.length} values`,
+      at,
+    );
   }
   let text = literals[0]!;
   for (let i = 0; i < directives.length; i++) {
@@ -55,9 +67,13 @@ function applyDirective({ letter, width, fill, precision }: Directive, value: un
   let text: string;
   if (letter === 's') text = value === null ? 'null' : textOf(value, subject);
   else if (letter === 'f' || letter === 'e') {
-    if (typeof value !== 'number' && typeof value !== 'bigint' && !isDecimal(value)) return unusable(value, subject, `%${letter} needs a number`);
+    if (typeof value !== 'number' && typeof value !== 'bigint' && !isDecimal(value))
+      return unusable(value, subject, `%${letter} needs a number`);
     const exact = toDecimal(value as AnyNumber, subject);
-    text = letter === 'f' ? exact.toFixed(precision, Decimal.roundHalfUp) : exact.toExponential(precision, Decimal.roundHalfUp);
+    text =
+      letter === 'f'
+        ? exact.toFixed(precision, Decimal.roundHalfUp)
+        : exact.toExponential(precision, Decimal.roundHalfUp);
   } else {
     if (!isInteger(value)) {
       if (isDecimal(value) && letter === 'd' && value.eq(value.round(0))) return value.toFixed(0).padStart(width, fill);
@@ -68,5 +84,7 @@ function applyDirective({ letter, width, fill, precision }: Directive, value: un
   }
   if (text.length >= width) return text;
   // Zeros stand between the sign and the digits.
-  return fill === '0' && text.startsWith('-') ? `-${text.slice(1).padStart(width - 1, '0')}` : text.padStart(width, fill);
+  return fill === '0' && text.startsWith('-')
+    ? `-${text.slice(1).padStart(width - 1, '0')}`
+    : text.padStart(width, fill);
 }

@@ -14,7 +14,10 @@ const invalid = (at: string, reason: string): never => {
 /** Digits; a double or decimal cut towards zero; a timestamp in seconds since the epoch. */
 function toInt(at: string, value: unknown): number | bigint {
   if (isInteger(value)) return value;
-  if (typeof value === 'string') return /^[+-]?\d{1,30}$/.test(value) ? integer(BigInt(value), `int(${at})`) : invalid(at, 'is not the text of an integer');
+  if (typeof value === 'string')
+    return /^[+-]?\d{1,30}$/.test(value)
+      ? integer(BigInt(value), `int(${at})`)
+      : invalid(at, 'is not the text of an integer');
   if (value instanceof Timestamp) return Math.floor(value.micros / 1_000_000);
   if (typeof value === 'number' && Number.isFinite(value)) return integer(BigInt(Math.trunc(value)), `int(${at})`);
   if (isDecimal(value)) return integer(BigInt(value.round(0, Decimal.roundDown).toFixed(0)), `int(${at})`);
@@ -27,7 +30,9 @@ function toDouble(at: string, value: unknown): number {
     const number = decimalText.test(value) ? Number(value) : NaN;
     return Number.isFinite(number) ? number : invalid(at, 'is not the text of a number');
   }
-  return typeof value === 'bigint' || isDecimal(value) ? Number(value) : unusable(value, at, 'double reads a text or a number');
+  return typeof value === 'bigint' || isDecimal(value)
+    ? Number(value)
+    : unusable(value, at, 'double reads a text or a number');
 }
 
 const decimalText = /^[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?$/;
@@ -41,7 +46,9 @@ function decimal(at: string, value: unknown): Decimal {
 function toBool(at: string, value: unknown): boolean {
   if (typeof value === 'boolean') return value;
   if (value === 'true' || value === 'false') return value === 'true';
-  return typeof value === 'string' ? invalid(at, 'is not "true" or "false"') : unusable(value, at, 'bool reads "true" or "false"');
+  return typeof value === 'string'
+    ? invalid(at, 'is not "true" or "false"')
+    : unusable(value, at, 'bool reads "true" or "false"');
 }
 
 function json(at: string, text: string): unknown {

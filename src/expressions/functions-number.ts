@@ -15,7 +15,11 @@ function whole(value: Decimal): AnyNumber {
 function round(at: string, value: AnyNumber, digits = 0): AnyNumber {
   if (digits < 0 || digits > 100) throw new EvaluationError('invalid_argument', 'round takes 0 to 100 digits', at);
   if (isInteger(value)) return value;
-  if (digits === 0 && typeof value === 'number' && Math.abs(value) < 2 ** 52) return Math.sign(value) * Math.floor(Math.abs(value) + 0.5) + 0;
+  if (digits === 0 && typeof value === 'number' && Number.isFinite(value)) {
+    const size = Math.abs(value);
+    const below = Math.floor(size);
+    return Math.sign(value) * (size - below >= 0.5 ? below + 1 : below) + 0;
+  }
   const exact = isDecimal(value) ? value : decimalFrom(value);
   if (exact === undefined) return value;
   const rounded = boundedDecimal(exact.round(digits, Decimal.roundHalfUp));
@@ -38,14 +42,15 @@ function abs(at: string, value: unknown): unknown {
   if (typeof value === 'number') return Math.abs(value);
   if (typeof value === 'bigint') return value < 0n ? integer(-value, `abs(${at})`) : value;
   if (value instanceof Duration) return new Duration(Math.abs(value.micros));
-  return (value as Decimal).abs();
+  return isDecimal(value) ? value.abs() : unusable(value, at, 'abs needs a number or a duration');
 }
 
 /** The values to choose from: the arguments, or the elements of a single list. */
 function choices(at: string, values: readonly unknown[], name: string): readonly unknown[] {
   if (values.length !== 1 || !Array.isArray(values[0])) return values;
   const list = values[0] as unknown[];
-  if (list.length === 0) throw new EvaluationError('invalid_argument', `${at} is empty; ${name} needs at least one value`, at);
+  if (list.length === 0)
+    throw new EvaluationError('invalid_argument', `${at} is empty; ${name} needs at least one value`, at);
   return list;
 }
 
@@ -75,7 +80,7 @@ function sum(at: string, list: readonly unknown[]): unknown {
 }
 
 export const numberFunctions = {
-  abs: define('number', 'number', abs),
+  abs: define('any', 'dyn', abs),
   round: define('number int?', 'number', round),
   floor: define('number', 'number', towards(Math.floor, false)),
   ceil: define('number', 'number', towards(Math.ceil, true)),

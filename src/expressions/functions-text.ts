@@ -12,7 +12,9 @@ const hasSurrogate = (text: string): boolean => /[\ud800-\udfff]/.test(text);
 function size(at: string, value: unknown): number {
   if (typeof value === 'string') return hasSurrogate(value) ? Array.from(value).length : value.length;
   if (Array.isArray(value) || value instanceof Uint8Array) return value.length;
-  return kindOf(value) === 'map' ? Object.keys(value as object).length : unusable(value, at, 'size counts a text, a list, a map or bytes');
+  return kindOf(value) === 'map'
+    ? Object.keys(value as object).length
+    : unusable(value, at, 'size counts a text, a list, a map or bytes');
 }
 
 /** By code points, the end exclusive. */
@@ -20,15 +22,18 @@ function substring(at: string, text: string, start: number, end?: number): strin
   const points = hasSurrogate(text) ? Array.from(text) : null;
   const length = points?.length ?? text.length;
   const to = end ?? length;
-  if (start < 0 || to < start || start > length) throw new EvaluationError('invalid_argument', `substring of ${at} begins or ends outside the text`, at);
+  if (start < 0 || to < start || start > length)
+    throw new EvaluationError('invalid_argument', `substring of ${at} begins or ends outside the text`, at);
   return points === null ? text.slice(start, to) : points.slice(start, to).join('');
 }
 
+/** At most `limit` times from the left; all where it is negative or absent. */
 function replace(at: string, text: string, from: string, to: string, limit?: number): string {
-  if (from === '') throw new EvaluationError('invalid_argument', 'replace needs a text to look for that is not empty', at);
+  if (from === '')
+    throw new EvaluationError('invalid_argument', 'replace needs a text to look for that is not empty', at);
   const parts = text.split(from);
-  const replaced = Math.min(parts.length - 1, limit ?? Infinity);
-  if (replaced <= 0) return text;
+  const replaced = limit === undefined || limit < 0 ? parts.length - 1 : Math.min(parts.length - 1, limit);
+  if (replaced === 0) return text;
   checkSize(text.length + replaced * (to.length - from.length), `replace of ${at}`);
   if (replaced === parts.length - 1) return parts.join(to);
   return parts.slice(0, replaced + 1).join(to) + from + parts.slice(replaced + 1).join(from);
@@ -54,8 +59,13 @@ function mask(at: string, text: string, visible = 4): string {
 }
 
 function contains(at: string, container: unknown, part: unknown): boolean {
-  if (typeof container === 'string') return typeof part === 'string' ? container.includes(part) : unusable(part, 'the second argument', 'contains looks for a text');
-  const hint = isNumberLike(container) ? 'contains looks into a text; write string(...)' : 'contains looks into a text; for lists and maps write x in list';
+  if (typeof container === 'string')
+    return typeof part === 'string'
+      ? container.includes(part)
+      : unusable(part, 'the second argument', 'contains looks for a text');
+  const hint = isNumberLike(container)
+    ? 'contains looks into a text; write string(...)'
+    : 'contains looks into a text; for lists and maps write x in list';
   return unusable(container, at, hint);
 }
 
@@ -79,7 +89,9 @@ export const textFunctions = {
   replace_regex: define('string pattern string', 'string', (at, text: string, pattern: RE2JS, replacement: string) =>
     replaceMatches(pattern, text, replacement, `replace_regex of ${at}`),
   ),
-  format: define('format any...', 'string', (at, format: Format, ...values: never[]) => applyFormat(at, format, values)),
+  format: define('format any...', 'string', (at, format: Format, ...values: never[]) =>
+    applyFormat(at, format, values),
+  ),
   mask: define('string int?', 'string', mask),
   size: define('any', 'int', size),
 };

@@ -1,5 +1,14 @@
 import { parseDuration } from '../declaration/units.ts';
-import { accessors, fromLocal, readAccessor, truncate, truncationUnits, type Accessor, type TimeFormat, type TruncationUnit } from './calendar.ts';
+import {
+  accessors,
+  fromLocal,
+  readAccessor,
+  truncate,
+  truncationUnits,
+  type Accessor,
+  type TimeFormat,
+  type TruncationUnit,
+} from './calendar.ts';
 import { isDecimal } from './decimal.ts';
 import { EvaluationError } from './errors.ts';
 import { define, type FunctionSpec } from './signature.ts';
@@ -15,7 +24,11 @@ function timestamp(at: string, value: unknown, zone?: string): Timestamp {
   if (value instanceof Timestamp) return value;
   if (typeof value !== 'string') {
     const isNumber = typeof value === 'number' || typeof value === 'bigint';
-    return unusable(value, at, isNumber ? 'write seconds(n), millis(n) or micros(n)' : 'timestamp reads an ISO 8601 text');
+    return unusable(
+      value,
+      at,
+      isNumber ? 'write seconds(n), millis(n) or micros(n)' : 'timestamp reads an ISO 8601 text',
+    );
   }
   const iso = readIso(value);
   if (iso === undefined) return invalid(at, 'is no ISO 8601 time');
@@ -48,11 +61,17 @@ function duration(at: string, value: unknown): Duration {
 }
 
 function trunc(at: string, time: Timestamp, unit: string, zone = 'UTC'): Timestamp {
-  if (!(truncationUnits as readonly string[]).includes(unit)) return invalid('the unit', `is none of ${truncationUnits.join(', ')}`);
+  if (!(truncationUnits as readonly string[]).includes(unit))
+    return invalid('the unit', `is none of ${truncationUnits.join(', ')}`);
   return truncate(time, unit as TruncationUnit, zone);
 }
 
-const microsPer: Partial<Record<Accessor, number>> = { getHours: 3_600_000_000, getMinutes: 60_000_000, getSeconds: 1_000_000, getMilliseconds: 1000 };
+const microsPer: Partial<Record<Accessor, number>> = {
+  getHours: 3_600_000_000,
+  getMinutes: 60_000_000,
+  getSeconds: 1_000_000,
+  getMilliseconds: 1000,
+};
 
 /** Of a timestamp a field of its date; of a duration its whole length in the unit. */
 const accessor = (name: Accessor): FunctionSpec =>
@@ -70,6 +89,10 @@ export const timeFunctions: Readonly<Record<string, FunctionSpec>> = {
   micros: define('number', 'timestamp', since(1)),
   duration: define('any', 'duration', duration),
   trunc: define('timestamp unit zone?', 'timestamp', trunc),
-  format_time: define('timestamp timePattern zone?', 'string', (_, time: Timestamp, format: TimeFormat, zone?: string) => format(time, zone ?? 'UTC')),
+  format_time: define(
+    'timestamp timePattern zone?',
+    'string',
+    (_, time: Timestamp, format: TimeFormat, zone?: string) => format(time, zone ?? 'UTC'),
+  ),
   ...Object.fromEntries((Object.keys(accessors) as Accessor[]).map((name) => [name, accessor(name)])),
 };

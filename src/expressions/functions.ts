@@ -7,7 +7,13 @@ import { timeFunctions } from './functions-time.ts';
 import type { FunctionSpec } from './signature.ts';
 
 export const functions: ReadonlyMap<string, FunctionSpec> = new Map(
-  Object.entries({ ...textFunctions, ...numberFunctions, ...conversionFunctions, ...timeFunctions, ...digestFunctions }),
+  Object.entries({
+    ...textFunctions,
+    ...numberFunctions,
+    ...conversionFunctions,
+    ...timeFunctions,
+    ...digestFunctions,
+  }),
 );
 
 /** Written like functions, but they do not evaluate all their arguments. */

@@ -124,11 +124,23 @@ class Parser {
         const name = this.#next();
         if (name.kind !== 'name' && !(name.kind === 'literal' && /^[a-z]+$/.test(name.text))) {
           this.#at--;
-          this.#fail('after the dot comes the name of a field', 'a field with other characters is written event["the field"]');
+          this.#fail(
+            'after the dot comes the name of a field',
+            'a field with other characters is written event["the field"]',
+          );
         }
         if (!optional && this.#isOperator('(')) node = this.#method(node, name);
         else {
-          node = { kind: 'select', target: node, field: name.text, optional, fieldStart: name.start, type: 'dyn', start: node.start, end: name.end };
+          node = {
+            kind: 'select',
+            target: node,
+            field: name.text,
+            optional,
+            fieldStart: name.start,
+            type: 'dyn',
+            start: node.start,
+            end: name.end,
+          };
         }
       } else if (this.#isOperator('[') || this.#isOperator('[?')) {
         const optional = this.#next().text === '[?';
@@ -144,9 +156,19 @@ class Parser {
   #method(target: Node, name: Token): Node {
     if (!macros.has(name.text)) {
       const { args, end } = this.#arguments(name);
-      return { kind: 'call', name: name.text, args: [target, ...args], method: true, nameStart: name.start, type: 'dyn', start: target.start, end };
+      return {
+        kind: 'call',
+        name: name.text,
+        args: [target, ...args],
+        method: true,
+        nameStart: name.start,
+        type: 'dyn',
+        start: target.start,
+        end,
+      };
     }
-    if (++this.#macroDepth > macroDepthMax) this.#fail(`more than ${macroDepthMax} loops stand in one another`, 'use explode, or set steps before');
+    if (++this.#macroDepth > macroDepthMax)
+      this.#fail(`more than ${macroDepthMax} loops stand in one another`, 'use explode, or set steps before');
     const { args, end } = this.#arguments(name);
     this.#macroDepth--;
     const usage = `write list.${name.text}(x, ...x...)`;
@@ -171,17 +193,28 @@ class Parser {
     const token = this.#next();
     const { start, end } = token;
     if (token.kind === 'literal') {
-      const type = typeof token.value === 'number' || typeof token.value === 'bigint' ? (token.double ? 'double' : 'int') : 'dyn';
+      const type =
+        typeof token.value === 'number' || typeof token.value === 'bigint' ? (token.double ? 'double' : 'int') : 'dyn';
       return { kind: 'literal', value: token.value, type, start, end };
     }
     if (token.kind === 'name') {
       if (this.#isOperator('(')) {
         const { args, end: close } = this.#arguments(token);
-        return { kind: 'call', name: token.text, args, method: false, nameStart: start, type: 'dyn', start, end: close };
+        return {
+          kind: 'call',
+          name: token.text,
+          args,
+          method: false,
+          nameStart: start,
+          type: 'dyn',
+          start,
+          end: close,
+        };
       }
       // `not event.x`: a word that is an operator elsewhere, followed by what can't follow a name.
       const hint = foreignWords[token.text];
-      if (hint !== undefined && this.#peek().kind === 'name') this.#fail(`${token.text} is not an operator`, hint, start, end);
+      if (hint !== undefined && this.#peek().kind === 'name')
+        this.#fail(`${token.text} is not an operator`, hint, start, end);
       return { kind: 'name', name: token.text, type: 'dyn', start, end };
     }
     if (token.text === '(') {
@@ -217,7 +250,8 @@ class Parser {
     const items: Node[] = [];
     while (!this.#take(close)) {
       items.push(this.#expression());
-      if (!this.#take(',') && !this.#isOperator(close)) this.#expect(close, `an opened ${close === ')' ? '(' : '['} is closed by ${close}`);
+      if (!this.#take(',') && !this.#isOperator(close))
+        this.#expect(close, `an opened ${close === ')' ? '(' : '['} is closed by ${close}`);
     }
     return items;
   }
@@ -270,7 +304,10 @@ class Parser {
     }
     const word = foreignWords[token.text];
     if (word !== undefined && token.kind === 'name') this.#fail(`${token.text} is not an operator`, word);
-    return this.#fail(token.kind === 'end' ? `a ${text} is missing at the end` : `${text} is expected instead of ${token.text}`, hint);
+    return this.#fail(
+      token.kind === 'end' ? `a ${text} is missing at the end` : `${text} is expected instead of ${token.text}`,
+      hint,
+    );
   }
 
   #unexpected(): never {
@@ -279,8 +316,13 @@ class Parser {
     if (word !== undefined && token.kind === 'name') this.#fail(`${token.text} is not an operator`, word);
     const whole = this.#text.slice(this.#from, this.#tokens.at(-1)!.start).trim();
     // Words without any sign of an expression were meant as text.
-    const hint = /^[\p{L}][\p{L}\d _,;!-]*$/u.test(whole) ? `for the text write '${JSON.stringify(whole)}'` : 'an operator may be missing before it';
-    return this.#fail(token.kind === 'end' ? 'the expression ends too early' : `${token.text} is not expected here`, hint);
+    const hint = /^[\p{L}][\p{L}\d _,;!-]*$/u.test(whole)
+      ? `for the text write '${JSON.stringify(whole)}'`
+      : 'an operator may be missing before it';
+    return this.#fail(
+      token.kind === 'end' ? 'the expression ends too early' : `${token.text} is not expected here`,
+      hint,
+    );
   }
 
   #fail(message: string, hint: string, start = this.#peek().start, end = this.#peek().end): never {

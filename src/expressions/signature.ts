@@ -5,7 +5,16 @@ import { compilePattern } from './pattern.ts';
 import type { SimpleType, Type } from './tree.ts';
 
 /** What an argument must be. The generated code has checked it before the function runs. */
-export type ParameterKind = 'any' | 'string' | 'number' | 'int' | 'bool' | 'list' | 'timestamp' | PreparedKind | CheckedKind;
+export type ParameterKind =
+  | 'any'
+  | 'string'
+  | 'number'
+  | 'int'
+  | 'bool'
+  | 'list'
+  | 'timestamp'
+  | PreparedKind
+  | CheckedKind;
 /** Must be a literal or a var, and is compiled once; the function gets the result. */
 export type PreparedKind = 'pattern' | 'format' | 'timePattern';
 /** A text; a literal one is checked when the expression is read. */
@@ -28,7 +37,11 @@ export interface FunctionSpec {
 }
 
 /** `define('string int?', 'string', run)`: parameters by kind, `?` for optional, `...` for any number. `string?` may be null. */
-export function define(parameters: string, result: Type | `${SimpleType}?`, run: (at: string, ...args: never[]) => unknown): FunctionSpec {
+export function define(
+  parameters: string,
+  result: Type | `${SimpleType}?`,
+  run: (at: string, ...args: never[]) => unknown,
+): FunctionSpec {
   const nullable = typeof result === 'string' && result.endsWith('?');
   return {
     parameters: parameters.split(' ').map((word) => ({
@@ -53,8 +66,12 @@ export const isPrepared = (kind: ParameterKind): kind is PreparedKind => Object.
 
 /** What is wrong with a literal, undefined when nothing is. */
 export const checkLiteral: Readonly<Record<CheckedKind, (text: string) => string | undefined>> = {
-  zone: (text) => (isZone(text) ? undefined : `${JSON.stringify(text)} is no time zone; write one like "Europe/Madrid" or "UTC"`),
-  unit: (text) => ((truncationUnits as readonly string[]).includes(text) ? undefined : `${JSON.stringify(text)} is no unit; known are ${truncationUnits.join(', ')}`),
+  zone: (text) =>
+    isZone(text) ? undefined : `${JSON.stringify(text)} is no time zone; write one like "Europe/Madrid" or "UTC"`,
+  unit: (text) =>
+    (truncationUnits as readonly string[]).includes(text)
+      ? undefined
+      : `${JSON.stringify(text)} is no unit; known are ${truncationUnits.join(', ')}`,
 };
 
 export const isChecked = (kind: ParameterKind): kind is CheckedKind => Object.hasOwn(checkLiteral, kind);

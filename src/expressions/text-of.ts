@@ -16,7 +16,8 @@ export function textOf(value: unknown, subject: string): string {
       return String(value);
     default:
   }
-  if (value === null || value === undefined) return unusable(value, subject, 'null has no text; write coalesce(...) around it');
+  if (value === null || value === undefined)
+    return unusable(value, subject, 'null has no text; write coalesce(...) around it');
   if (isDecimal(value) || value instanceof Timestamp || value instanceof Duration) return value.toString();
   if (value instanceof Uint8Array) {
     try {

@@ -43,7 +43,8 @@ export class Duration {
 
 /** Fails with `overflow` where microseconds leave what a number holds exactly. */
 export function timestampOf(micros: number): Timestamp {
-  if (!Number.isSafeInteger(micros)) throw new EvaluationError('overflow', 'the time is before the year 1684 or after 2255');
+  if (!Number.isSafeInteger(micros))
+    throw new EvaluationError('overflow', 'the time is before the year 1684 or after 2255');
   return new Timestamp(micros);
 }
 
@@ -58,11 +59,19 @@ export function daysOf(year: number, month: number, day: number): number {
   const era = Math.floor(y / 400);
   const yearOfEra = y - era * 400;
   const dayOfYear = Math.floor((153 * (month + (month > 2 ? -3 : 9)) + 2) / 5) + day - 1;
-  return era * 146_097 + yearOfEra * 365 + Math.floor(yearOfEra / 4) - Math.floor(yearOfEra / 100) + dayOfYear - 719_468;
+  return (
+    era * 146_097 + yearOfEra * 365 + Math.floor(yearOfEra / 4) - Math.floor(yearOfEra / 100) + dayOfYear - 719_468
+  );
 }
 
 const daysInMonth = (year: number, month: number): number =>
-  month === 2 ? ((year % 4 === 0 && year % 100 !== 0) || year % 400 === 0 ? 29 : 28) : month === 4 || month === 6 || month === 9 || month === 11 ? 30 : 31;
+  month === 2
+    ? (year % 4 === 0 && year % 100 !== 0) || year % 400 === 0
+      ? 29
+      : 28
+    : month === 4 || month === 6 || month === 9 || month === 11
+      ? 30
+      : 31;
 
 /** What an ISO 8601 text says: local microseconds since the epoch, and the offset from UTC if it names one. */
 export interface IsoTime {
@@ -79,7 +88,8 @@ export function readIso(text: string): IsoTime | undefined {
   const year = digits(text, 0, 4);
   const month = digits(text, 5, 2);
   const day = digits(text, 8, 2);
-  if (length > 40 || year < 0 || text[4] !== '-' || month < 1 || month > 12 || text[7] !== '-' || day < 1) return undefined;
+  if (length > 40 || year < 0 || text[4] !== '-' || month < 1 || month > 12 || text[7] !== '-' || day < 1)
+    return undefined;
   if (day > daysInMonth(year, month)) return undefined;
   const date = daysOf(year, month, day) * microsPerDay;
   if (length === 10) return { localMicros: date, offsetMinutes: null };
@@ -87,7 +97,15 @@ export function readIso(text: string): IsoTime | undefined {
   const between = text[10];
   const hour = digits(text, 11, 2);
   const minute = digits(text, 14, 2);
-  if ((between !== 'T' && between !== ' ' && between !== 't') || hour < 0 || hour > 23 || text[13] !== ':' || minute < 0 || minute > 59) return undefined;
+  if (
+    (between !== 'T' && between !== ' ' && between !== 't') ||
+    hour < 0 ||
+    hour > 23 ||
+    text[13] !== ':' ||
+    minute < 0 ||
+    minute > 59
+  )
+    return undefined;
   let at = 16;
   let second = 0;
   let fraction = 0;

@@ -95,11 +95,20 @@ function readNumber(text: string, start: number, to: number): Token {
   const match = /^(?:0[xX][0-9a-fA-F]+[uU]?|(?:\d+\.\d+|\.\d+|\d+)(?:[eE][+-]?\d+)?[uU]?)/.exec(text.slice(start, to))!;
   const written = match[0];
   const end = start + written.length;
-  const bad = (message: string, hint: string): SyntaxProblem => new SyntaxProblem({ code: 'bad_literal', message, hint, start, end });
+  const bad = (message: string, hint: string): SyntaxProblem =>
+    new SyntaxProblem({ code: 'bad_literal', message, hint, start, end });
   if (/[A-Za-z_0-9]/.test(text[end] ?? '') && end < to) {
     const word = /^[\w.]+/.exec(text.slice(start, to))![0];
-    const hint = /^\d+(ms|s|m|h|d)$/.test(word) ? `for a duration write duration("${word}")` : `for a text write "${word}"`;
-    throw new SyntaxProblem({ code: 'bad_literal', message: `${word} is not a number`, hint, start, end: start + word.length });
+    const hint = /^\d+(ms|s|m|h|d)$/.test(word)
+      ? `for a duration write duration("${word}")`
+      : `for a text write "${word}"`;
+    throw new SyntaxProblem({
+      code: 'bad_literal',
+      message: `${word} is not a number`,
+      hint,
+      start,
+      end: start + word.length,
+    });
   }
   const digits = written.replace(/[uU]$/, '');
   const double = /[.eE]/.test(digits) && !/^0[xX]/.test(digits);
@@ -129,16 +138,29 @@ function readText(text: string, start: number, to: number): Token {
   let value = '';
   for (;;) {
     if (at >= to || (fence.length === 1 && text[at] === '\n')) {
-      throw new SyntaxProblem({ code: 'syntax', message: 'the text is not closed', hint: `end it with ${fence}`, start, end: at });
+      throw new SyntaxProblem({
+        code: 'syntax',
+        message: 'the text is not closed',
+        hint: `end it with ${fence}`,
+        start,
+        end: at,
+      });
     }
     if (text.startsWith(fence, at)) break;
     if (text[at] !== '\\' || raw) {
       value += text[at++];
       continue;
     }
-    const numeric = /^(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|([0-3][0-7]{2}))/.exec(text.slice(at + 1, at + 10));
+    const numeric = /^(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|([0-3][0-7]{2}))/.exec(
+      text.slice(at + 1, at + 10),
+    );
     const simple = escapes[text[at + 1] ?? ''];
-    const code = numeric === null ? -1 : numeric[4] === undefined ? parseInt(numeric[1] ?? numeric[2] ?? numeric[3]!, 16) : parseInt(numeric[4], 8);
+    const code =
+      numeric === null
+        ? -1
+        : numeric[4] === undefined
+          ? parseInt(numeric[1] ?? numeric[2] ?? numeric[3]!, 16)
+          : parseInt(numeric[4], 8);
     if (numeric !== null && code <= 0x10ffff) {
       value += String.fromCodePoint(code);
       at += 1 + numeric[0].length;

@@ -39,10 +39,22 @@ export type Node = Place & { type: Type } & (
     /** One of the roots (`event`, `key`, `meta`, ...) or the variable of a macro around it. */
     | { readonly kind: 'name'; readonly name: string }
     /** `target.field`; `optional` is `target.?field`. */
-    | { readonly kind: 'select'; readonly target: Node; readonly field: string; readonly optional: boolean; readonly fieldStart: number }
+    | {
+        readonly kind: 'select';
+        readonly target: Node;
+        readonly field: string;
+        readonly optional: boolean;
+        readonly fieldStart: number;
+      }
     | { readonly kind: 'index'; readonly target: Node; readonly index: Node; readonly optional: boolean }
     /** `method` tells how it was written; the receiver is the first of `args` either way. */
-    | { readonly kind: 'call'; readonly name: string; readonly args: readonly Node[]; readonly method: boolean; readonly nameStart: number }
+    | {
+        readonly kind: 'call';
+        readonly name: string;
+        readonly args: readonly Node[];
+        readonly method: boolean;
+        readonly nameStart: number;
+      }
     | { readonly kind: 'unary'; readonly operator: UnaryOperator; readonly operand: Node }
     | { readonly kind: 'binary'; readonly operator: BinaryOperator; readonly left: Node; readonly right: Node }
     | { readonly kind: 'conditional'; readonly test: Node; readonly yes: Node; readonly no: Node }
@@ -106,4 +118,5 @@ const typeNames: Record<Exclude<SimpleType, 'dyn'>, string> = {
   null: 'null',
 };
 
-export const isNumeric = (type: Type): boolean => type === 'int' || type === 'double' || type === 'decimal' || type === 'number';
+export const isNumeric = (type: Type): boolean =>
+  type === 'int' || type === 'double' || type === 'decimal' || type === 'number';

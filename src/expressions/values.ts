@@ -41,18 +41,40 @@ export const kindName = (value: unknown): string => kindNames[kindOf(value)];
 
 /** Fails because `subject` holds a value that can't be used there. `needed`: `+ needs numbers`. */
 export function unusable(value: unknown, subject: string, needed: string): never {
-  if (value === null || value === undefined) throw new EvaluationError('null_operand', `${subject} is null; ${needed}`, subject);
+  if (value === null || value === undefined)
+    throw new EvaluationError('null_operand', `${subject} is null; ${needed}`, subject);
   throw new EvaluationError('type_mismatch', `${subject} is ${kindName(value)}; ${needed}`, subject);
 }
 
-const isMap = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && kindOf(value) === 'map';
+const isMap = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && kindOf(value) === 'map';
 
 /**
  * Names that some value could answer without owning a field of that name: all of the prototypes, and what our own
  * classes hold. Reading any other name from any value gives a field of a map or undefined, so it can be read directly.
  */
-const reserved = new Set<string>(['c', 'e', 's', 'length', 'lastIndex', ...Object.getOwnPropertyNames(new Timestamp(0))]);
-const prototypes = [Object, Array, String, Number, BigInt, Boolean, Buffer, Uint8Array, Object.getPrototypeOf(Uint8Array), Timestamp, Duration, Decimal];
+const reserved = new Set<string>([
+  'c',
+  'e',
+  's',
+  'length',
+  'lastIndex',
+  ...Object.getOwnPropertyNames(new Timestamp(0)),
+]);
+const prototypes = [
+  Object,
+  Array,
+  String,
+  Number,
+  BigInt,
+  Boolean,
+  Buffer,
+  Uint8Array,
+  Object.getPrototypeOf(Uint8Array),
+  Timestamp,
+  Duration,
+  Decimal,
+];
 for (const owner of prototypes) {
   for (const name of Object.getOwnPropertyNames((owner as { prototype: object }).prototype)) reserved.add(name);
 }
@@ -93,7 +115,8 @@ export function elementOptional(target: unknown, index: unknown, subject: string
 
 function find(target: unknown, index: unknown, subject: string): unknown {
   if (Array.isArray(target)) {
-    if (typeof index !== 'number' && typeof index !== 'bigint') return unusable(index, `the index of ${subject}`, 'a list is indexed by an integer from 0');
+    if (typeof index !== 'number' && typeof index !== 'bigint')
+      return unusable(index, `the index of ${subject}`, 'a list is indexed by an integer from 0');
     // Only own elements: '-1' or '0.5' would be looked up on the prototype.
     return Number.isInteger(Number(index)) && Number(index) >= 0 ? (target as unknown[])[Number(index)] : undefined;
   }
@@ -108,7 +131,9 @@ export const has = (target: unknown, field: unknown): boolean => peek(target, fi
 /** The field or element, undefined where there is none, whatever `target` is. */
 export function peek(target: unknown, index: unknown): unknown {
   if (typeof index === 'string') return own(target, index);
-  return Array.isArray(target) && typeof index === 'number' && Number.isInteger(index) && index >= 0 ? (target as unknown[])[index] : undefined;
+  return Array.isArray(target) && typeof index === 'number' && Number.isInteger(index) && index >= 0
+    ? (target as unknown[])[index]
+    : undefined;
 }
 
 /** Equality by value across kinds of numbers; values of different kinds are not equal. */
@@ -133,7 +158,10 @@ export function equal(a: unknown, b: unknown): boolean {
     case 'map': {
       const [left, right] = [a as Record<string, unknown>, b as Record<string, unknown>];
       const keys = Object.keys(left);
-      return keys.length === Object.keys(right).length && keys.every((key) => Object.hasOwn(right, key) && equal(left[key], right[key]));
+      return (
+        keys.length === Object.keys(right).length &&
+        keys.every((key) => Object.hasOwn(right, key) && equal(left[key], right[key]))
+      );
     }
     default:
       return false;
@@ -154,10 +182,15 @@ export function order(a: AnyNumber, b: AnyNumber): number {
 export function compare(a: unknown, b: unknown, left: string, right: string, operator: string): number {
   const kind = kindOf(a);
   const needed = `${operator} compares two numbers, texts, timestamps or durations`;
-  if (kind === 'null' || kind === 'bool' || kind === 'list' || kind === 'map' || kind === 'bytes') return unusable(a, left, needed);
+  if (kind === 'null' || kind === 'bool' || kind === 'list' || kind === 'map' || kind === 'bytes')
+    return unusable(a, left, needed);
   if (kindOf(b) === 'null') return unusable(b, right, needed);
   if (kind !== kindOf(b)) {
-    throw new EvaluationError('type_mismatch', `${left} is ${kindName(a)} and ${right} is ${kindName(b)}; ${needed}`, left);
+    throw new EvaluationError(
+      'type_mismatch',
+      `${left} is ${kindName(a)} and ${right} is ${kindName(b)}; ${needed}`,
+      left,
+    );
   }
   if (kind === 'number') return order(a as AnyNumber, b as AnyNumber);
   if (kind === 'string') return (a as string) < (b as string) ? -1 : a === b ? 0 : 1;

@@ -1,17 +1,20 @@
-import type { Clock } from '../engine/ports.ts';
 import type { PlannedStep } from '../engine/epoch.ts';
-import type { EventRecord } from '../engine/ports.ts';
-import { EvaluationError, type Expression, Timestamp, parseTimestamp } from '../expressions/index.ts';
+import type { Clock, EventRecord } from '../engine/ports.ts';
+import { EvaluationError, type Expression, type Scope, type Timestamp } from '../expressions/index.ts';
 
 export interface EventTime {
-  readonly field: Expression;
-  /** Unit where the field is a number; null: a number is an error. */
-  readonly unit: 's' | 'ms' | 'us' | null;
+  /** Gives a Timestamp. */
+  readonly expression: Expression;
   /** Null: any time is accepted. */
   readonly aheadMs: number | null;
 }
 
-const msPerUnit = { s: 1000, ms: 1, us: 0.001 } as const;
+const functionOfUnit = { s: 'seconds', ms: 'millis', us: 'micros' } as const;
+
+/** `time.field` as an expression that gives a timestamp: text is ISO 8601, a number needs its unit. */
+export function eventTimeText(field: unknown, unit: keyof typeof functionOfUnit | null): string {
+  return `${unit === null ? 'timestamp' : functionOfUnit[unit]}(${String(field)})`;
+}
 
 /**
  * The stage that reads each event's own time. A time that is missing, unreadable or too far ahead of the clock makes the
@@ -29,8 +32,8 @@ export function eventTimeStep(time: EventTime, clock: Pick<Clock, 'now'>): Plann
         const out: EventRecord[] = [];
         for (const record of records) {
           try {
-            const ms = readMs(time, record);
-            const aheadMs = ms - nowMs;
+            const at = time.expression.evaluate(record as Scope) as Timestamp;
+            const aheadMs = at.micros / 1000 - nowMs;
             if (time.aheadMs !== null && aheadMs > time.aheadMs) {
               outcomes.dead(
                 record,
@@ -49,17 +52,4 @@ export function eventTimeStep(time: EventTime, clock: Pick<Clock, 'now'>): Plann
       },
     },
   };
-}
-
-function readMs({ field, unit }: EventTime, record: EventRecord): number {
-  const value = field.evaluate(record as Parameters<Expression['evaluate']>[0]);
-  if (value instanceof Timestamp) return value.micros / 1000;
-  if (typeof value === 'number' && unit !== null) return value * msPerUnit[unit];
-  if (typeof value === 'string') {
-    const at = parseTimestamp(value);
-    if (at !== undefined) return at.micros / 1000;
-    throw new EvaluationError('invalid_argument', `${field.text} is not an ISO 8601 time with an offset`);
-  }
-  const hint = typeof value === 'number' ? ': say in `time.unit` whether it is s, ms or us' : '';
-  throw new EvaluationError('type_mismatch', `${field.text} is not a time${hint}`);
 }

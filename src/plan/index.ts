@@ -10,8 +10,8 @@ import type { PipelineDefinition, SinkUse, ValuePath } from '../definition/pipel
 import type { ProblemList } from '../definition/problems.ts';
 import type { PlannedStep, Route } from '../engine/epoch.ts';
 import type { Clock } from '../engine/ports.ts';
-import { type Expression, compileExpression, compileTemplate } from '../expressions/index.ts';
-import { eventTimeStep } from './event-time.ts';
+import { type Expression, type Scope, compileExpression, compileTemplate } from '../expressions/index.ts';
+import { eventTimeStep, eventTimeText } from './event-time.ts';
 
 /** One sink with what decides which rows it gets; the sink itself is made when the pipeline runs. */
 export interface PlannedSink extends Omit<Route, 'sink'> {
@@ -49,8 +49,10 @@ export async function planPipeline(
   const steps: PlannedStep[] = [];
   const { field, unit, aheadMs } = definition.time;
   if (field !== null && field !== undefined) {
-    const expression = builder.context(['time', 'field'], null).expression(field, []);
-    steps.push(eventTimeStep({ field: expression, unit, aheadMs }, clock));
+    const context = builder.context(['time', 'field'], null);
+    context.expression(field, []);
+    const expression = problems.hasErrors ? neverRun : context.expression(eventTimeText(field, unit), []);
+    steps.push(eventTimeStep({ expression, aheadMs }, clock));
   }
   let fields: readonly string[] | null = null;
   for (const use of definition.steps) {
@@ -81,8 +83,6 @@ export async function planPipeline(
   checkOtherwise(definition, problems);
   return problems.hasErrors ? null : { definition, hash: hashOf(definition), source, steps, sinks };
 }
-
-type Scope = Parameters<Expression['evaluate']>[0];
 
 /** Makes the contexts through which components compile expressions and report problems with their place. */
 class Builder {

@@ -5,7 +5,8 @@ import type { RuntimeContext } from '../declaration/component.ts';
 import type { Program } from '../engine/epoch.ts';
 import type { Clock, DeadLetterQueue, EventRecord, HeaderValue, Log, Sink, Source } from '../engine/ports.ts';
 import type { RecordReader } from '../engine/record.ts';
-import { type Meta, type Timestamp, timestampOf } from '../expressions/index.ts';
+import type { Meta } from '../expressions/index.ts';
+import { type Timestamp, timestampOf } from '../expressions/timestamp.ts';
 import { openDeadLetterQueue } from '../operations/dead-letters/queue.ts';
 import type { Plan } from '../plan/index.ts';
 

@@ -50,7 +50,7 @@ export async function startPipeline(plan: Plan, options: RunOptions): Promise<Ru
     now: () => clock.now(),
   });
   const { program, source, deadLetters } = await assemble(plan, { ...options, log });
-  const causes = new DeadLetterCauses();
+  const causes = new DeadLetterCauses(definition.secrets);
   let deadLetterCount = 0;
   const stage = new Stage({
     program,

@@ -24,27 +24,41 @@ export function startPlainView(options: {
     for (const line of lines) out.write(`${line}\n`);
   };
 
-  const first = read();
-  write([`${stamp(first.atMs)} ${first.pipeline} ${startWords(first)}`]);
   let events: readonly StatusEvent[] = [];
-  let shown: { readonly state: string; readonly atMs: number } = { state: '', atMs: first.atMs };
+  let shown: { readonly state: string; readonly atMs: number } | null = null;
 
   const show = (snapshot: StatusSnapshot): void => {
+    if (shown === null) write([`${stamp(snapshot.atMs)} ${snapshot.pipeline} ${startWords(snapshot)}`]);
     write(newEvents(snapshot.events, events[0]).map(eventLine));
     events = snapshot.events;
-    if (snapshot.state === shown.state && snapshot.atMs - shown.atMs < summaryMs) return;
-    shown = { state: snapshot.state, atMs: snapshot.atMs };
+    if (snapshot.state === shown?.state && snapshot.atMs - shown.atMs < summaryMs) return;
     write([summaryLine(snapshot)]);
+    shown = { state: snapshot.state, atMs: snapshot.atMs };
   };
-  show(first);
-  const timer = setInterval(() => show(read()), POLL_MS);
+  // A view that fails must not stop what it looks at. It says so, once for each reason.
+  let failure = '';
+  const guarded = (work: () => void): void => {
+    try {
+      work();
+      failure = '';
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      if (reason !== failure) write([`no status: ${reason}`]);
+      failure = reason;
+    }
+  };
+  const poll = (): void => guarded(() => show(read()));
+  poll();
+  const timer = setInterval(poll, POLL_MS);
   timer.unref();
   return {
     close() {
       clearInterval(timer);
-      const last = read();
-      write(newEvents(last.events, events[0]).map(eventLine));
-      write(finalSummary(last));
+      guarded(() => {
+        const last = read();
+        write(newEvents(last.events, events[0]).map(eventLine));
+        write(finalSummary(last));
+      });
     },
   };
 }
@@ -52,10 +66,10 @@ export function startPlainView(options: {
 /** Everything on one line, what is wrong last: that is where the eye ends. */
 export function summaryLine(snapshot: StatusSnapshot): string {
   const { deadLetters, endToEnd, sinks } = snapshot;
-  const read = snapshot.stages[0]?.outPerSecond ?? null;
+  const decode = snapshot.stages.find((stage) => stage.inPerSecond !== null);
   return [
     `${stamp(snapshot.atMs)} ${snapshot.pipeline} ${stateWords(snapshot)}`,
-    `in ${formatRate(read)}/s`,
+    `in ${formatRate(decode?.inPerSecond ?? null)}/s`,
     ...sinks.map((sink) => `${sink.name} ${formatRate(sink.rowsPerSecond)}/s`),
     lagWords(snapshot),
     `p99 ${formatLatency(endToEnd.p99Ms)}`,

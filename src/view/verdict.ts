@@ -33,9 +33,9 @@ export function stateWords(snapshot: StatusSnapshot): string {
   return `${snapshot.state.toUpperCase()} ${formatDuration(snapshot.atMs - snapshot.startedAtMs)}`;
 }
 
-/** `p5`, with its topic where the pipeline reads several. */
+/** `p5`, with its topic where the pipeline reads several; the number first, since a long name is cut at its end. */
 export function partitionName(partition: PartitionStatus, severalTopics: boolean): string {
-  return severalTopics ? `${partition.topic} p${partition.partition}` : `p${partition.partition}`;
+  return severalTopics ? `p${partition.partition} ${partition.topic}` : `p${partition.partition}`;
 }
 
 /** Partitions of more than one topic, so that `p5` alone would be ambiguous. */

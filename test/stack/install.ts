@@ -33,11 +33,12 @@ export async function installed(
   name: string,
   key: readonly string[],
   build: (directory: string) => Promise<void>,
+  root: string = cacheRoot,
 ): Promise<string> {
   const hash = createHash('sha256').update(JSON.stringify(key)).digest('hex').slice(0, 12);
-  const final = path.join(cacheRoot, `${name}-${hash}`);
+  const final = path.join(root, `${name}-${hash}`);
   if (existsSync(final)) return final;
-  await mkdir(cacheRoot, { recursive: true });
+  await mkdir(root, { recursive: true });
   const unlock = await lock(`${final}.lock`);
   const own = await mkdtemp(`${final}.tmp-`);
   try {

@@ -24,7 +24,11 @@ export async function findJava(environment: NodeJS.ProcessEnv = process.env): Pr
   );
   const major = Number(/version "(?:1\.)?(\d+)/.exec(version)?.[1]);
   if (!(major >= majorMin)) {
-    throw new StackUnavailableError('java_too_old', `Kafka needs Java ${majorMin} and found ${version.split('\n')[0]}`, remedy);
+    throw new StackUnavailableError(
+      'java_too_old',
+      `Kafka needs Java ${majorMin} and found ${version.split('\n')[0]}`,
+      remedy,
+    );
   }
   return { command, version };
 }

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { cp, mkdir, readFile, readdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { Kafka, logLevel } from 'kafkajs';
+import { Admin } from '@platformatic/kafka';
 import { StackUnavailableError, installed } from './install.ts';
 import { type Java, findJava } from './java.ts';
 import { freePort, host } from './loopback.ts';
@@ -45,7 +45,7 @@ export const kafka = {
     const formatted = await installed('kafka-formatted', [classPath], (directory) =>
       format(run, java, classPath, directory),
     );
-    const plain = { java, classPath, formatted, archive: undefined };
+    const plain: KafkaInstallation = { java, classPath, formatted, archive: undefined };
     try {
       const folder = await installed('kafka-archive', [classPath, java.version], (directory) =>
         run.timed('kafka', 'class archive for fast starts made', () => makeArchive(run, plain, directory)),
@@ -62,14 +62,22 @@ export const kafka = {
     return { brokers: nodes.map(({ address }) => address).join(','), nodes: nodes.map(({ process }) => process) };
   },
 
-  environment({ brokers }: KafkaService): Record<string, string> {
-    return { KAFKA_BROKERS: brokers, PIPECTL_STACK_KAFKA: brokers };
-  },
+  address: ({ brokers }: KafkaService): string => brokers,
+  variable: 'KAFKA_BROKERS',
 };
 
 async function download(run: Run, directory: string): Promise<void> {
   run.report('kafka', 'downloading with Maven, about 55 MB the first time');
-  const args = ['-B', '-ntp', '-q', '-f', pom, copyDependencies, `-DoutputDirectory=${directory}`, '-DincludeScope=runtime'];
+  const args = [
+    '-B',
+    '-ntp',
+    '-q',
+    '-f',
+    pom,
+    copyDependencies,
+    `-DoutputDirectory=${directory}`,
+    '-DincludeScope=runtime',
+  ];
   try {
     await run.supervisor.run('kafka-maven', {
       command: 'mvn',
@@ -79,7 +87,11 @@ async function download(run: Run, directory: string): Promise<void> {
     });
   } catch (error) {
     if (error instanceof ProcessFailure && error.how.problem === 'ENOENT') {
-      throw new StackUnavailableError('maven_missing', 'Kafka is installed by Maven and none was found', 'install Maven 3.8 or later (Debian: apt install maven)');
+      throw new StackUnavailableError(
+        'maven_missing',
+        'Kafka is installed by Maven and none was found',
+        'install Maven 3.8 or later (Debian: apt install maven)',
+      );
     }
     throw error;
   }
@@ -88,10 +100,22 @@ async function download(run: Run, directory: string): Promise<void> {
 /** A log directory with the features of this version; `meta.properties` is written anew for every node. */
 async function format(run: Run, java: Java, classPath: string, directory: string): Promise<void> {
   const properties = path.join(run.dataDirectory, 'format.properties');
-  await writeFile(properties, serverProperties({ nodeId: 1, brokerPort: 1, controllerPorts: [2], logDirectory: directory }));
+  await writeFile(
+    properties,
+    serverProperties({ nodeId: 1, brokerPort: 1, controllerPorts: [2], logDirectory: directory }),
+  );
   await run.supervisor.run('kafka-format', {
     command: java.command,
-    args: ['-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', 'kafka.tools.StorageTool', 'format', '-t', uuid(), '-c', properties],
+    args: [
+      '-XX:+UseSerialGC',
+      '-XX:TieredStopAtLevel=1',
+      'kafka.tools.StorageTool',
+      'format',
+      '-t',
+      uuid(),
+      '-c',
+      properties,
+    ],
     env: { CLASSPATH: classPath },
     logFile: run.logFile('kafka-format'),
     cleanupSignal: 'SIGKILL',
@@ -118,7 +142,9 @@ async function startNodes(
   installation: KafkaInstallation,
   count: 1 | 3,
   name = 'kafka',
-  javaFlags: readonly string[] = installation.archive === undefined ? [] : [`-XX:SharedArchiveFile=${installation.archive}`],
+  javaFlags: readonly string[] = installation.archive === undefined
+    ? []
+    : [`-XX:SharedArchiveFile=${installation.archive}`],
 ): Promise<Node[]> {
   const ids = Array.from({ length: count }, (_, index) => index + 1);
   const controllerPorts = await Promise.all(ids.map(freePort));
@@ -141,7 +167,11 @@ async function startNodes(
       const service = new ServiceProcess(nodeName, run.supervisor, {
         command: installation.java.command,
         args: [
-          ...jvmFlags(run.profile),
+          ...jvmFlagsOf[run.profile],
+          '-XX:+UseSerialGC',
+          '-Xss512k',
+          // Its file in the shared temporary directory would outlive a kill.
+          '-XX:-UsePerfData',
           ...javaFlags,
           // Unpacked native libraries go where the data goes, and leave with it.
           `-Djava.io.tmpdir=${path.join(directory, 'tmp')}`,
@@ -163,33 +193,26 @@ async function startNodes(
   return nodes;
 }
 
-function jvmFlags(profile: Profile): string[] {
-  const common = ['-XX:+UseSerialGC', '-Xss512k', '-XX:-UsePerfData', '-Djava.awt.headless=true'];
-  switch (profile) {
-    case 'test':
-      return ['-Xms128m', '-Xmx384m', '-XX:TieredStopAtLevel=1', ...common];
-    case 'bench':
-      return ['-Xms1g', '-Xmx1g', ...common];
-  }
-}
+const jvmFlagsOf = {
+  test: ['-Xms128m', '-Xmx384m', '-XX:TieredStopAtLevel=1'],
+  bench: ['-Xms1g', '-Xmx1g'],
+} as const satisfies Record<Profile, readonly string[]>;
 
 /** Ready means registered and unfenced: the broker names itself in the cluster's metadata. */
 async function answers(address: string): Promise<void> {
-  const client = new Kafka({
-    brokers: [address],
+  const client = new Admin({
     clientId: 'stack',
-    logLevel: logLevel.NOTHING,
-    connectionTimeout: 1_000,
-    requestTimeout: 2_000,
-    retry: { retries: 0 },
+    bootstrapBrokers: [address],
+    connectTimeout: 1_000,
+    timeout: 2_000,
+    retries: 0,
   });
-  const admin = client.admin();
   try {
-    await admin.connect();
-    const { brokers } = await admin.describeCluster();
-    if (!brokers.some((broker) => `${broker.host}:${broker.port}` === address)) throw new Error('not registered yet');
+    const { brokers } = await client.metadata({ topics: [] });
+    const names = [...brokers.values()].map((broker) => `${broker.host}:${broker.port}`);
+    if (!names.includes(address)) throw new Error(`${address} is not registered yet`);
   } finally {
-    await admin.disconnect();
+    await client.close();
   }
 }
 
@@ -226,8 +249,9 @@ function serverProperties({ nodeId, brokerPort, controllerPorts, logDirectory }:
     'share.coordinator.state.topic.min.isr': inSync,
     'group.initial.rebalance.delay.ms': 0,
     'group.min.session.timeout.ms': 1_000,
-    // A broker that was killed is given up sooner than after the default of 9 s.
-    'broker.session.timeout.ms': 6_000,
+    // A broker that was killed is given up, and let in again, sooner than after the default of 9 s.
+    'broker.session.timeout.ms': 3_000,
+    'broker.heartbeat.interval.ms': 500,
   };
   return Object.entries(settings)
     .map(([name, value]) => `${name}=${value}\n`)

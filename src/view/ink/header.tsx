@@ -9,30 +9,48 @@ import { Line, ScreenContext, type Span } from './line.tsx';
 export const HEADER_ROWS = 2;
 
 /** Is it healthy? The verdict in words, and below it what runs here. */
-export function Header({ snapshot, paused }: { readonly snapshot: StatusSnapshot; readonly paused: boolean }): ReactNode {
+export function Header({
+  snapshot,
+  paused,
+}: {
+  readonly snapshot: StatusSnapshot;
+  readonly paused: boolean;
+}): ReactNode {
   const { columns } = useContext(ScreenContext);
   const { ok, causes } = verdict(snapshot);
   const clock = `  ${paused ? 'PAUSED ' : ''}${formatClock(snapshot.atMs, snapshot.atMs)} `;
-  const state = { text: stateWords(snapshot), tone: ok ? 'good' : 'strong' } as const;
-  const start = [{ text: ` ${snapshot.pipeline}`, tone: 'strong' }, { text: '   ' }, state] as const;
-  const room = columns - clock.length - displayWidth(start.map((span) => span.text).join(''));
+  const name = ` ${snapshot.pipeline}   `;
+  const room = columns - displayWidth(name) - clock.length;
+  // What is wrong matters more than for how long all was well.
+  const full = stateWords(snapshot);
+  const state = displayWidth(full) + displayWidth(causeWords(causes, 1)) <= room ? full : snapshot.state.toUpperCase();
+  const start: readonly Span[] = [
+    { text: name, tone: 'strong' },
+    { text: state, tone: ok ? 'good' : 'strong' },
+  ];
   return (
     <>
-      <Line spans={[...start, ...causeSpans(causes, room)]} right={[{ text: clock }]} />
+      <Line spans={[...start, ...causeSpans(causes, room - displayWidth(state))]} right={[{ text: clock }]} />
       <Line spans={[{ text: ` ${[snapshot.source, ...runsAs(snapshot)].join('   ')}`, tone: 'dim' }]} />
     </>
   );
 }
 
+const CAUSE_MARK = '   ! ';
+
 /** As many causes as fit, worst first, then how many more there are. The worst one is shown even where it must be cut. */
 function causeSpans(causes: readonly string[], room: number): readonly Span[] {
-  const texts = causes.map((cause) => `   ! ${cause}`);
-  for (let shown = texts.length; shown > 0; shown--) {
-    const more = texts.length > shown ? `   +${texts.length - shown}` : '';
-    const text = `${texts.slice(0, shown).join('')}${more}`;
-    if (shown === 1 || displayWidth(text) <= room) return [{ text, tone: 'bad' }];
-  }
-  return [];
+  let shown = causes.length;
+  while (shown > 1 && displayWidth(causeWords(causes, shown)) > room) shown--;
+  return [{ text: causeWords(causes, shown), tone: 'bad' }];
+}
+
+function causeWords(causes: readonly string[], shown: number): string {
+  const more = causes.length > shown ? `   +${causes.length - shown}` : '';
+  return `${causes
+    .slice(0, shown)
+    .map((cause) => CAUSE_MARK + cause)
+    .join('')}${more}`;
 }
 
 function runsAs(snapshot: StatusSnapshot): readonly string[] {
@@ -41,7 +59,9 @@ function runsAs(snapshot: StatusSnapshot): readonly string[] {
     verdicts.set(words, [...(verdicts.get(words) ?? []), sink]);
   }
   return [
-    ...(snapshot.members === null ? [] : [`${formatCount(snapshot.members)} ${snapshot.members === 1 ? 'member' : 'members'}`]),
+    ...(snapshot.members === null
+      ? []
+      : [`${formatCount(snapshot.members)} ${snapshot.members === 1 ? 'member' : 'members'}`]),
     ...[...verdicts].map(([words, sinks]) => `${words}: ${sinks.join(' ')}`),
     ...(snapshot.environment === null ? [] : [`env ${snapshot.environment}`]),
   ];

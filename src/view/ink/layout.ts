@@ -44,14 +44,18 @@ export function allocate(
   }
 }
 
-/** What of a list fits into `room` rows from `offset` on; where something is left, one row is kept to say so. */
-export function window<Item>(
+/**
+ * What of a list fits into `room` rows from `offset` on, and the rest that one more row has to sum up. A single row shows
+ * the first item instead: it says more than how many there are.
+ */
+export function fitItems<Item>(
   items: readonly Item[],
   room: number,
   offset: number,
 ): { readonly shown: readonly Item[]; readonly rest: readonly Item[] } {
-  const from = Math.max(0, Math.min(offset, items.length - 1));
-  const left = items.slice(from);
-  const fits = left.length <= room ? left.length : Math.max(0, room - 1);
-  return { shown: left.slice(0, fits), rest: left.slice(fits) };
+  const left = items.slice(Math.max(0, Math.min(offset, items.length - 1)));
+  if (left.length <= room) return { shown: left, rest: [] };
+  return room <= 1
+    ? { shown: left.slice(0, Math.max(0, room)), rest: [] }
+    : { shown: left.slice(0, room - 1), rest: left.slice(room - 1) };
 }

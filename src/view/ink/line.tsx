@@ -27,12 +27,18 @@ const STYLES = {
 } as const;
 
 /** One row of the screen, exactly one: it is cut, never wrapped. `right` stands at the right edge and is kept. */
-export function Line({ spans, right = [] }: { readonly spans: readonly Span[]; readonly right?: readonly Span[] }): ReactNode {
+export function Line({
+  spans,
+  right = [],
+}: {
+  readonly spans: readonly Span[];
+  readonly right?: readonly Span[];
+}): ReactNode {
   const screen = useContext(ScreenContext);
   const room = screen.columns - widthOf(right);
   const left = cut(spans, room, screen.unicode);
-  const gap = { text: ' '.repeat(Math.max(0, room - widthOf(left))) };
-  const all = right.length === 0 ? left : [...left, gap, ...right];
+  const gap: Span = { text: ' '.repeat(Math.max(0, room - widthOf(left))) };
+  const all = merged(right.length === 0 ? left : [...left, gap, ...right]);
   return (
     <Text wrap="truncate">
       {all.map((span, index) => (
@@ -75,6 +81,20 @@ export function Title(props: {
 
 function widthOf(spans: readonly Span[]): number {
   return spans.reduce((cells, span) => cells + displayWidth(span.text), 0);
+}
+
+/** Neighbours of one tone as one span: a frame costs by the number of its elements. */
+function merged(spans: readonly Span[]): readonly Span[] {
+  const runs: Span[] = [];
+  for (const span of spans) {
+    const last = runs.at(-1);
+    if (last !== undefined && (last.tone ?? 'plain') === (span.tone ?? 'plain')) {
+      runs[runs.length - 1] = { ...last, text: last.text + span.text };
+    } else {
+      runs.push(span);
+    }
+  }
+  return runs;
 }
 
 function cut(spans: readonly Span[], room: number, unicode: boolean): readonly Span[] {

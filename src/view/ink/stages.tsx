@@ -3,7 +3,7 @@ import type { StageStatus, StatusSnapshot } from '../../runtime/status.ts';
 import { accountTerms, differenceWords } from '../account.ts';
 import { formatLatency, formatRate, formatShare } from '../format.ts';
 import { displayWidth } from '../text.ts';
-import { window, type PanelSize } from './layout.ts';
+import { fitItems, type PanelSize } from './layout.ts';
 import { Line, ScreenContext, Title, type Span } from './line.tsx';
 import { Table, type Column } from './table.tsx';
 
@@ -35,12 +35,16 @@ export function Stages(props: {
   ];
   const account = accountLines(snapshot, columns);
   const room = props.rows - 2 - account.length;
-  const { shown, rest } = window(snapshot.stages, room, props.offset);
+  const { shown, rest } = fitItems(snapshot.stages, room, props.offset);
   const rows: readonly StageRow[] = [
     ...shown.map((stage) => ({ stage, words: stage.name })),
-    ...(rest.length === 0 ? [] : [{ stage: null, words: `+${rest.length} ${rest.map((stage) => stage.name).join(' ')}` }]),
+    ...(rest.length === 0
+      ? []
+      : [{ stage: null, words: `+${rest.length} ${rest.map((stage) => stage.name).join(' ')}` }]),
   ];
-  const filled = wide ? [...rows, ...Array.from({ length: Math.max(0, 3 - rows.length) }, () => BLANK)] : rows;
+  const filled = wide
+    ? [...rows, ...Array.from({ length: Math.max(0, 3 - rows.length) }, () => ({ stage: null, words: '' }))]
+    : rows;
   return (
     <>
       <Title
@@ -50,7 +54,7 @@ export function Stages(props: {
         focused={focused}
       />
       <Table
-        columns={wide ? [...STAGE_COLUMNS, latencyColumn(latencies, filled)] : [...STAGE_COLUMNS, REST]}
+        columns={wide ? [...STAGE_COLUMNS, latencyColumn(latencies, filled)] : STAGE_COLUMNS}
         rows={filled}
         isWrong={({ stage }) => stage !== null && (stage.deadPerSecond ?? 0) > 0}
       />
@@ -66,8 +70,6 @@ interface StageRow {
   readonly stage: StageStatus | null;
   readonly words: string;
 }
-
-const BLANK: StageRow = { stage: null, words: '' };
 
 /** A stage has no such number (`produced` has only `out`): blank, unlike a number that is unknown. */
 function rate(pick: (stage: StageStatus) => number | null): (row: StageRow) => string {
@@ -98,8 +100,6 @@ const STAGE_COLUMNS: readonly Column<StageRow>[] = [
   },
 ];
 
-const REST: Column<StageRow> = { title: '', align: 'left', width: 0, text: () => '' };
-
 function latencyColumn(latencies: readonly string[], rows: readonly StageRow[]): Column<StageRow> {
   return {
     title: '   END TO END, record to sink',
@@ -117,23 +117,26 @@ interface AccountLine {
   readonly right: readonly Span[];
 }
 
+const ACCOUNT_INDENT = 12;
+
 function accountLines(snapshot: StatusSnapshot, columns: number): readonly AccountLine[] {
-  const difference = differenceWords(snapshot.account);
-  const room = columns - 11;
-  const lines: string[] = [];
-  for (const term of [...accountTerms(snapshot.account), difference]) {
-    const last = lines.at(-1);
-    if (last === undefined || displayWidth(last) + 1 + displayWidth(term) > room) lines.push(term);
-    else lines[lines.length - 1] = `${last} ${term}`;
-  }
   const ok = snapshot.account.difference === 0;
-  return lines.map((line, index) => {
-    const isLast = index === lines.length - 1;
-    const mark = index === 0 ? `${ok ? ' ' : '!'} account  ` : ' '.repeat(11);
-    const text = isLast ? line.slice(0, -difference.length).trimEnd() : line;
-    return {
-      spans: [{ text: index === 0 && !ok ? ` ${mark.slice(0, -1)}` : mark, tone: ok ? 'dim' : 'bad' }, { text }],
-      right: isLast ? [{ text: ` ${difference} `, tone: ok ? 'good' : 'bad' }] : [],
-    };
-  });
+  const difference = `${differenceWords(snapshot.account)} `;
+  const room = columns - ACCOUNT_INDENT;
+  const lines: string[] = [];
+  for (const term of accountTerms(snapshot.account)) {
+    const line = `${lines.at(-1) ?? ''}${term} `;
+    if (lines.length > 0 && displayWidth(line) <= room) lines[lines.length - 1] = line;
+    else lines.push(`${term} `);
+  }
+  // The difference stands at the right edge of the last line that has room for it.
+  const place = lines.findLastIndex((line) => displayWidth(line) + displayWidth(difference) <= room);
+  if (place === -1) lines.push('');
+  return lines.map((text, index) => ({
+    spans: [
+      { text: index > 0 ? ' '.repeat(ACCOUNT_INDENT) : ok ? '   account  ' : ' ! account  ', tone: ok ? 'dim' : 'bad' },
+      { text },
+    ],
+    right: lines.at(place) === text ? [{ text: difference, tone: ok ? 'good' : 'bad' }] : [],
+  }));
 }

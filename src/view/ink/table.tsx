@@ -15,8 +15,8 @@ export interface Column<Row> {
 }
 
 /**
- * Rows under one header. Each row begins with `!` where `isWrong`; the last column is left-aligned text that takes the
- * room that is left. `header: false` leaves the header out.
+ * Rows under one header. Each row begins with `!` where `isWrong`; a last column of left-aligned text takes the room
+ * that is left. `header: false` leaves the header out.
  */
 export function Table<Row>(props: {
   readonly columns: readonly Column<Row>[];
@@ -29,7 +29,9 @@ export function Table<Row>(props: {
   return (
     <>
       {props.header !== false && (
-        <Line spans={[{ text: MARKS.none }, ...columns.map((column) => cell(column, column.title, 'dim', screen.unicode))]} />
+        <Line
+          spans={[{ text: MARKS.none }, ...columns.map((column) => cell(column, column.title, 'dim', screen.unicode))]}
+        />
       )}
       {props.rows.map((row, index) => (
         <Line
@@ -53,20 +55,24 @@ function cell<Row>(column: Column<Row>, text: string, tone: Tone, unicode: boole
 }
 
 function fitColumns<Row>(columns: readonly Column<Row>[], rows: readonly Row[], room: number): readonly Column<Row>[] {
-  let kept = columns;
+  let kept: readonly Column<Row>[] = columns.map((column) => ({ ...column, width: naturalWidth(column, rows) }));
   const needed = (): number => kept.reduce((cells, column) => cells + column.width, MARKS.none.length);
   while (needed() > room) {
-    const next = kept.filter((column) => column.drop !== undefined).toSorted((a, b) => (a.drop ?? 0) - (b.drop ?? 0))[0];
+    const next = kept
+      .filter((column) => column.drop !== undefined)
+      .toSorted((a, b) => (a.drop ?? 0) - (b.drop ?? 0))[0];
     if (next === undefined) break;
     kept = kept.filter((column) => column !== next);
   }
-  let spare = Math.max(0, room - needed());
-  return kept.map((column, index) => {
-    if (index === kept.length - 1) return { ...column, width: column.width + spare };
-    if (column.widest === undefined) return column;
-    const longest = Math.max(0, ...rows.map((row) => displayWidth(column.text(row)) + 1));
-    const grow = Math.min(spare, Math.max(0, Math.min(column.widest, longest) - column.width));
-    spare -= grow;
-    return { ...column, width: column.width + grow };
-  });
+  const last = kept.at(-1);
+  const spare = room - needed();
+  return kept.map((column) =>
+    column === last && column.align === 'left' ? { ...column, width: Math.max(1, column.width + spare) } : column,
+  );
+}
+
+function naturalWidth<Row>(column: Column<Row>, rows: readonly Row[]): number {
+  if (column.widest === undefined) return column.width;
+  const longest = Math.max(0, ...rows.map((row) => displayWidth(column.text(row)) + 1));
+  return Math.max(column.width, Math.min(column.widest, longest));
 }

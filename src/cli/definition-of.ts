@@ -1,0 +1,26 @@
+import { findPipelines } from '../definition/find.ts';
+import { loadPipeline } from '../definition/load.ts';
+import type { PipelineDefinition } from '../definition/pipeline.ts';
+import { report } from '../definition/report.ts';
+import { exitCodes, PipectlError } from '../errors.ts';
+
+/**
+ * The definition of a pipeline, for commands that look at it from outside: its steps are not compiled, and what is
+ * wrong with its steps and sinks does not matter. Rejects with the report where the source can't be used.
+ */
+export async function definitionOf(named: string | undefined): Promise<PipelineDefinition> {
+  const files = await findPipelines(named === undefined ? [] : [named]);
+  if (files.length !== 1) {
+    throw new PipectlError('file_not_found', `${named} holds ${files.length} pipelines: name one`, { exitCode: exitCodes.usage });
+  }
+  const [file] = files;
+  const { definition, problems } = await loadPipeline(file!, { env: process.env, mode: 'run' });
+  const isUsable = definition !== null && Object.values(definition.connections).every(({ kind, path }) => kind !== 'kafka' || !problems.hasErrorsBelow(path));
+  if (isUsable) return definition;
+  throw new PipectlError('pipeline_invalid', report([{ file: file!, problems: problems.sorted() }], 'text').trimEnd());
+}
+
+/** Brokers of commands that are told no pipeline: `--brokers`, else what the environment says, else this machine. */
+export function kafkaOptions(brokers: string | undefined): Readonly<Record<string, unknown>> {
+  return { brokers: brokers ?? process.env.KAFKA_BROKERS ?? 'localhost:9092' };
+}

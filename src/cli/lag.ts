@@ -1,0 +1,126 @@
+import { type Command, InvalidArgumentError } from 'commander';
+import { parseDuration } from '../declaration/units.ts';
+import type { Log } from '../engine/ports.ts';
+import { exitCodes, PipectlError } from '../errors.ts';
+import type { GroupLag, LagMonitor } from '../operations/lag.ts';
+import { checkLag, lagJson, lagTable } from './lag-output.ts';
+
+interface LagOptions {
+  readonly group?: string;
+  readonly brokers?: string;
+  readonly interval: number;
+  readonly watch?: boolean;
+  readonly json?: boolean;
+  readonly check?: boolean;
+  readonly warn?: number;
+  readonly crit?: number;
+}
+
+/** `pipectl lag`: how far a consumer group is behind, per partition. */
+export function registerLag(program: Command): void {
+  program
+    .command('lag')
+    .description('Shows how far a consumer group is behind: of a pipeline, or any group with --group.')
+    .argument('[file]', 'pipeline file; default: the one pipeline of this folder')
+    .option('--group <group>', 'a consumer group instead of a pipeline')
+    .option('--brokers <list>', 'host:port,..., with --group; default: $KAFKA_BROKERS, else localhost:9092')
+    .option('--interval <duration>', 'between two looks at the offsets', duration, 1000)
+    .option('--watch', 'go on until Ctrl-C')
+    .option('--json', 'print JSON; unknown is null, offsets are strings; with --watch one object a line')
+    .option('--check', 'print one line and exit 0 ok, 1 warning, 2 critical, 3 unknown')
+    .option('--warn <records>', 'with --check: lag of the group from which it is a warning', records)
+    .option('--crit <records>', 'with --check: lag of the group from which it is critical', records)
+    .action(async (file: string | undefined, options: LagOptions) => {
+      process.exitCode = options.check === true ? await checked(file, options) : await lag(file, options);
+    });
+}
+
+async function lag(file: string | undefined, options: LagOptions): Promise<number> {
+  await withMonitor(file, options, async (monitor) => {
+    do {
+      const report = await secondLook(monitor, options.interval);
+      print(report, options);
+    } while (options.watch === true);
+  });
+  return exitCodes.done;
+}
+
+/** After a plugin's conventions: whatever keeps it from knowing is 3, never a failure of its own kind. */
+async function checked(file: string | undefined, options: LagOptions): Promise<number> {
+  try {
+    return await withMonitor(file, options, async (monitor) => {
+      const { line, exitCode } = checkLag(await secondLook(monitor, options.interval), options);
+      process.stdout.write(line);
+      return exitCode;
+    });
+  } catch (error) {
+    if (!(error instanceof PipectlError)) throw error;
+    process.stdout.write(`LAG UNKNOWN - ${error.message}\n`);
+    return 3;
+  }
+}
+
+/** Takes a sample now, and another one an interval later unless samples were taken before. */
+async function secondLook(monitor: LagMonitor, intervalMs: number): Promise<GroupLag> {
+  if (monitor.samples === 0) await monitor.sample(Date.now);
+  await new Promise((resolve) => setTimeout(resolve, intervalMs));
+  await monitor.sample(Date.now);
+  return monitor.report();
+}
+
+function print(report: GroupLag, { json, watch }: LagOptions): void {
+  if (json === true) {
+    process.stdout.write(JSON.stringify(lagJson(report), null, watch === true ? undefined : 2) + '\n');
+    return;
+  }
+  // Home, then clear what is below: no flicker, and what was there before stays in the scrollback.
+  if (watch === true && process.stdout.isTTY) process.stdout.write('\u001b[H\u001b[J');
+  process.stdout.write(lagTable(report));
+}
+
+async function withMonitor<T>(file: string | undefined, options: LagOptions, use: (monitor: LagMonitor) => Promise<T>): Promise<T> {
+  const { group, topics, connection } = await whatToLookAt(file, options);
+  const [{ openKafkaAdmin }, { LagMonitor }] = await Promise.all([import('../connections/kafka/admin.ts'), import('../operations/lag.ts')]);
+  const admin = await openKafkaAdmin(connection, silent);
+  try {
+    return await use(new LagMonitor(admin, group, topics));
+  } finally {
+    await admin.close();
+  }
+}
+
+async function whatToLookAt(file: string | undefined, { group, brokers }: LagOptions) {
+  const { definitionOf, kafkaOptions } = await import('./definition-of.ts');
+  if (group !== undefined) {
+    if (file !== undefined) throw new PipectlError('usage', 'give a pipeline file or --group, not both', { exitCode: exitCodes.usage });
+    return { group, topics: [], connection: kafkaOptions(brokers) };
+  }
+  const definition = await definitionOf(file);
+  const { source } = definition;
+  if (source.component !== 'kafka') {
+    throw new PipectlError('no_consumer_group', `${definition.name} reads from ${source.component}, which has no consumer group`, {
+      hint: 'the status view of `pipectl run` shows how far it is',
+    });
+  }
+  const { topic, topics, connection } = source.options as { readonly topic?: string; readonly topics?: string | readonly string[]; readonly connection?: string };
+  return {
+    group: definition.group,
+    // A regular expression says nothing about topics the group has not seen yet.
+    topics: [topic ?? [], topics ?? []].flat().filter((name) => !name.startsWith('/')),
+    connection: definition.connections[connection ?? 'kafka']?.options ?? kafkaOptions(brokers),
+  };
+}
+
+/** What goes wrong comes back as an error of the call; retries in between are nobody's business here. */
+const silent: Log = { info: () => {}, warn: () => {}, error: () => {} };
+
+function duration(text: string): number {
+  const ms = parseDuration(text);
+  if (ms === undefined || ms < 100) throw new InvalidArgumentError('expected a duration of at least 100ms, such as 1s or 30s');
+  return ms;
+}
+
+function records(text: string): number {
+  if (!/^\d{1,15}$/.test(text)) throw new InvalidArgumentError('expected a number of records');
+  return Number(text);
+}

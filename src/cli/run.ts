@@ -1,0 +1,171 @@
+import type { Command } from 'commander';
+import { DeliveryAbandoned } from '../engine/delivery.ts';
+import { SinkUnavailable, SourceFailed } from '../engine/ports.ts';
+import { SinkNeverThere } from '../engine/stage.ts';
+import { PipectlError, exitCodes } from '../errors.ts';
+import type { Plan } from '../plan/index.ts';
+import { systemClock } from '../runtime/clock.ts';
+import { type RunningPipeline, startPipeline } from '../runtime/run.ts';
+import { describeTerminal } from '../view/terminal.ts';
+import { planFile } from './plan-file.ts';
+
+type ViewKind = 'auto' | 'ink' | 'plain' | 'json' | 'none';
+
+interface Flags {
+  readonly untilEnd: boolean;
+  readonly dryRun: boolean;
+  readonly maxDeadLetters?: number;
+  readonly set: readonly string[];
+  readonly view: ViewKind;
+  readonly color: boolean;
+}
+
+export function registerRun(program: Command): void {
+  program
+    .command('run')
+    .description(
+      'Runs a pipeline until Ctrl-C or SIGTERM: then it drains, commits and exits 0. A second signal leaves at once.',
+    )
+    .argument('[file]', 'the pipeline file; may be left out where the folder holds one')
+    .option('--until-end', 'stop at the end offsets seen at the start (backfill, cron)', false)
+    .option('--dry-run', 'read under no group, write nothing, print the rows', false)
+    .option('--max-dead-letters <n>', 'stop with exit code 4 after more dead letters than this', wholeNumber)
+    .option('--set <path=value>', 'override a value of the file; may be given again', collect, [])
+    .option('--view <kind>', 'auto, ink, plain, json or none', viewKind, 'auto')
+    .addHelpText(
+      'after',
+      '\nExit codes: 0 done, 1 failed, 2 wrong usage, 3 a service could not be reached, 4 too many dead letters.',
+    )
+    .action(async (file: string | undefined, _: unknown, command: Command) => {
+      process.exitCode = await run(file, command.optsWithGlobals<Flags>());
+    });
+}
+
+async function run(file: string | undefined, flags: Flags): Promise<number> {
+  const plan = await planFile(file, flags.set);
+  const writesStdout = flags.dryRun || plan.sinks.some(({ use }) => use.component === 'stdout');
+  const pipeline = await startPipeline(plan, {
+    clock: systemClock,
+    untilEnd: flags.untilEnd,
+    deadLettersMax: flags.maxDeadLetters ?? null,
+    dryRun: flags.dryRun ? (await import('../runtime/dry-run.ts')).dryRun(printLines) : null,
+    // At a terminal the view shows the events; for machines each is a line of JSON.
+    writeLog: process.stderr.isTTY ? undefined : (line) => process.stderr.write(line),
+  });
+  const stopSignals = stopOnSignals(pipeline);
+  const view = await openView(pipeline, flags, writesStdout, stopSignals.stop);
+  try {
+    await pipeline.done;
+  } catch (error) {
+    throw asPipectlError(error, plan);
+  } finally {
+    await view.close();
+    stopSignals.release();
+  }
+  const { deadLetters } = pipeline.snapshot();
+  const tooMany = flags.maxDeadLetters !== undefined && deadLetters.total > flags.maxDeadLetters;
+  if (tooMany)
+    process.stderr.write(`pipectl: stopped after ${deadLetters.total} dead letters; see \`pipectl dlq ls\`\n`);
+  return tooMany ? exitCodes.deadLetters : exitCodes.done;
+}
+
+/** The first SIGINT or SIGTERM drains, the second one leaves at once. */
+function stopOnSignals(pipeline: RunningPipeline): { stop: () => void; release: () => void } {
+  let stopping = false;
+  const stop = () => {
+    stopping = true;
+    pipeline.stop();
+  };
+  const onSignal = (signal: NodeJS.Signals) => {
+    if (stopping) process.exit(signal === 'SIGINT' ? 130 : 143);
+    stop();
+  };
+  process.on('SIGINT', onSignal);
+  process.on('SIGTERM', onSignal);
+  return {
+    stop,
+    release() {
+      process.off('SIGINT', onSignal);
+      process.off('SIGTERM', onSignal);
+    },
+  };
+}
+
+async function openView(
+  pipeline: RunningPipeline,
+  { view, color }: Flags,
+  writesStdout: boolean,
+  stop: () => void,
+): Promise<{ close(): void | Promise<void> }> {
+  const snapshots = () => pipeline.snapshot();
+  const { stdin, stdout, stderr } = process;
+  const terminal = describeTerminal(process.env, !color);
+  const kind = view === 'auto' ? automaticView(writesStdout) : view;
+  switch (kind) {
+    case 'ink': {
+      const { startInkView } = await (await import('../view/ink/load.ts')).loadInkView();
+      return startInkView({
+        snapshots,
+        onStop: stop,
+        onForce: () => process.exit(130),
+        stdin,
+        stdout,
+        stderr,
+        terminal,
+      });
+    }
+    case 'plain': {
+      const { startPlainView } = await import('../view/plain.ts');
+      return startPlainView({ snapshots, out: writesStdout ? stderr : stdout, unicode: terminal.unicode });
+    }
+    case 'json': {
+      const { startJsonView } = await import('../view/json.ts');
+      return startJsonView({ snapshots, out: writesStdout ? stderr : stdout });
+    }
+    case 'none':
+      return { close: () => undefined };
+  }
+}
+
+/** The picture at a terminal, lines elsewhere; nothing where rows have stdout and the log has stderr. */
+function automaticView(writesStdout: boolean): Exclude<ViewKind, 'auto'> {
+  if (writesStdout) return process.stderr.isTTY ? 'plain' : 'none';
+  return process.stdin.isTTY && process.stdout.isTTY ? 'ink' : 'plain';
+}
+
+/** What stopped the pipeline, as a person should read it. */
+function asPipectlError(error: unknown, { definition }: Plan): unknown {
+  if (error instanceof PipectlError || !(error instanceof Error)) return error;
+  const message = `${definition.name}: ${error.message}`;
+  if (error instanceof SourceFailed) return new PipectlError(error.code, message, { cause: error });
+  if (error instanceof SinkNeverThere || error instanceof SinkUnavailable) {
+    return new PipectlError('sink_unavailable', message, { cause: error, exitCode: exitCodes.unreachable });
+  }
+  if (error instanceof DeliveryAbandoned) {
+    const hint = 'Nothing is lost: what was not written is read again at the next run.';
+    return new PipectlError('drain_incomplete', message, { cause: error, hint, exitCode: exitCodes.unreachable });
+  }
+  return error;
+}
+
+/** Writes to stdout and waits while it is full. */
+function printLines(lines: string): Promise<void> {
+  return new Promise((resolve, reject) => process.stdout.write(lines, (error) => (error ? reject(error) : resolve())));
+}
+
+const collect = (value: string, former: readonly string[]): readonly string[] => [...former, value];
+
+function wholeNumber(text: string): number {
+  if (!/^\d+$/.test(text))
+    throw new PipectlError('usage', `${text} is not a whole number`, { exitCode: exitCodes.usage });
+  return Number(text);
+}
+
+function viewKind(text: string): ViewKind {
+  const kinds = ['auto', 'ink', 'plain', 'json', 'none'] as const;
+  const kind = kinds.find((known) => known === text);
+  if (kind) return kind;
+  throw new PipectlError('usage', `--view ${text} is unknown: it is ${kinds.join(', ')}`, {
+    exitCode: exitCodes.usage,
+  });
+}

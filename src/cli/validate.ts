@@ -1,0 +1,54 @@
+import { type Command, Option } from 'commander';
+import { findPipelines } from '../definition/find.ts';
+import { loadPipeline } from '../definition/load.ts';
+import { type Override, parseOverride } from '../definition/overrides.ts';
+import { type Paint, report, type ReportFormat, reportFormats } from '../definition/report.ts';
+import { PipectlError, exitCodes } from '../errors.ts';
+
+interface ValidateOptions {
+  readonly format: ReportFormat;
+  readonly strict: boolean;
+  readonly set: readonly Override[];
+}
+
+/** `pipectl validate`: checks pipeline files without a connection to anything. */
+export function registerValidate(program: Command): void {
+  program
+    .command('validate')
+    .description('Checks pipeline files offline: YAML, options, references, expressions.')
+    .argument('[files...]', 'files, or directories with pipelines; default: the one pipeline of this folder')
+    .addOption(new Option('--format <format>', 'form of the report').choices([...reportFormats]).default('text'))
+    .option('--strict', 'count warnings as errors', false)
+    .option('--set <path=value>', 'change a value before checking, such as sinks[0].postgres.table=orders', collectOverride, [])
+    .action(async (files: readonly string[], options: ValidateOptions) => {
+      process.exitCode = await validate(files, options);
+    });
+}
+
+function collectOverride(text: string, former: readonly Override[]): readonly Override[] {
+  const override = parseOverride(text);
+  if (override) return [...former, override];
+  throw new PipectlError('set_invalid', `--set ${text} is not path=value`, { exitCode: exitCodes.usage });
+}
+
+async function validate(named: readonly string[], { format, strict, set }: ValidateOptions): Promise<number> {
+  const files = await findPipelines(named);
+  const { planPipeline } = await import('../plan/index.ts');
+  const checked = [];
+  for (const file of files) {
+    const loaded = await loadPipeline(file, { env: process.env, mode: 'validate', set });
+    await planPipeline(loaded);
+    checked.push({ file, problems: loaded.problems.sorted() });
+  }
+  process.stdout.write(report(checked, format, await paint(format)));
+  const failing = checked.flatMap(({ problems }) => problems).some(({ severity }) => strict || severity === 'error');
+  return failing ? exitCodes.failed : exitCodes.done;
+}
+
+/** Colours, where a person looks at them. */
+async function paint(format: ReportFormat): Promise<Paint | undefined> {
+  const isWanted = process.stdout.isTTY && !process.env.NO_COLOR && !process.argv.includes('--no-color');
+  if (format !== 'text' || !isWanted) return undefined;
+  const { default: chalk } = await import('chalk');
+  return { error: chalk.red, warning: chalk.yellow, place: chalk.bold, quiet: chalk.dim };
+}

@@ -1,0 +1,297 @@
+/**
+ * Questions to a Kafka cluster, and the few changes pipectl makes to it. None of them joins a group or moves a group's
+ * offsets.
+ *
+ *     const admin = await openKafkaAdmin(context.connection('kafka'), log);
+ *     const offsets = await admin.topicOffsets('orders');
+ *     await admin.close();
+ */
+import type { Log, RawRecord } from '../../engine/ports.ts';
+import { PipectlError } from '../../errors.ts';
+import { createCluster, explainKafkaError, isTransient, kafkaErrorType } from './client.ts';
+import { readConnection, type KafkaConnection } from './connection.ts';
+import { kafkajs, type Broker, type Cluster } from './kafkajs.ts';
+import { readOne, readToEnd, type TopicRead } from './log-reader.ts';
+import { requestMetadata, type ClusterMetadata, type TopicMetadata } from './metadata.ts';
+
+/** Offsets of one partition: `[start, end)` can be read. `end` is the last stable offset: no open transaction in it. */
+export interface PartitionOffsets {
+  readonly partition: number;
+  readonly start: number;
+  readonly end: number;
+}
+
+/** Committed offsets by topic and partition; partitions without one are left out. */
+export type GroupOffsets = ReadonlyMap<string, ReadonlyMap<number, number>>;
+
+export interface GroupMember {
+  readonly memberId: string;
+  readonly clientId: string;
+  readonly clientHost: string;
+  /** What it owns: topic -> partitions. */
+  readonly assignment: ReadonlyMap<string, readonly number[]>;
+}
+
+export interface GroupDescription {
+  readonly group: string;
+  /** `Dead` is a group that does not exist. */
+  readonly state: 'Stable' | 'PreparingRebalance' | 'CompletingRebalance' | 'Empty' | 'Dead' | 'Unknown';
+  readonly members: readonly GroupMember[];
+}
+
+export interface NewTopic {
+  readonly topic: string;
+  /** Default 1. */
+  readonly partitions?: number;
+  /** Default: the broker's. */
+  readonly replicas?: number;
+  /** Topic settings: `{ 'retention.ms': '1209600000' }`. */
+  readonly config?: Readonly<Record<string, string>>;
+}
+
+/**
+ * Every call may reject with a `PipectlError`: `kafka_unreachable` (exit code 3), `kafka_login_failed`,
+ * `kafka_not_authorized`, `kafka_topic_missing`.
+ */
+export interface KafkaAdmin {
+  clusterId(): Promise<string>;
+  /** Names of all topics, internal ones (`__consumer_offsets`) left out, sorted. */
+  topics(): Promise<string[]>;
+  /** Those of `names` that exist, by name. */
+  describeTopics(names: readonly string[]): Promise<ReadonlyMap<string, TopicMetadata>>;
+  /** First and end offset of every partition, by partition number. */
+  topicOffsets(topic: string): Promise<readonly PartitionOffsets[]>;
+  /** Per partition the first offset whose timestamp is at or after `timestampMs`; the end where there is none. */
+  offsetsAt(topic: string, timestampMs: number): Promise<ReadonlyMap<number, number>>;
+  /** Committed offsets of a group, of all topics it ever committed or of `topics`. Empty for an unknown group. */
+  groupOffsets(group: string, topics?: readonly string[]): Promise<GroupOffsets>;
+  groupDescription(group: string): Promise<GroupDescription>;
+  /** The first readable record at or after `offset`; null where there is none before the end. */
+  recordAt(topic: string, partition: number, offset: number): Promise<RawRecord | null>;
+  /** Reads a topic up to the end offsets seen now, without a group. See `TopicRead`. */
+  readTopic(topic: string, read: TopicRead): Promise<void>;
+  /** Creates a topic unless it exists. */
+  createTopic(topic: NewTopic): Promise<'created' | 'exists'>;
+  /** Never rejects. */
+  close(): Promise<void>;
+}
+
+const earliest = -2;
+const latest = -1;
+const firstConnectMs = 15_000;
+
+/** Connects within 15 seconds, else rejects with `kafka_unreachable`. `options` are those of a `kafka` connection. */
+export async function openKafkaAdmin(options: Readonly<Record<string, unknown>>, log: Log): Promise<KafkaAdmin> {
+  const connection = readConnection(options);
+  const cluster = createCluster(connection, log);
+  await connectWithin(cluster, connection, firstConnectMs);
+  return new Admin(cluster, connection);
+}
+
+async function connectWithin(cluster: Cluster, connection: KafkaConnection, withinMs: number): Promise<void> {
+  const deadline = Date.now() + withinMs;
+  for (;;) {
+    try {
+      await cluster.connect();
+      // Metadata of no topic in particular: who the brokers are.
+      await cluster.addMultipleTargetTopics([]);
+      return;
+    } catch (error) {
+      if (isTransient(error) && Date.now() < deadline) continue;
+      await cluster.disconnect().catch(() => undefined);
+      throw explainKafkaError(error, connection, 'connecting to Kafka');
+    }
+  }
+}
+
+class Admin implements KafkaAdmin {
+  readonly #cluster: Cluster;
+  readonly #connection: KafkaConnection;
+
+  constructor(cluster: Cluster, connection: KafkaConnection) {
+    this.#cluster = cluster;
+    this.#connection = connection;
+  }
+
+  async clusterId(): Promise<string> {
+    return (await this.#metadata([])).clusterId;
+  }
+
+  async topics(): Promise<string[]> {
+    const { topics } = await this.#metadata(null);
+    return topics
+      .filter(({ internal }) => !internal)
+      .map(({ topic }) => topic)
+      .toSorted();
+  }
+
+  async describeTopics(names: readonly string[]): Promise<ReadonlyMap<string, TopicMetadata>> {
+    const { topics } = await this.#metadata(names);
+    const forbidden = topics.find((topic) => topic.forbidden);
+    if (forbidden !== undefined) {
+      throw new PipectlError('kafka_not_authorized', `this user may not read topic ${forbidden.topic}`);
+    }
+    return new Map(topics.map((topic) => [topic.topic, topic]));
+  }
+
+  topicOffsets(topic: string): Promise<readonly PartitionOffsets[]> {
+    return this.#asking(`offsets of topic ${topic}`, async () => {
+      const [starts, ends] = await Promise.all([this.#offsets(topic, earliest), this.#offsets(topic, latest)]);
+      return [...ends]
+        .map(([partition, end]) => ({ partition, start: starts.get(partition) ?? 0, end }))
+        .sort((a, b) => a.partition - b.partition);
+    });
+  }
+
+  offsetsAt(topic: string, timestampMs: number): Promise<ReadonlyMap<number, number>> {
+    return this.#asking(`offsets of topic ${topic} by time`, async () => {
+      const [found, ends] = await Promise.all([this.#offsets(topic, timestampMs), this.#offsets(topic, latest)]);
+      return new Map([...ends].map(([partition, end]) => [partition, existing(found.get(partition)) ?? end]));
+    });
+  }
+
+  groupOffsets(group: string, topics?: readonly string[]): Promise<GroupOffsets> {
+    return this.#asking(`offsets of group ${group}`, async () => {
+      const coordinator = await this.#cluster.findGroupCoordinator({ groupId: group });
+      const asked = topics === undefined ? [] : [...(await this.describeTopics(topics)).values()];
+      // An empty list asks for everything the group has: not what was asked when none of the topics exists.
+      if (topics !== undefined && asked.length === 0) return new Map();
+      const { responses } = await coordinator.offsetFetch({
+        groupId: group,
+        topics: asked.map(({ topic, partitions }) => ({
+          topic,
+          partitions: partitions.map((partition) => ({ partition })),
+        })),
+      });
+      return new Map(
+        responses.map(({ topic, partitions }) => [
+          topic,
+          new Map(
+            partitions
+              .map(({ partition, offset }) => [partition, Number(offset)] as const)
+              .filter(([, offset]) => offset >= 0),
+          ),
+        ]),
+      );
+    });
+  }
+
+  groupDescription(group: string): Promise<GroupDescription> {
+    return this.#asking(`members of group ${group}`, async () => {
+      const coordinator = await this.#cluster.findGroupCoordinator({ groupId: group });
+      const { groups } = await coordinator.describeGroups({ groupIds: [group] });
+      const found = groups.find(({ groupId }) => groupId === group);
+      return {
+        group,
+        state: (found?.state || 'Dead') as GroupDescription['state'],
+        members: (found?.members ?? []).map(({ memberId, clientId, clientHost, memberAssignment }) => ({
+          memberId,
+          clientId,
+          clientHost,
+          assignment: new Map(Object.entries(kafkajs().decodeAssignment(memberAssignment)?.assignment ?? {})),
+        })),
+      };
+    });
+  }
+
+  recordAt(topic: string, partition: number, offset: number): Promise<RawRecord | null> {
+    return this.#asking(`a record of topic ${topic}`, async () => {
+      await this.#cluster.addMultipleTargetTopics([topic]);
+      const end = (await this.#offsets(topic, latest)).get(partition) ?? 0;
+      const start = (await this.#offsets(topic, earliest)).get(partition) ?? 0;
+      return readOne(this.#cluster, topic, partition, Math.max(offset, start), end);
+    });
+  }
+
+  async readTopic(topic: string, read: TopicRead): Promise<void> {
+    const bounds = await this.topicOffsets(topic);
+    const { fromTimestampMs } = read;
+    const from = fromTimestampMs === undefined ? null : await this.offsetsAt(topic, fromTimestampMs);
+    const ranges = bounds.map(({ partition, start, end }) => ({
+      partition,
+      from: Math.max(start, from?.get(partition) ?? start),
+      to: end,
+    }));
+    try {
+      await readToEnd(this.#cluster, topic, ranges, read);
+    } catch (error) {
+      // What the caller's own function threw is the caller's.
+      if (kafkaErrorType(error).startsWith('KafkaJS') || (error as { type?: unknown }).type !== undefined) {
+        throw explainKafkaError(error, this.#connection, `reading topic ${topic}`);
+      }
+      throw error;
+    }
+  }
+
+  createTopic({ topic, partitions, replicas, config = {} }: NewTopic): Promise<'created' | 'exists'> {
+    return this.#asking(`creating topic ${topic}`, async () => {
+      const controller = await this.#cluster.findControllerBroker();
+      const asked = {
+        topic,
+        numPartitions: partitions ?? 1,
+        replicationFactor: replicas ?? -1,
+        configEntries: Object.entries(config).map(([name, value]) => ({ name, value })),
+      };
+      try {
+        await controller.createTopics({ topics: [asked], timeout: this.#connection.requestTimeoutMs });
+      } catch (error) {
+        if (kafkaErrorType(error) === 'TOPIC_ALREADY_EXISTS') return 'exists';
+        throw error;
+      }
+      return 'created';
+    });
+  }
+
+  async close(): Promise<void> {
+    await this.#cluster.disconnect().catch(() => undefined);
+  }
+
+  #metadata(topics: readonly string[] | null): Promise<ClusterMetadata> {
+    return this.#asking('metadata', async () => requestMetadata(await this.#anyBroker(), topics));
+  }
+
+  async #anyBroker(): Promise<Broker> {
+    const broker = await this.#cluster.brokerPool.withBroker(({ broker }) => Promise.resolve(broker));
+    if (broker === null) throw new Error('no broker is connected');
+    return broker;
+  }
+
+  /** The offset of each partition at a timestamp, or at -1 (end) or -2 (start); -1 where there is none. */
+  async #offsets(topic: string, timestamp: number): Promise<Map<number, number>> {
+    await this.#cluster.addMultipleTargetTopics([topic]);
+    const partitions = this.#cluster.findTopicPartitionMetadata(topic).map(({ partitionId }) => partitionId);
+    const leaders = this.#cluster.findLeaderForPartitions(topic, partitions);
+    const answers = await Promise.all(
+      Object.entries(leaders).map(async ([nodeId, led]) => {
+        const broker = await this.#cluster.findBroker({ nodeId: Number(nodeId) });
+        const { responses } = await broker.listOffsets({
+          isolationLevel: 1,
+          topics: [{ topic, partitions: led.map((partition) => ({ partition, timestamp })) }],
+        });
+        return responses.flatMap((response) => response.partitions);
+      }),
+    );
+    return new Map(answers.flat().map(({ partition, offset }) => [partition, Number(offset)]));
+  }
+
+  /** Asks again while the cluster moves (leaders, coordinators, connections), for a few seconds. */
+  async #asking<T>(what: string, ask: () => Promise<T>): Promise<T> {
+    const delaysMs = [100, 300, 1000, 2000];
+    for (const delayMs of [...delaysMs, null]) {
+      try {
+        return await ask();
+      } catch (error) {
+        if (error instanceof PipectlError) throw error;
+        if (delayMs === null || !isTransient(error))
+          throw explainKafkaError(error, this.#connection, `asking Kafka for ${what}`);
+        await new Promise((resolve) => setTimeout(resolve, delayMs));
+        await this.#cluster.refreshMetadata().catch(() => undefined);
+      }
+    }
+    throw new Error('unreachable');
+  }
+}
+
+function existing(offset: number | undefined): number | undefined {
+  return offset === undefined || offset < 0 ? undefined : offset;
+}

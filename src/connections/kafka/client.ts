@@ -1,0 +1,121 @@
+/** Builds kafkajs clients from a connection's options, and turns their errors into sentences. */
+import type { KafkaConfig } from 'kafkajs';
+import type { Log } from '../../engine/ports.ts';
+import { exitCodes, PipectlError } from '../../errors.ts';
+import type { KafkaConnection } from './connection.ts';
+import { kafkajs, type Cluster, type KafkaClient } from './kafkajs.ts';
+
+const readCommitted = 1;
+const logLevelWarn = 2;
+
+/** The settings every client shares. kafkajs does not start again by itself: whoever uses it supervises it. */
+function clientConfig(connection: KafkaConnection, log: Log) {
+  return {
+    brokers: [...connection.brokers],
+    clientId: connection.clientId,
+    connectionTimeout: connection.connectTimeoutMs,
+    authenticationTimeout: connection.requestTimeoutMs,
+    requestTimeout: connection.requestTimeoutMs,
+    enforceRequestTimeout: true,
+    ...(connection.tls === false ? {} : { ssl: connection.tls }),
+    ...(connection.sasl === null ? {} : { sasl: { ...connection.sasl } }),
+    retry: {
+      initialRetryTime: 100,
+      maxRetryTime: 1000,
+      multiplier: 2,
+      factor: 0.5,
+      retries: 4,
+      restartOnFailure: () => Promise.resolve(false),
+    },
+    logLevel: logLevelWarn,
+    logCreator: () => (entry: LogEntry) => forward(entry, log),
+  };
+}
+
+export function createClient(connection: KafkaConnection, log: Log): KafkaClient {
+  return new (kafkajs().Kafka)(clientConfig(connection, log) as unknown as KafkaConfig);
+}
+
+/** Connections without a consumer or producer on them: metadata, offsets, reading without a group. */
+export function createCluster(connection: KafkaConnection, log: Log): Cluster {
+  const { brokers, ssl, sasl, clientId, logCreator, ...settings } = clientConfig(connection, log) as ReturnType<
+    typeof clientConfig
+  > & { ssl?: unknown; sasl?: unknown };
+  return new (kafkajs().Cluster)({
+    ...settings,
+    brokers,
+    ssl,
+    sasl,
+    clientId,
+    logger: kafkajs().createLogger({ level: logLevelWarn, logCreator }),
+    socketFactory: kafkajs().createSocket,
+    metadataMaxAge: 60_000,
+    allowAutoTopicCreation: false,
+    isolationLevel: readCommitted,
+  });
+}
+
+interface LogEntry {
+  readonly namespace: string;
+  readonly log: { readonly message: string; readonly [detail: string]: unknown };
+}
+
+/** What the client has to say, without stacks, payloads and its own formatting. */
+function forward({ namespace, log: entry }: LogEntry, log: Log): void {
+  const { message, error, broker, topic, partition, retryCount, groupId } = entry;
+  const known = { client: 'kafkajs', part: namespace, broker, topic, partition, retryCount, group: groupId };
+  log.warn('kafka_client', message, {
+    ...Object.fromEntries(Object.entries(known).filter(([, value]) => value !== undefined)),
+    ...(typeof error === 'string' ? { error } : {}),
+  });
+}
+
+/** Fields kafkajs' errors carry, wherever they are in the chain of causes. */
+interface KafkaErrorFields {
+  readonly name?: string;
+  readonly type?: string;
+  readonly code?: unknown;
+  readonly retriable?: boolean;
+  readonly cause?: unknown;
+  readonly errors?: readonly unknown[];
+}
+
+/** The error that started a chain. */
+function rootOf(error: unknown): KafkaErrorFields & { message: string } {
+  let root = error as KafkaErrorFields & { message: string };
+  for (let depth = 0; depth < 10; depth++) {
+    const below = (root.cause ?? root.errors?.[0]) as typeof root | undefined;
+    if (below === undefined || below === null || typeof below !== 'object') break;
+    root = below;
+  }
+  return root;
+}
+
+/** The protocol's name of an error: `OFFSET_OUT_OF_RANGE`; kafkajs' class where it is none of the protocol. */
+export function kafkaErrorType(error: unknown): string {
+  const root = rootOf(error);
+  return root.type ?? root.name ?? 'Error';
+}
+
+/** Trying again may help: anything but a refusal by who we are or what we ask. */
+export function isTransient(error: unknown): boolean {
+  return !isRefusal(kafkaErrorType(error));
+}
+
+function isRefusal(type: string): boolean {
+  return (
+    type.endsWith('_AUTHORIZATION_FAILED') || type.startsWith('KafkaJSSASL') || type === 'SASL_AUTHENTICATION_FAILED'
+  );
+}
+
+/** An error a user can act on. `doing` is what was being done: `connecting to Kafka`. */
+export function explainKafkaError(error: unknown, connection: KafkaConnection, doing: string): PipectlError {
+  if (error instanceof PipectlError) return error;
+  const type = kafkaErrorType(error);
+  const reason = rootOf(error).message;
+  const text = `${doing} at ${connection.brokers.join(', ')}: ${reason}`;
+  if (type.endsWith('_AUTHORIZATION_FAILED')) return new PipectlError('kafka_not_authorized', text, { cause: error });
+  if (isRefusal(type)) return new PipectlError('kafka_login_failed', text, { cause: error });
+  if (type === 'UNKNOWN_TOPIC_OR_PARTITION') return new PipectlError('kafka_topic_missing', text, { cause: error });
+  return new PipectlError('kafka_unreachable', text, { cause: error, exitCode: exitCodes.unreachable });
+}

@@ -1,0 +1,56 @@
+/** The options of a `kafka` connection as the clients take them. */
+import { parseDuration } from '../../declaration/units.ts';
+
+export interface KafkaConnection {
+  /** `host:port` each. */
+  readonly brokers: readonly string[];
+  readonly clientId: string;
+  /** False: no TLS. */
+  readonly tls: boolean | { ca?: string; cert?: string; key?: string; rejectUnauthorized: boolean };
+  readonly sasl: { readonly mechanism: SaslMechanism; readonly username: string; readonly password: string } | null;
+  readonly connectTimeoutMs: number;
+  readonly requestTimeoutMs: number;
+}
+
+type SaslMechanism = 'plain' | 'scram-sha-256' | 'scram-sha-512';
+
+interface Options {
+  readonly brokers?: string | readonly string[];
+  readonly client_id?: string;
+  readonly tls?:
+    | boolean
+    | {
+        readonly ca?: string;
+        readonly cert?: string;
+        readonly key?: string;
+        readonly reject_unauthorized?: boolean;
+      };
+  readonly sasl?: { readonly mechanism: SaslMechanism; readonly username: string; readonly password: string };
+  readonly connect_timeout?: string;
+  readonly request_timeout?: string;
+}
+
+/** From options that fit the schema in `index.ts`; what was left out gets its default. */
+export function readConnection(given: Readonly<Record<string, unknown>>): KafkaConnection {
+  const options = given as Options;
+  const brokers = options.brokers ?? 'localhost:9092';
+  const list = (typeof brokers === 'string' ? brokers.split(',') : brokers).map((broker) => broker.trim());
+  return {
+    brokers: list.filter((broker) => broker !== '').map(withPort),
+    clientId: options.client_id ?? 'pipectl',
+    tls: readTls(options.tls),
+    sasl: options.sasl ?? null,
+    connectTimeoutMs: parseDuration(options.connect_timeout ?? '5s') ?? 5000,
+    requestTimeoutMs: parseDuration(options.request_timeout ?? '15s') ?? 15_000,
+  };
+}
+
+function withPort(broker: string): string {
+  return /:\d+$/.test(broker) ? broker : `${broker}:9092`;
+}
+
+function readTls(tls: Options['tls']): KafkaConnection['tls'] {
+  if (tls === undefined || typeof tls === 'boolean') return tls ?? false;
+  const { reject_unauthorized: rejectUnauthorized = true, ...certificates } = tls;
+  return { ...certificates, rejectUnauthorized };
+}

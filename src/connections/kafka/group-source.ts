@@ -1,0 +1,355 @@
+/** A Kafka consumer group as the engine's `Source`. The contract of each method stands in `engine/ports.ts`. */
+import { backoffMs } from '../../engine/backoff.ts';
+import {
+  SourceFailed,
+  type Assignment,
+  type AssignedPartition,
+  type Clock,
+  type GatherLimits,
+  type Log,
+  type Partition,
+  type Source,
+  type SourceEvent,
+} from '../../engine/ports.ts';
+import { openKafkaAdmin, type KafkaAdmin, type PartitionOffsets } from './admin.ts';
+import { isTransient, kafkaErrorType } from './client.ts';
+import { readConnection } from './connection.ts';
+import { Delivery, type Feed } from './delivery.ts';
+import type { FetchedPartition } from './fetched-partition.ts';
+import { GroupSession, type SessionEvents } from './group-session.ts';
+import { findTopics, type TopicSelection } from './topics.ts';
+
+/** Where reading starts without a position: the first record, the end, or the first record at or after a time (ms). */
+export type StartAt = 'earliest' | 'latest' | number;
+
+export interface KafkaSourceSettings {
+  /** Options of the `kafka` connection. */
+  readonly connection: Readonly<Record<string, unknown>>;
+  readonly topics: TopicSelection;
+  readonly start: StartAt;
+  /** Name of the source in the pipeline. */
+  readonly source: string;
+  /** What may be fetched ahead of the engine; one fetch may go beyond it. */
+  readonly bufferBytesMax: number;
+  /** Most of one fetch, and of one partition in it. */
+  readonly fetchBytesMax: number;
+  readonly partitionBytesMax: number;
+  /** How long a broker may wait for data. */
+  readonly fetchWaitMs: number;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly log: Log;
+}
+
+export interface GroupSourceSettings extends KafkaSourceSettings {
+  readonly group: string;
+  readonly untilEnd: boolean;
+  readonly sessionTimeoutMs: number;
+  readonly rebalanceTimeoutMs: number;
+  readonly heartbeatMs: number;
+}
+
+/** The group has moved on, or forgotten us. */
+const movedOn = new Set([
+  'ILLEGAL_GENERATION',
+  'UNKNOWN_MEMBER_ID',
+  'REBALANCE_IN_PROGRESS',
+  'FENCED_INSTANCE_ID',
+  'KafkaJSNonRetriableError', // no consumer runs
+]);
+const commitForMs = 10_000;
+const reconnectMsMax = 5000;
+const leaveWithinMs = 1500;
+/** So often a position beyond the end, or a missing topic, is taken for a cluster that has not settled. */
+const unsettledTries = 4;
+
+type Owned = Readonly<Record<string, readonly number[]>>;
+
+export class GroupSource implements Source, SessionEvents {
+  readonly #settings: GroupSourceSettings;
+  readonly #delivery: Delivery;
+  readonly #closing = new AbortController();
+  #admin!: KafkaAdmin;
+  #cluster = '';
+  #topics: readonly string[] = [];
+  /** Partitions that existed at the first look: a later one is read from its first record, also with `latest`. */
+  #known = new Set<string>();
+  #bounds: ReadonlyMap<string, number> | null = null;
+  #session: GroupSession | null = null;
+  #owned: Owned = {};
+  #generation = 0;
+  /** What was announced and not yet begun, and what is being read. */
+  #assignment: Assignment | null = null;
+  #feeds = new Map<string, Feed>();
+  /** Sessions in a row that did not get as far as an assignment. */
+  #failures = 0;
+  /** Assignments in a row that were to begin beyond the end of a log. */
+  #beyondEnd = 0;
+
+  constructor(settings: GroupSourceSettings) {
+    this.#settings = settings;
+    this.#delivery = new Delivery(settings.bufferBytesMax);
+  }
+
+  async start(): Promise<void> {
+    const { connection, log, topics, untilEnd } = this.#settings;
+    this.#admin = await openKafkaAdmin(connection, log);
+    try {
+      this.#cluster = await this.#admin.clusterId();
+      this.#topics = await findTopics(this.#admin, topics);
+      const offsets = await this.#offsets(this.#topics);
+      this.#known = new Set(offsets.keys());
+      if (untilEnd) {
+        this.#bounds = new Map([...offsets].map(([key, { end }]) => [key, end]));
+        this.#delivery.bounded = true;
+      }
+    } catch (error) {
+      await this.#admin.close();
+      throw error;
+    }
+    void this.#supervise();
+  }
+
+  next(limits: GatherLimits): Promise<SourceEvent> {
+    return this.#delivery.next(limits);
+  }
+
+  begin(generation: number, positions: ReadonlyMap<Partition, number>): void {
+    const assignment = this.#assignment;
+    const session = this.#session;
+    // A newer assignment is on its way, or the client is being rebuilt and brings one.
+    if (generation !== this.#generation || assignment === null || session === null) return;
+    this.#assignment = null;
+    const beyond = assignment.partitions.find(({ partition, logEnd }) => (positions.get(partition) ?? 0) > logEnd);
+    this.#beyondEnd = beyond === undefined ? 0 : this.#beyondEnd + 1;
+    if (beyond !== undefined && this.#beyondEnd >= unsettledTries) {
+      return this.#lose(beyond.partition, positions.get(beyond.partition)!, beyond.logStart, beyond.logEnd);
+    }
+    const feeds: Feed[] = [];
+    for (const { partition, logStart, logEnd } of assignment.partitions) {
+      const position = positions.get(partition);
+      if (position === undefined) throw new Error(`no position for ${partition.topic} ${partition.partition}`);
+      if (position < logStart) return this.#lose(partition, position, logStart, logEnd);
+      const key = keyOf(partition.topic, partition.partition);
+      const bound = this.#bounds === null ? null : (this.#bounds.get(key) ?? position);
+      const feed: Feed = { partition, fetched: position, delivered: position, end: logEnd, bound };
+      feeds.push(feed);
+      this.#feeds.set(key, feed);
+      if (isDone(feed)) continue;
+      session.seek({ topic: partition.topic, partition: partition.partition, offset: position });
+      session.resume(partition.topic, partition.partition);
+    }
+    this.#delivery.open(feeds);
+  }
+
+  async commit(
+    generation: number,
+    positions: ReadonlyMap<Partition, number>,
+  ): Promise<'committed' | 'refused' | 'failed'> {
+    const { clock, random, log, group } = this.#settings;
+    const offsets = [...positions].map(([{ topic, partition }, offset]) => ({ topic, partition, offset }));
+    if (offsets.length === 0) return 'committed';
+    const deadlineMs = clock.now() + commitForMs;
+    for (let attempt = 1; ; attempt++) {
+      const session = this.#session;
+      // Asked before every try: a repeat after a rejoin would speak for the new generation.
+      if (generation !== this.#generation || session === null) return 'refused';
+      try {
+        return (await session.commit(offsets)) ? 'committed' : 'refused';
+      } catch (error) {
+        if (movedOn.has(kafkaErrorType(error))) return 'refused';
+        if (!isTransient(error) || clock.now() > deadlineMs || this.#closing.signal.aborted) {
+          log.warn('kafka_commit_failed', `committing offsets of group ${group}: ${(error as Error).message}`);
+          return 'failed';
+        }
+        await clock.sleep(backoffMs(attempt, random(), 50, 1000), this.#closing.signal);
+      }
+    }
+  }
+
+  async reassign(): Promise<void> {
+    const session = this.#session;
+    const generation = this.#generation;
+    if (session === null) return;
+    const description = await this.#admin.groupDescription(this.#settings.group).catch(() => null);
+    // In the meantime the group has answered by itself.
+    if (generation !== this.#generation || session !== this.#session) return;
+    const member = description?.members.some(({ memberId }) => memberId === session.memberId) === true;
+    if (!member) session.abandon(new Error('the group no longer knows this member'));
+    // While the group rebalances, the next heartbeat brings the new assignment.
+    else if (description?.state === 'Stable') this.joined(session, this.#owned);
+  }
+
+  ends(): ReadonlyMap<Partition, number> {
+    return new Map(this.#delivery.feeds.map(({ partition, end }) => [partition, end]));
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort();
+    this.#delivery.end();
+    const session = this.#session;
+    this.#session = null;
+    await Promise.race([session?.close(), this.#settings.clock.sleep(leaveWithinMs)]);
+    await (this.#admin as KafkaAdmin | undefined)?.close();
+  }
+
+  // -- what the session tells ---------------------------------------------------------------------------------------
+
+  joined(session: GroupSession, owned: Owned): void {
+    if (session !== this.#session) return;
+    session.pause(owned);
+    this.#failures = 0;
+    this.#owned = owned;
+    this.#forget();
+    void this.#announce(this.#generation, owned);
+  }
+
+  fetched(session: GroupSession, fetched: FetchedPartition): boolean {
+    const feed = this.#feeds.get(keyOf(fetched.topic, fetched.partition));
+    if (session !== this.#session || feed === undefined) return false;
+    if (Number(fetched.fetchedOffset) !== feed.fetched) {
+      // From before a rebalance, or the client lost its place: only what joins on exactly is taken.
+      session.seek({ topic: fetched.topic, partition: fetched.partition, offset: feed.fetched });
+      return false;
+    }
+    this.#delivery.add(feed, fetched);
+    if (isDone(feed)) session.pause({ [fetched.topic]: [fetched.partition] });
+    return true;
+  }
+
+  get full(): boolean {
+    return this.#delivery.full;
+  }
+
+  room(): Promise<void> {
+    return this.#delivery.room();
+  }
+
+  // -- inside -------------------------------------------------------------------------------------------------------
+
+  /** Nothing of what was fetched is delivered any more, and no commit is taken, until a new assignment has begun. */
+  #forget(): void {
+    this.#generation++;
+    this.#assignment = null;
+    this.#feeds = new Map();
+    this.#delivery.reset(this.#generation);
+  }
+
+  /** Keeps a consumer running. Whatever breaks it, the next one comes with a new generation. */
+  async #supervise(): Promise<void> {
+    const { clock, random, log, group, connection } = this.#settings;
+    const { signal } = this.#closing;
+    while (!signal.aborted) {
+      const session = new GroupSession(
+        { ...this.#settings, connection: readConnection(connection), topics: this.#topics },
+        this,
+      );
+      this.#session = session;
+      void session.run();
+      const reason = await session.ended;
+      if (signal.aborted) return;
+      this.#session = null;
+      // Another member may own our partitions from now on.
+      this.#forget();
+      void session.close();
+      const failure = await this.#fatal(reason);
+      if (failure !== null) return this.#delivery.fail(failure);
+      this.#failures++;
+      const waitMs = backoffMs(this.#failures, random(), 200, reconnectMsMax);
+      log.warn('kafka_reconnecting', `the consumer of group ${group} ended (${reason.message}), next in ${waitMs} ms`);
+      await clock.sleep(waitMs, signal);
+    }
+  }
+
+  /** What no new connection can mend. */
+  async #fatal(reason: Error): Promise<SourceFailed | null> {
+    if (!isTransient(reason)) {
+      const code = kafkaErrorType(reason).endsWith('_AUTHORIZATION_FAILED')
+        ? 'kafka_not_authorized'
+        : 'kafka_login_failed';
+      return new SourceFailed(code, reason.message, { cause: reason });
+    }
+    if (this.#failures < unsettledTries || kafkaErrorType(reason) !== 'UNKNOWN_TOPIC_OR_PARTITION') return null;
+    return findTopics(this.#admin, this.#topics).then(
+      () => null,
+      (error: Error) => new SourceFailed('kafka_topic_missing', error.message, { cause: error }),
+    );
+  }
+
+  #lose({ topic, partition }: Partition, position: number, logStart: number, logEnd: number): void {
+    const happened =
+      position < logStart
+        ? `${logStart - position} offsets were deleted before they were read`
+        : 'the log was cut off or the topic was created anew';
+    const place = `${topic} partition ${partition}`;
+    const message = `${place}: offset ${position} is next, but the log holds ${logStart} to ${logEnd}: ${happened}`;
+    this.#delivery.fail(new SourceFailed('data_loss', message));
+  }
+
+  async #announce(generation: number, owned: Owned): Promise<void> {
+    const { clock, random, log, group } = this.#settings;
+    for (let attempt = 1; generation === this.#generation && !this.#closing.signal.aborted; attempt++) {
+      try {
+        const partitions = await this.#describe(owned);
+        if (generation !== this.#generation) return;
+        this.#assignment = { generation, partitions };
+        log.info('kafka_assigned', `group ${group}: ${partitions.length} partitions`, { generation });
+        this.#delivery.announce(this.#assignment);
+        return;
+      } catch (error) {
+        log.warn('kafka_assignment_failed', `looking up offsets of group ${group}: ${(error as Error).message}`);
+        await clock.sleep(backoffMs(attempt, random(), 100, reconnectMsMax), this.#closing.signal);
+      }
+    }
+  }
+
+  async #describe(owned: Owned): Promise<AssignedPartition[]> {
+    const { group, start, source } = this.#settings;
+    const topics = Object.keys(owned);
+    const [described, offsets, committed, starts] = await Promise.all([
+      this.#admin.describeTopics(topics),
+      this.#offsets(topics),
+      this.#admin.groupOffsets(group, topics),
+      typeof start === 'number' ? this.#offsetsAt(topics, start) : null,
+    ]);
+    return topics.flatMap((topic) =>
+      owned[topic]!.toSorted((a, b) => a - b).map((partition) => {
+        const key = keyOf(topic, partition);
+        const log = offsets.get(key);
+        const topicId = described.get(topic)?.topicId;
+        if (log === undefined || topicId === undefined)
+          throw new Error(`${topic} partition ${partition} is not known yet`);
+        const latest = start === 'latest' && this.#known.has(key);
+        return {
+          partition: { cluster: this.#cluster, topic, topicId, partition, source },
+          committed: committed.get(topic)?.get(partition) ?? null,
+          logStart: log.start,
+          logEnd: log.end,
+          initial: latest ? log.end : (starts?.get(key) ?? log.start),
+        };
+      }),
+    );
+  }
+
+  async #offsets(topics: readonly string[]): Promise<Map<string, PartitionOffsets>> {
+    const offsets = await Promise.all(topics.map((topic) => this.#admin.topicOffsets(topic)));
+    return new Map(
+      topics.flatMap((topic, at) => offsets[at]!.map((one) => [keyOf(topic, one.partition), one] as const)),
+    );
+  }
+
+  async #offsetsAt(topics: readonly string[], timestampMs: number): Promise<Map<string, number>> {
+    const offsets = await Promise.all(topics.map((topic) => this.#admin.offsetsAt(topic, timestampMs)));
+    return new Map(
+      topics.flatMap((topic, at) => [...offsets[at]!].map(([partition, one]) => [keyOf(topic, partition), one])),
+    );
+  }
+}
+
+function keyOf(topic: string, partition: number): string {
+  return `${topic}/${partition}`;
+}
+
+function isDone({ bound, fetched }: Feed): boolean {
+  return bound !== null && fetched >= bound;
+}

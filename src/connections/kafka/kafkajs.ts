@@ -1,0 +1,222 @@
+/**
+ * kafkajs, pinned to one version, with what this project replaces in it. Everything that knows its inside is in this
+ * file, and `test/connections/kafka/kafkajs.test.ts` holds each replacement against the original.
+ *
+ * 1. A fetched partition is kept as bytes (`FetchedPartition`) and decoded when the engine takes it. kafkajs makes nine
+ *    objects and several BigInts of every record as soon as it arrives: 3.5 microseconds, half of the budget of the
+ *    whole pipeline, and memory for records nobody has asked for yet. Along with it go three faults: a data record with
+ *    the key 00000000 ended the filtering of an aborted transaction, a log whose last records were compacted away was
+ *    fetched at the same offset for ever, and end offsets of idle partitions were never seen.
+ * 2. An offset out of range ends the consumer. kafkajs would commit -1 or -2 for the group and read from somewhere else.
+ * 3. A commit is sent once. kafkajs repeats it after a rejoin under the new generation, with positions of the old one.
+ * 4. The timer of an empty request queue is not set. Its delay is negative, which Node 24 warns about.
+ */
+import { createRequire } from 'node:module';
+import type { Consumer, ConsumerConfig, ICustomPartitioner, KafkaConfig, Producer, ProducerConfig } from 'kafkajs';
+import { loadLibrary } from './compression.ts';
+import { FetchedPartition, type FetchedPartitionData } from './fetched-partition.ts';
+import { optionalCodecIn } from './record-batch.ts';
+
+const pinned = '2.2.4';
+
+/** `Kafka` of kafkajs. */
+export interface KafkaClient {
+  consumer(config: ConsumerConfig): Consumer;
+  producer(config: ProducerConfig): Producer;
+}
+
+/** The connections of one client, below consumer and producer. */
+export interface Cluster {
+  connect(): Promise<void>;
+  disconnect(): Promise<void>;
+  refreshMetadata(): Promise<void>;
+  addMultipleTargetTopics(topics: readonly string[]): Promise<void>;
+  findBroker(at: { nodeId: number }): Promise<Broker>;
+  findControllerBroker(): Promise<Broker>;
+  findGroupCoordinator(of: { groupId: string }): Promise<Broker>;
+  findLeaderForPartitions(topic: string, partitions: readonly number[]): Record<string, number[]>;
+  findTopicPartitionMetadata(topic: string): readonly { readonly partitionId: number }[];
+  readonly brokerPool: {
+    withBroker<T>(use: (at: { broker: Broker }) => Promise<T>): Promise<T | null>;
+  };
+}
+
+export interface TopicRequest<P> {
+  readonly topic: string;
+  readonly partitions: readonly P[];
+}
+
+export interface Broker {
+  readonly nodeId: number;
+  readonly versions: Readonly<Record<number, { readonly maxVersion: number } | undefined>>;
+  readonly connectionPool: { send<T>(call: { request: object; response: object }): Promise<T> };
+  fetch(request: {
+    readonly maxWaitTime: number;
+    readonly minBytes: number;
+    readonly maxBytes: number;
+    readonly isolationLevel: number;
+    readonly topics: readonly TopicRequest<{ partition: number; fetchOffset: string; maxBytes: number }>[];
+  }): Promise<{
+    readonly responses: readonly { readonly topicName: string; readonly partitions: readonly FetchedPartitionData[] }[];
+  }>;
+  listOffsets(request: {
+    readonly isolationLevel: number;
+    readonly topics: readonly TopicRequest<{ partition: number; timestamp: number }>[];
+  }): Promise<{ readonly responses: readonly TopicRequest<{ partition: number; offset: string }>[] }>;
+  offsetFetch(request: {
+    readonly groupId: string;
+    readonly topics: readonly TopicRequest<{ partition: number }>[];
+  }): Promise<{ readonly responses: readonly TopicRequest<{ partition: number; offset: string }>[] }>;
+  describeGroups(request: { readonly groupIds: readonly string[] }): Promise<{
+    readonly groups: readonly {
+      readonly errorCode: number;
+      readonly groupId: string;
+      readonly state: string;
+      readonly protocol: string;
+      readonly members: readonly {
+        readonly memberId: string;
+        readonly clientId: string;
+        readonly clientHost: string;
+        readonly memberAssignment: Buffer;
+      }[];
+    }[];
+  }>;
+  createTopics(request: {
+    readonly topics: readonly {
+      topic: string;
+      numPartitions: number;
+      replicationFactor: number;
+      configEntries: readonly { name: string; value: string }[];
+    }[];
+    readonly timeout: number;
+  }): Promise<unknown>;
+}
+
+/** kafkajs' writer and reader of the wire format, for a request it does not have. */
+export interface Encoder {
+  writeInt8(value: number): Encoder;
+  writeBoolean(value: boolean): Encoder;
+  writeUVarInt(value: number): Encoder;
+  writeUVarIntString(value: string | null): Encoder;
+  writeUVarIntArray(items: readonly Encoder[]): Encoder;
+  writeBuffer(value: Buffer): Encoder;
+}
+
+export interface Decoder {
+  readInt16(): number;
+  readInt32(): number;
+  readBoolean(): boolean;
+  readBytes(length?: number): Buffer | null;
+  readUVarIntString(): string | null;
+  readUVarIntArray<T>(read: (decoder: Decoder) => T): T[] | null;
+  readTaggedFields(): void;
+  canReadBytes(length: number): boolean;
+}
+
+interface Kafkajs {
+  readonly Kafka: new (config: KafkaConfig) => KafkaClient;
+  readonly Cluster: new (config: object) => Cluster;
+  readonly Encoder: new () => Encoder;
+  readonly Decoder: new (bytes: Buffer) => Decoder;
+  readonly createRetry: (options: object) => <T>(call: () => Promise<T>) => Promise<T>;
+  readonly createLogger: (options: { level: number; logCreator: unknown }) => object;
+  readonly createSocket: () => unknown;
+  /** murmur2 over the key, as in Java clients. */
+  readonly javaPartitioner: ICustomPartitioner;
+  /** `{ assignment: { [topic]: partitions } }` of the bytes a group member was given; null for empty bytes. */
+  readonly decodeAssignment: (bytes: Buffer) => { readonly assignment: Readonly<Record<string, number[]>> } | null;
+}
+
+const load = createRequire(import.meta.url);
+
+function loadReplaced(): Kafkajs {
+  const { version } = load('kafkajs/package.json') as { version: string };
+  if (version !== pinned) {
+    throw new Error(`kafkajs ${version} is installed, but pipectl replaces parts of exactly ${pinned}`);
+  }
+  // Modules keep what they required: the replacements must be there before the first of them is loaded.
+  if (load.cache[load.resolve('kafkajs/src/consumer/consumerGroup')] !== undefined) {
+    throw new Error('kafkajs was loaded before src/connections/kafka/kafkajs.ts');
+  }
+  replaceModule('kafkajs/src/protocol/requests/fetch/v4/decodeMessages', keepRecordBytes);
+  replaceModule('kafkajs/src/consumer/batch', FetchedPartition);
+
+  const { prototype: group } = load('kafkajs/src/consumer/consumerGroup') as { prototype: ConsumerGroup };
+  group.recoverFromOffsetOutOfRange = (error) => Promise.reject(error);
+  group.commitOffsets = sendOnce(group.commitOffsets);
+  const { prototype: queue } = load('kafkajs/src/network/requestQueue') as { prototype: RequestQueue };
+  queue.scheduleCheckPendingRequests = onlyWithPending(queue.scheduleCheckPendingRequests);
+
+  const { Kafka, Partitioners } = load('kafkajs') as Pick<Kafkajs, 'Kafka'> & {
+    Partitioners: { DefaultPartitioner: ICustomPartitioner };
+  };
+  return {
+    Kafka,
+    javaPartitioner: Partitioners.DefaultPartitioner,
+    Cluster: load('kafkajs/src/cluster') as Kafkajs['Cluster'],
+    Encoder: load('kafkajs/src/protocol/encoder') as Kafkajs['Encoder'],
+    Decoder: load('kafkajs/src/protocol/decoder') as Kafkajs['Decoder'],
+    createRetry: load('kafkajs/src/retry') as Kafkajs['createRetry'],
+    createLogger: (load('kafkajs/src/loggers') as Pick<Kafkajs, 'createLogger'>).createLogger,
+    createSocket: (load('kafkajs/src/network/socketFactory') as () => () => unknown)(),
+    decodeAssignment: (
+      load('kafkajs/src/consumer/assignerProtocol') as { MemberAssignment: { decode: Kafkajs['decodeAssignment'] } }
+    ).MemberAssignment.decode,
+  };
+}
+
+function replaceModule(name: string, exports: unknown): void {
+  const path = load.resolve(name);
+  load(name);
+  const module = load.cache[path];
+  if (module === undefined) throw new Error(`${name} is not where kafkajs ${pinned} has it`);
+  module.exports = exports;
+}
+
+const noBytes = Buffer.alloc(0);
+
+/** Replaces the decoder of a partition's records: the bytes as they came. */
+async function keepRecordBytes(decoder: Decoder): Promise<Buffer> {
+  const size = decoder.readInt32();
+  if (size <= 0 || !decoder.canReadBytes(size)) return noBytes;
+  const recordSet = decoder.readBytes(size) ?? noBytes;
+  // Here is the last place that may wait: records are read synchronously.
+  if (optionalCodecIn(recordSet) !== 0) await loadLibrary();
+  return recordSet;
+}
+
+interface ConsumerGroup {
+  recoverFromOffsetOutOfRange(error: Error): Promise<void>;
+  commitOffsets(offsets: object): Promise<void>;
+}
+
+function sendOnce(commit: ConsumerGroup['commitOffsets']): ConsumerGroup['commitOffsets'] {
+  return async function (this: ConsumerGroup, offsets) {
+    try {
+      await commit.call(this, offsets);
+    } catch (error) {
+      // kafkajs' retry loop leaves on this mark.
+      (error as { retriable?: boolean }).retriable = false;
+      throw error;
+    }
+  };
+}
+
+interface RequestQueue {
+  readonly pending: readonly unknown[];
+  scheduleCheckPendingRequests(): void;
+}
+
+function onlyWithPending(schedule: RequestQueue['scheduleCheckPendingRequests']) {
+  return function (this: RequestQueue) {
+    if (this.pending.length > 0) schedule.call(this);
+  };
+}
+
+let loaded: Kafkajs | undefined;
+
+/** Loads kafkajs once, on first use: importing this module costs nothing. */
+export function kafkajs(): Kafkajs {
+  loaded ??= loadReplaced();
+  return loaded;
+}

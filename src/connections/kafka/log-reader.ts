@@ -1,0 +1,105 @@
+/** Reads partitions without a consumer group: for dead letters, lag in seconds and `--dry-run`. */
+import type { RawRecord } from '../../engine/ports.ts';
+import { FetchedPartition } from './fetched-partition.ts';
+import type { Cluster } from './kafkajs.ts';
+
+const readCommitted = 1;
+const fetchWaitMs = 250;
+const fetchBytesMax = 16 * 1024 * 1024;
+const partitionBytesMax = 1024 * 1024;
+
+/** What to read of a topic. Reading ends at the end offsets seen when it began. */
+export interface TopicRead {
+  /** Skips records with an older timestamp as far as the broker's time index can tell. Default: everything. */
+  readonly fromTimestampMs?: number;
+  /** Called in offset order within a partition; reading goes on when it resolves. Return false to stop reading. */
+  readonly onRecord: (record: RawRecord, partition: number) => boolean | void | Promise<boolean | void>;
+  readonly signal?: AbortSignal;
+}
+
+/** Offsets `[from, to)` of one partition. */
+export interface OffsetSpan {
+  readonly partition: number;
+  readonly from: number;
+  readonly to: number;
+}
+
+/** Fetches once from every partition that has a position, all brokers at the same time. */
+export async function fetchOnce(
+  cluster: Cluster,
+  topic: string,
+  positions: ReadonlyMap<number, number>,
+): Promise<FetchedPartition[]> {
+  const leaders = cluster.findLeaderForPartitions(topic, [...positions.keys()]);
+  const answers = await Promise.all(
+    Object.entries(leaders).map(async ([nodeId, led]) => {
+      const broker = await cluster.findBroker({ nodeId: Number(nodeId) });
+      const { responses } = await broker.fetch({
+        maxWaitTime: fetchWaitMs,
+        minBytes: 1,
+        maxBytes: fetchBytesMax,
+        isolationLevel: readCommitted,
+        topics: [
+          {
+            topic,
+            partitions: led.map((partition) => ({
+              partition,
+              fetchOffset: String(positions.get(partition)),
+              maxBytes: partitionBytesMax,
+            })),
+          },
+        ],
+      });
+      return responses.flatMap(({ partitions }) =>
+        partitions.map((data) => new FetchedPartition(topic, String(positions.get(data.partition)), data)),
+      );
+    }),
+  );
+  return answers.flat();
+}
+
+/** Reads every span of a topic. Rejects with what `onRecord` or the client throws. */
+export async function readToEnd(
+  cluster: Cluster,
+  topic: string,
+  spans: readonly OffsetSpan[],
+  { onRecord, signal }: TopicRead,
+): Promise<void> {
+  const ends = new Map(spans.map(({ partition, to }) => [partition, to]));
+  const positions = new Map(spans.filter(({ from, to }) => from < to).map(({ partition, from }) => [partition, from]));
+  while (positions.size > 0 && !signal?.aborted) {
+    for (const fetched of await fetchOnce(cluster, topic, positions)) {
+      const { partition, nextOffset } = fetched;
+      const end = ends.get(partition)!;
+      for (const record of recordsOf(fetched, end)) {
+        if (signal?.aborted || (await onRecord(record, partition)) === false) return;
+      }
+      if (nextOffset >= end) positions.delete(partition);
+      else positions.set(partition, nextOffset);
+    }
+  }
+}
+
+/** The first record in `[from, to)` of one partition; null where there is none. */
+export async function readOne(
+  cluster: Cluster,
+  topic: string,
+  partition: number,
+  from: number,
+  to: number,
+): Promise<RawRecord | null> {
+  let found: RawRecord | null = null;
+  const onRecord = (record: RawRecord): boolean => {
+    found = record;
+    return false;
+  };
+  await readToEnd(cluster, topic, [{ partition, from, to }], { onRecord });
+  return found;
+}
+
+function* recordsOf(fetched: FetchedPartition, end: number): Generator<RawRecord> {
+  const from = Number(fetched.fetchedOffset);
+  for (const batch of fetched.batches) {
+    for (const record of batch.records(from)) if (record.offset < end) yield record;
+  }
+}

@@ -1,0 +1,16 @@
+/** What a pipeline file may name, and the schema of each. */
+import type { ConnectionDeclaration, SinkDeclaration, SourceDeclaration, StepDeclaration } from '../declaration/component.ts';
+import { connections } from '../connections/index.ts';
+import { sinks } from '../sinks/index.ts';
+import { sources } from '../sources/index.ts';
+import { steps } from '../steps/index.ts';
+
+export interface Components {
+  readonly sources: readonly SourceDeclaration[];
+  readonly steps: readonly StepDeclaration[];
+  readonly sinks: readonly SinkDeclaration[];
+  readonly connections: readonly ConnectionDeclaration[];
+}
+
+/** Every component there is. */
+export const components: Components = { sources, steps, sinks, connections };

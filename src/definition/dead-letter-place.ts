@@ -1,0 +1,58 @@
+/** Where a pipeline's dead letters go, and that they never come back in as its input. */
+import { resolve } from 'node:path';
+import { connectionKeyword } from '../declaration/connection.ts';
+import { isMapping, type JsonSchema } from './json-schema.ts';
+import { isTopicName } from './names.ts';
+import type { ComponentUse, PipelineDefinition } from './pipeline.ts';
+import type { ProblemList } from './problems.ts';
+
+type Place = PipelineDefinition['dlq'];
+
+interface Pipeline {
+  readonly name: string;
+  readonly source: ComponentUse;
+  readonly sourceSchema: JsonSchema;
+  readonly directory: string;
+}
+
+/** A topic beside a Kafka source, else a file beside the pipeline. A file path comes back absolute. */
+export function deadLetterPlace(given: unknown, { name, source, sourceSchema, directory }: Pipeline, problems: ProblemList): Place {
+  const { topic, file } = isMapping(given) ? given : {};
+  const hasKafka = sourceSchema[connectionKeyword] === 'kafka';
+  if (typeof topic === 'string' && typeof file === 'string') {
+    problems.at(['dlq', 'file'], 'value_wrong', 'dead letters go to a topic or to a file, not to both', { on: 'key', hint: 'keep one of the two' });
+  } else if (typeof topic === 'string' && !hasKafka) {
+    problems.at(['dlq', 'topic'], 'dlq_no_kafka', `dlq.topic needs Kafka, but the source is ${source.component}`, { on: 'key' });
+  }
+  if (typeof topic === 'string' && !problems.isIgnored(['dlq', 'topic']) && !isTopicName(topic)) {
+    problems.at(['dlq', 'topic'], 'name_invalid', `"${topic}" can not be the name of a topic`, { hint: 'use letters, digits, ".", "_" and "-", at most 249' });
+  }
+  if (typeof file === 'string') return { file: resolve(directory, file) };
+  if (typeof topic === 'string') return { topic };
+  return hasKafka ? { topic: `${name}.dlq` } : { file: resolve(directory, `${name}.dlq.ndjson`) };
+}
+
+/** A dead letter that is read again fails again, for ever. */
+export function checkDeadLetters(dlq: Place, source: ComponentUse, directory: string, problems: ProblemList): void {
+  const { topic, topics, path } = isMapping(source.options) ? source.options : {};
+  const key = topic === undefined ? 'topics' : 'topic';
+  const inputs = [topic, topics].flat().filter((input) => typeof input === 'string');
+  if ('topic' in dlq && inputs.some((input) => reads(input, dlq.topic))) {
+    problems.at([...source.path, key], 'dlq_is_source', `the source reads ${dlq.topic}, which receives its dead letters`);
+  }
+  if ('file' in dlq && typeof path === 'string' && resolve(directory, path) === dlq.file) {
+    problems.at([...source.path, 'path'], 'dlq_is_source', 'the source reads the file which receives its dead letters');
+  }
+}
+
+/** Whether a source's `topic` (a name, or a regular expression between slashes) takes in a topic. */
+function reads(input: string, topic: string): boolean {
+  const pattern = /^\/(.*)\/$/s.exec(input)?.[1];
+  if (pattern === undefined) return input === topic;
+  try {
+    return new RegExp(pattern, 'u').test(topic);
+  } catch {
+    // Whether it is a regular expression is for the source to say.
+    return false;
+  }
+}

@@ -1,0 +1,54 @@
+/** Pipeline files among what was named on the command line. */
+import { readdir, readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { exitCodes, PipectlError } from '../errors.ts';
+
+const usage = { exitCode: exitCodes.usage };
+
+/**
+ * The pipeline files that `named` files and directories stand for, in order. A directory is searched with all below it;
+ * nothing named means the one pipeline of the current directory. Rejects with `PipectlError` where there is none.
+ */
+export async function findPipelines(named: readonly string[]): Promise<readonly string[]> {
+  if (named.length === 0) return onlyPipelineHere();
+  const files: string[] = [];
+  for (const path of named) {
+    const found = await stat(path).catch(() => null);
+    if (found === null) throw new PipectlError('file_not_found', `there is no file ${path}`, usage);
+    if (!found.isDirectory()) files.push(path);
+    else {
+      const inside = await pipelinesBelow(path);
+      if (inside.length === 0) throw new PipectlError('file_not_found', `there is no pipeline file in ${path}`, usage);
+      files.push(...inside);
+    }
+  }
+  return [...new Set(files)];
+}
+
+async function onlyPipelineHere(): Promise<readonly string[]> {
+  const files: string[] = [];
+  for (const entry of await readdir('.', { withFileTypes: true })) {
+    if (entry.isFile() && (await isPipeline(entry.name, entry.name))) files.push(entry.name);
+  }
+  if (files.length === 1) return files;
+  const message = files.length === 0 ? 'this folder holds no pipeline file' : `this folder holds several pipelines: ${files.toSorted().join(', ')}`;
+  throw new PipectlError('file_not_found', message, { ...usage, hint: 'name the file' });
+}
+
+async function pipelinesBelow(directory: string): Promise<string[]> {
+  const files: string[] = [];
+  const entries = await readdir(directory, { withFileTypes: true });
+  for (const entry of entries.toSorted((a, b) => (a.name < b.name ? -1 : 1))) {
+    const path = join(directory, entry.name);
+    if (entry.isDirectory() && entry.name !== 'node_modules' && !entry.name.startsWith('.')) files.push(...(await pipelinesBelow(path)));
+    else if (entry.isFile() && (await isPipeline(path, entry.name))) files.push(path);
+  }
+  return files;
+}
+
+/** Tests, the project file and YAML of other tools lie beside pipelines. */
+async function isPipeline(path: string, name: string): Promise<boolean> {
+  if (!/\.ya?ml$/.test(name) || /\.test\.ya?ml$/.test(name) || name === 'pipectl.yaml') return false;
+  const text = await readFile(path, 'utf8').catch(() => '');
+  return /^["']?(source|sources|sinks)["']?\s*:/m.test(text);
+}

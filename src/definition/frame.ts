@@ -1,0 +1,103 @@
+/** The words of a pipeline file that belong to no component. */
+import { duration, expression } from '../declaration/options.ts';
+import { Type } from '../declaration/type.ts';
+import type { JsonSchema } from './json-schema.ts';
+import { asJsonSchema } from './json-schema.ts';
+
+const name = (of: string) => Type.Optional(Type.String({ description: `Name of this ${of} in metrics, dead letters and the status view.` }));
+
+/** What stands beside the component in `source:`. */
+export const besideSource = Type.Object({ name: name('source') }, { description: 'Where the events come from: one source.' });
+
+/** What stands beside the component in a step. */
+export const besideStep = Type.Object(
+  {
+    name: name('step'),
+    on_error: Type.Union([Type.Literal('dlq'), Type.Literal('drop'), Type.Literal('stop')], {
+      default: 'dlq',
+      description: 'What becomes of an event this step fails on: a dead letter, left out, or the pipeline stops.',
+    }),
+  },
+  { description: 'One step.' },
+);
+
+/** What stands beside the component in a sink. */
+export const besideSink = Type.Object(
+  {
+    name: name('sink'),
+    when: Type.Optional(
+      expression({ description: 'Only events for which this is true are written. `otherwise`: those no other `when` took.' }),
+    ),
+    version: Type.Optional(
+      expression({ description: 'What "newer" means: a row is replaced only by one with a higher version. Default: the offset.' }),
+    ),
+    required: Type.Boolean({ default: true, description: 'false: the sink may fall behind without holding the pipeline back.' }),
+  },
+  { description: 'One sink.' },
+);
+
+const anything = Type.Any();
+
+/** The file's own keys. Components and connections are put in by `schema.ts`. */
+export const frame = Type.Object(
+  {
+    format: Type.Optional(Type.Literal(1, { description: 'Version of this file format.' })),
+    name: Type.Optional(
+      Type.String({ minLength: 1, description: 'Name of the pipeline. Default: the name of the file without its ending.' }),
+    ),
+    description: Type.Optional(Type.String({ description: 'What the pipeline is for, in a sentence.' })),
+    group: Type.Optional(Type.String({ minLength: 1, description: 'Kafka consumer group. Default: the name of the pipeline.' })),
+    source: anything,
+    time: Type.Optional(
+      Type.Object(
+        {
+          field: Type.Optional(expression({ description: "Event time of a record. Default: the record's timestamp." })),
+          unit: Type.Optional(
+            Type.Union([Type.Literal('s'), Type.Literal('ms'), Type.Literal('us')], { description: 'Unit of `field` where it is a number.' }),
+          ),
+          ahead: Type.Optional(
+            Type.Union([duration({ description: 'A duration.' }), Type.Literal('off')], {
+              description: 'An event further ahead of the clock than this is a dead letter. Default: 1h; `off` accepts any time.',
+            }),
+          ),
+        },
+        { description: 'Event time.' },
+      ),
+    ),
+    steps: Type.Optional(Type.Array(anything, { description: 'What happens to each event, in order.' })),
+    sinks: Type.Array(anything, { minItems: 1, description: 'Where the events go.' }),
+    dlq: Type.Optional(
+      Type.Object(
+        {
+          topic: Type.Optional(Type.String({ minLength: 1, description: 'Kafka topic for dead letters. Default: NAME.dlq.' })),
+          file: Type.Optional(
+            Type.String({ minLength: 1, description: 'File for dead letters of a pipeline without Kafka. Default: NAME.dlq.ndjson beside the pipeline.' }),
+          ),
+        },
+        { description: 'Where records go that could not be processed.' },
+      ),
+    ),
+    batch: Type.Optional(
+      Type.Object({ every: duration({ description: 'Write at most this often.' }) }, { description: 'Micro-batching.' }),
+    ),
+    connections: Type.Optional(Type.Record(Type.String(), anything, { description: 'Services, by the name components use for them.' })),
+    vars: Type.Optional(Type.Record(Type.String(), anything, { description: 'Values that expressions read as `vars.NAME`.' })),
+  },
+  { description: 'A pipeline: one source, steps, sinks.' },
+);
+
+/** What `pipectl.yaml` may hold. */
+export const projectFrame: JsonSchema = asJsonSchema(
+  Type.Object({ connections: frame.properties.connections, vars: frame.properties.vars }, { description: 'What the pipelines of a folder share.' }),
+);
+
+/** Words of the language that this version does not have, by where they stand. */
+export const notAvailableYet: Readonly<Record<string, readonly string[]>> = {
+  '': ['sources', 'lookups', 'alerts', 'defaults', 'environments', 'conventions', 'registry', 'state', 'retry'],
+  source: ['cdc', 'postgres', 'generate', 'schema', 'time'],
+  time: ['profile', 'lateness', 'late', 'keep', 'corrections', 'idle', 'quiet'],
+  dlq: ['breaker', 'compat', 'redact'],
+  steps: ['enrich', 'window', 'join', 'dedupe', 'repartition'],
+  sinks: ['kafka', 'clickhouse', 'redis', 'bigquery', 'retry'],
+  connections: ['clickhouse', 'redis', 'bigquery', 'registry'],
+};

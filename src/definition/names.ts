@@ -1,0 +1,62 @@
+/** Names of the pipeline, its group and its components: given or made up, unique, fit for what they are used for. */
+import { basename } from 'node:path';
+import { isMapping } from './json-schema.ts';
+import type { ValuePath } from './pipeline.ts';
+import type { ProblemList } from './problems.ts';
+
+/** Kafka's rule for topics, which are named after the pipeline; shorter, since `.dlq` and the like are added. */
+const pipelineName = /^(?!\.{1,2}$)[A-Za-z0-9._-]{1,200}$/;
+const componentName = /^[A-Za-z0-9_-]{1,64}$/;
+const groupName = /^[^\s\p{Cc}]{1,249}$/u;
+const topicName = /^(?!\.{1,2}$)[A-Za-z0-9._-]{1,249}$/;
+
+export const isTopicName = (name: string): boolean => topicName.test(name);
+
+interface Used {
+  readonly steps: readonly (string | null)[];
+  readonly sinks: readonly (string | null)[];
+}
+
+/** Writes the default names into `value` and returns those of the pipeline. */
+export function nameAll(value: Record<string, unknown>, used: Used, file: string, problems: ProblemList): { readonly name: string; readonly group: string } {
+  const isNamed = typeof value.name === 'string';
+  const name = isNamed ? (value.name as string) : basename(file).replace(/\.ya?ml$/, '');
+  if (!pipelineName.test(name)) {
+    const message = isNamed ? `the name "${name}" can not name topics` : `the file's name "${name}" can not name topics`;
+    const hint = `${isNamed ? 'use' : 'add `name:` with'} letters, digits, ".", "_" and "-", at most 200`;
+    problems.at(isNamed ? ['name'] : [], 'name_invalid', message, { hint });
+  }
+  const group = typeof value.group === 'string' ? value.group : name;
+  if (typeof value.group === 'string' && !groupName.test(group)) {
+    problems.at(['group'], 'name_invalid', 'a consumer group has no spaces and at most 249 characters');
+  }
+  for (const place of ['steps', 'sinks'] as const) nameEntries(value[place], used[place], place, problems);
+  return { name, group };
+}
+
+function nameEntries(list: unknown, used: readonly (string | null)[], place: 'steps' | 'sinks', problems: ProblemList): void {
+  if (!Array.isArray(list)) return;
+  const given = new Map<string, ValuePath>();
+  for (const [index, entry] of list.entries()) {
+    if (!isMapping(entry) || typeof entry.name !== 'string') continue;
+    const path = [place, index, 'name'];
+    if (!componentName.test(entry.name)) {
+      problems.at(path, 'name_invalid', `"${entry.name}" can not be a name here`, { hint: 'use letters, digits, "_" and "-", at most 64' });
+    }
+    const former = given.get(entry.name);
+    if (former) problems.at(path, 'name_duplicate', `${place}[${String(former[1])}] is named "${entry.name}" too`, { hint: 'give each its own name' });
+    given.set(entry.name, path);
+  }
+  const seen = new Map<string, number>();
+  for (const [index, entry] of list.entries()) {
+    const component = used[index] ?? null;
+    if (component === null || !isMapping(entry)) continue;
+    const number = (seen.get(component) ?? 0) + 1;
+    seen.set(component, number);
+    if (entry.name !== undefined) continue;
+    const isOnlyOne = used.filter((other) => other === component).length === 1;
+    let name = isOnlyOne ? component : `${component}-${number}`;
+    while (given.has(name)) name += '-default';
+    entry.name = name;
+  }
+}

@@ -1,0 +1,134 @@
+/** Problems as text for people, and as JSON, GitHub annotations and SARIF for machines. */
+import { errorTable } from '../errors.ts';
+import type { Problem } from './problems.ts';
+
+/** What became of one file. */
+export interface Checked {
+  readonly file: string;
+  readonly problems: readonly Problem[];
+}
+
+export const reportFormats = ['text', 'json', 'github', 'sarif'] as const;
+export type ReportFormat = (typeof reportFormats)[number];
+
+/** Colours for the text form; without them it is plain. */
+export interface Paint {
+  error(text: string): string;
+  warning(text: string): string;
+  place(text: string): string;
+  quiet(text: string): string;
+}
+
+const unpainted: Paint = { error: String, warning: String, place: String, quiet: String };
+
+/** The whole report, ending with a line break. */
+export function report(checked: readonly Checked[], format: ReportFormat, paint: Paint = unpainted): string {
+  const problems = checked.flatMap((file) => file.problems);
+  switch (format) {
+    case 'text':
+      return `${[...problems.map((problem) => problemText(problem, paint)), summary(checked, paint)].join('\n\n')}\n`;
+    case 'json':
+      return `${JSON.stringify(asJson(checked), null, 2)}\n`;
+    case 'github':
+      return problems.map((problem) => `${githubLine(problem)}\n`).join('');
+    case 'sarif':
+      return `${JSON.stringify(asSarif(problems), null, 2)}\n`;
+  }
+}
+
+/** `orders.yaml:14:7  error  ...`, the line, a caret below it, the way out. */
+export function problemText(problem: Problem, paint: Paint = unpainted): string {
+  const { file, line, column, code, hint } = problem;
+  const colour = problem.severity === 'error' ? paint.error : paint.warning;
+  const lines = [`${paint.place(`${file}:${line}:${column}`)}  ${colour(problem.severity)}  ${printable(problem.message)}  ${paint.quiet(`[${code}]`)}`];
+  if (problem.sourceLine.trim() !== '') {
+    const { shown, before, marked } = window(problem);
+    const gutter = String(line).length + 2;
+    lines.push(`${String(line).padStart(gutter)} | ${shown}`);
+    lines.push(`${' '.repeat(gutter)} | ${before}${colour('^'.repeat(marked))}`);
+  }
+  if (hint !== null) lines.push(`  ${paint.quiet('hint:')} ${printable(hint)}`);
+  return lines.join('\n');
+}
+
+const lineWidthMax = 120;
+
+/** The line around the problem, cut to a width that fits a terminal, with what stands below it. */
+function window({ sourceLine, line, column, endLine, endColumn }: Problem): { readonly shown: string; readonly before: string; readonly marked: number } {
+  const start = column - 1;
+  const from = start > lineWidthMax - 20 ? start - 20 : 0;
+  const shown = printable(sourceLine.slice(from, from + lineWidthMax));
+  const end = endLine === line ? endColumn - 1 : sourceLine.length;
+  const marked = Math.max(1, Math.min(end, from + lineWidthMax) - start);
+  // Tabs stay tabs, so that the caret stands below its character.
+  return { shown, before: shown.slice(0, start - from).replaceAll(/[^\t]/g, ' '), marked };
+}
+
+/** Control characters of a hostile file must not reach the terminal. */
+const printable = (text: string): string => text.replaceAll(/[\p{Cc}\p{Cf}]/gu, (c) => (c === '\t' ? c : '\u{fffd}'));
+
+function summary(checked: readonly Checked[], paint: Paint): string {
+  const { errors, warnings } = count(checked);
+  const files = checked.length === 1 ? (checked[0]?.file ?? '') : `${checked.length} files`;
+  const found = [
+    ...(errors > 0 ? [paint.error(`${errors} ${errors === 1 ? 'error' : 'errors'}`)] : []),
+    ...(warnings > 0 ? [paint.warning(`${warnings} ${warnings === 1 ? 'warning' : 'warnings'}`)] : []),
+  ];
+  return `${files}: ${found.length === 0 ? 'ok' : found.join(', ')}`;
+}
+
+function count(checked: readonly Checked[]): { readonly errors: number; readonly warnings: number } {
+  const problems = checked.flatMap((file) => file.problems);
+  const errors = problems.filter(({ severity }) => severity === 'error').length;
+  return { errors, warnings: problems.length - errors };
+}
+
+/** Stable: keys are only ever added. */
+function asJson(checked: readonly Checked[]): unknown {
+  return {
+    ...count(checked),
+    files: checked.map(({ file, problems }) => ({
+      file,
+      ok: problems.every(({ severity }) => severity !== 'error'),
+      problems: problems.map(({ sourceLine: _, ...problem }) => problem),
+    })),
+  };
+}
+
+/** https://docs.github.com/actions/reference/workflow-commands-for-github-actions */
+function githubLine(problem: Problem): string {
+  const { severity, file, line, column, endLine, endColumn, code, message, hint } = problem;
+  const data = (text: string) => text.replaceAll('%', '%25').replaceAll('\r', '%0D').replaceAll('\n', '%0A');
+  const property = (text: string) => data(text).replaceAll(':', '%3A').replaceAll(',', '%2C');
+  const where = `file=${property(file)},line=${line},col=${column},endLine=${endLine},endColumn=${endColumn},title=${property(code)}`;
+  return `::${severity} ${where}::${data(hint === null ? message : `${message} (${hint})`)}`;
+}
+
+/** SARIF 2.1.0, as code scanners read it. */
+function asSarif(problems: readonly Problem[]): unknown {
+  const codes = [...new Set(problems.map(({ code }) => code))];
+  const table: Readonly<Record<string, { readonly meaning: string }>> = errorTable;
+  return {
+    $schema: 'https://json.schemastore.org/sarif-2.1.0.json',
+    version: '2.1.0',
+    runs: [
+      {
+        tool: { driver: { name: 'pipectl', rules: codes.map((id) => ({ id, shortDescription: { text: table[id]?.meaning ?? id } })) } },
+        columnKind: 'utf16CodeUnits',
+        results: problems.map(({ code, severity, message, hint, file, line, column, endLine, endColumn }) => ({
+          ruleId: code,
+          level: severity,
+          message: { text: hint === null ? message : `${message} (${hint})` },
+          locations: [
+            {
+              physicalLocation: {
+                artifactLocation: { uri: encodeURI(file) },
+                region: { startLine: line, startColumn: column, endLine, endColumn },
+              },
+            },
+          ],
+        })),
+      },
+    ],
+  };
+}

@@ -1,0 +1,189 @@
+/** What YAML's own errors mean to somebody who writes expressions into it, and how to mend them. */
+import type { YAMLError } from 'yaml';
+import type { ValuePath } from './pipeline.ts';
+import type { TextRange, YamlSource } from './yaml-source.ts';
+
+export interface ExplainedError {
+  readonly range: TextRange;
+  readonly code: string;
+  readonly message: string;
+  readonly hint?: string;
+  /** The one value it concerns; null when the structure of the file can't be trusted any more. */
+  readonly broken: ValuePath | null;
+  /** The stretch to blot out so that the rest can be read as if this value were well. */
+  readonly mend?: TextRange;
+}
+
+const needsQuotes = 'expression_needs_quotes';
+
+/** How to write an expression so that YAML leaves it alone. Null where the whole of it is not known. */
+export function quoteHint(expression: string | null): string {
+  if (expression === null || expression.length > 80) return "put the whole expression in quotes: '...'";
+  return `put the whole expression in quotes: '${expression.replaceAll("'", "''")}'`;
+}
+
+/** True when a quote or bracket is open at the end of the text: something has cut it. */
+export function isCutOff(text: string): boolean {
+  let open = 0;
+  let quote = '';
+  for (let at = 0; at < text.length; at++) {
+    const c = text[at] as string;
+    if (quote !== '') {
+      if (c === '\\') at += 1;
+      else if (c === quote) quote = '';
+    } else if (c === '"' || (c === "'" && !/\w/.test(text[at - 1] ?? ''))) quote = c;
+    else if (c === '(' || c === '[' || c === '{') open += 1;
+    else if (c === ')' || c === ']' || c === '}') open -= 1;
+  }
+  return quote !== '' || open > 0;
+}
+
+/** Reads one error of the parser. `all` are the file's errors: some come in pairs. */
+export function explainYamlError(error: YAMLError, source: YamlSource, all: readonly YAMLError[]): ExplainedError {
+  const [start, end] = error.pos;
+  const range = withinLine(source.text, start, end);
+  switch (error.code) {
+    case 'TAG_RESOLVE_FAILED':
+      return tag(error, source, range);
+    case 'BLOCK_AS_IMPLICIT_KEY':
+    case 'BLOCK_IN_FLOW':
+      if (all.some((other) => other.code === 'MULTILINE_IMPLICIT_KEY' && other.pos[0] === start)) return indentedUnderValue(source, end, start);
+      return nestedMapping(source, start);
+    case 'UNEXPECTED_TOKEN':
+      return textAfterValue(error, source, range);
+    case 'MULTILINE_IMPLICIT_KEY':
+      return { range, code: 'yaml_syntax', message: 'this line is neither a key with a value nor the end of one', hint: 'a key is followed by ": " and its value', broken: null };
+    case 'TAB_AS_INDENT':
+      return { range, code: 'yaml_syntax', message: 'a tab can not indent YAML', hint: 'indent with spaces', broken: null };
+    case 'MULTIPLE_DOCS':
+      return { range, code: 'yaml_documents', message: 'a second YAML document begins here', broken: null };
+    case 'RESOURCE_EXHAUSTION':
+      return { range: { start: 0, end: 0 }, code: 'yaml_limit', message: 'values are nested too deep', broken: null };
+    case 'MISSING_CHAR':
+      return missingCharacter(error, source, range);
+    case 'BAD_INDENT':
+      return badIndent(error, source, range);
+    case 'BAD_SCALAR_START': {
+      const path = source.pathAt(start);
+      const message = `a value can not start with ${source.text[start] ?? ''} in YAML`;
+      return { range, code: needsQuotes, message, hint: quoteHint(restOfLine(source, start)), broken: path, ...mendLine(source, start) };
+    }
+    case 'BAD_DQ_ESCAPE': {
+      const message = `${source.text.slice(start, start + 2)} is not an escape that "..." knows`;
+      const hint = 'double the backslash, or use single quotes, which know no escapes';
+      return { range: { start, end: start + 2 }, code: 'yaml_syntax', message, hint, broken: source.pathAt(start) };
+    }
+    case 'NON_STRING_KEY':
+      return { range, code: 'yaml_key', message: 'a key must be plain text', broken: null };
+    default:
+      return { range, code: 'yaml_syntax', message: lowerFirst(error.message), broken: null };
+  }
+}
+
+function tag(error: YAMLError, source: YamlSource, range: TextRange): ExplainedError {
+  const text = source.text.slice(range.start, range.end);
+  const broken = source.pathAt(range.start);
+  if (text.startsWith('!!') || text.startsWith('!<')) {
+    return { range, code: 'yaml_tag', message: `the tag ${text} is not accepted`, broken };
+  }
+  const message = `YAML reads ${text} as a tag, since it begins with !`;
+  return { range, code: needsQuotes, message, hint: quoteHint(restOfLine(source, range.start)), broken, ...mendLine(source, range.start) };
+}
+
+function nestedMapping(source: YamlSource, start: number): ExplainedError {
+  const rest = lineFrom(source, start);
+  const isConditional = /\s\?\s.*\s:\s/.test(rest);
+  const message = isConditional
+    ? 'YAML reads the ":" of a ? b : c as a key with a value'
+    : 'YAML reads the ": " in this value as a key with a value';
+  const hint = isConditional || looksLikeExpression(rest) ? quoteHint(restOfLine(source, start)) : 'put the value in quotes, or the key on a line of its own';
+  const path = source.pathAt(start);
+  const whole = restOfLine(source, start);
+  const end = start + (whole ?? rest.replace(/[\s\]},]*$/, '')).length;
+  return { range: { start, end }, code: isConditional ? needsQuotes : 'yaml_syntax', message, hint, broken: path.slice(0, -1), ...mendLine(source, start) };
+}
+
+/** A value with a deeper indented key below it: the second line is the one to mend. */
+function indentedUnderValue(source: YamlSource, end: number, start: number): ExplainedError {
+  const nextLine = source.text.indexOf('\n', start) + 1;
+  const at = nextLine + (/^[ \t]*/.exec(source.text.slice(nextLine))?.[0].length ?? 0);
+  const range = nextLine === 0 ? { start, end } : withinLine(source.text, at, source.text.length);
+  const { line } = source.position(start);
+  const hint = 'start it below the key of the line above, or remove that value';
+  return { range, code: 'yaml_syntax', message: `this line is indented as if it belonged to the value on line ${line}`, hint, broken: null };
+}
+
+function textAfterValue(error: YAMLError, source: YamlSource, range: TextRange): ExplainedError {
+  const before = source.text.slice(0, range.start).trimEnd();
+  const last = before.at(-1) ?? '';
+  const isFlowStart = error.message.includes('flow-seq-start') || error.message.includes('flow-map-start');
+  if (isFlowStart) {
+    const message = `inside { } a ${source.text[range.start] ?? '['} starts a list or mapping of its own`;
+    return { range, code: needsQuotes, message, hint: quoteHint(null), broken: null };
+  }
+  if (error.message.includes('node end') && ['"', "'", ']', '}'].includes(last)) {
+    const path = source.pathAt(before.length - 1);
+    const valueStart = source.locate(path, 'value').start;
+    const whole = source.text.slice(valueStart, range.start) + (restOfLine(source, range.start) ?? '');
+    const text = restOfLine(source, range.start) ?? source.text.slice(range.start, range.end);
+    const message = `YAML ends the value before this text, since it begins with ${source.text[valueStart] ?? 'a quote'}`;
+    const isInside = path.length > 0 && !whole.includes('\n');
+    return { range: { start: range.start, end: range.start + text.length }, code: needsQuotes, message, hint: quoteHint(isInside ? whole : null), broken: path, ...(isInside ? mendLine(source, valueStart) : {}) };
+  }
+  return { range, code: 'yaml_syntax', message: 'this text belongs to nothing', hint: 'check the indentation, and that brackets and quotes are closed', broken: null };
+}
+
+function missingCharacter(error: YAMLError, source: YamlSource, range: TextRange): ExplainedError {
+  const quote = /Missing closing (["'])/.exec(error.message)?.[1];
+  if (quote === undefined) {
+    const message = error.message.includes('Implicit map keys') ? 'this line is neither a key with a value nor the end of one' : lowerFirst(error.message);
+    return { range, code: 'yaml_syntax', message, hint: 'a key is followed by ": " and its value', broken: null };
+  }
+  const { start } = source.locate(source.pathAt(range.start - 1), 'value');
+  return { range: { start, end: start + 1 }, code: 'yaml_syntax', message: `this ${quote} is never closed`, broken: null };
+}
+
+function badIndent(error: YAMLError, source: YamlSource, range: TextRange): ExplainedError {
+  const flow = /end with a ([\]}])/.exec(error.message)?.[1];
+  if (flow === undefined) {
+    const indent = /^[ \t]*/.exec(source.text.slice(range.start))?.[0].length ?? 0;
+    const shown = withinLine(source.text, range.start + indent, source.text.length);
+    return { range: shown, code: 'yaml_syntax', message: 'this line is indented unlike its neighbours', hint: 'entries of one mapping or list start at the same column', broken: null };
+  }
+  const opening = flow === '}' ? '{' : '[';
+  const at = source.text.lastIndexOf(opening, range.start);
+  if (source.text.slice(range.start).trim() === '') {
+    return { range: { start: at, end: at + 1 }, code: 'yaml_syntax', message: `this ${opening} is never closed`, broken: null };
+  }
+  const { line } = source.position(Math.max(0, at));
+  return { range, code: 'yaml_syntax', message: `the ${opening} of line ${line} must be closed with ${flow} before this`, broken: null };
+}
+
+const looksLikeExpression = (text: string): boolean => /\bevent\b|==|&&|\|\||[()]/.test(text);
+
+/** From an offset to the end of its line, without a comment; null inside `{ }` or `[ ]`, where a value ends earlier. */
+function restOfLine(source: YamlSource, start: number): string | null {
+  const lineStart = source.text.lastIndexOf('\n', start - 1) + 1;
+  if (isCutOff(source.text.slice(lineStart, start).replaceAll(/["']/g, ''))) return null;
+  return lineFrom(source, start)
+    .replace(/\s#.*$/, '')
+    .trimEnd();
+}
+
+/** Only in block style: inside `{ }` it is not known where the value ends. */
+function mendLine(source: YamlSource, start: number): { readonly mend: TextRange } | undefined {
+  const rest = restOfLine(source, start);
+  return rest === null || rest === '' ? undefined : { mend: { start, end: start + rest.length } };
+}
+
+function lineFrom(source: YamlSource, start: number): string {
+  const end = source.text.indexOf('\n', start);
+  return source.text.slice(start, end === -1 ? source.text.length : end);
+}
+
+function withinLine(text: string, start: number, end: number): TextRange {
+  const lineEnd = text.slice(start, end).search(/\s*\r?\n/);
+  return { start, end: lineEnd === -1 ? end : start + lineEnd };
+}
+
+const lowerFirst = (text: string): string => text.charAt(0).toLowerCase() + text.slice(1);

@@ -1,0 +1,116 @@
+/** Dead letters as they lie in the queue: the original record, and text headers that say where it failed and why. */
+import { createHash } from 'node:crypto';
+import type { DeadLetter, HeaderValue } from '../../engine/ports.ts';
+import { redact } from '../../runtime/log.ts';
+
+export interface DeadLetterContext {
+  readonly pipeline: string;
+  readonly pipelineHash: string;
+  /** Values that must not appear in a message. */
+  readonly secrets: readonly string[];
+}
+
+export interface DeadLetterRecord {
+  readonly key: Uint8Array | null;
+  readonly value: Uint8Array | null;
+  /** The original's, byte for byte, then ours. */
+  readonly headers: Readonly<Record<string, HeaderValue>>;
+  /**
+   * When it failed. With the original's timestamp, which a header keeps, a broker's retention would delete the dead
+   * letter of an old record at once.
+   */
+  readonly timestampMs: number;
+}
+
+export const headerPrefix = 'pipectl-';
+const messageBytesMax = 1024;
+
+/** What a dead letter becomes, in a topic or in a file. */
+export function deadLetterRecord(letter: DeadLetter, context: DeadLetterContext): DeadLetterRecord {
+  const { raw, partition } = letter;
+  const message = publicMessage(letter.message, context.secrets);
+  const failedAt = new Date(letter.failedAtMs).toISOString();
+  return {
+    key: raw.key,
+    value: raw.value,
+    timestampMs: letter.failedAtMs,
+    headers: {
+      ...raw.headers,
+      'pipectl-dlq-id': deadLetterId(letter, context.pipeline),
+      'pipectl-pipeline': context.pipeline,
+      'pipectl-pipeline-hash': context.pipelineHash,
+      'pipectl-source-topic': partition.topic,
+      'pipectl-source-partition': String(partition.partition),
+      'pipectl-source-offset': String(raw.offset),
+      'pipectl-source-timestamp': String(raw.timestampMs),
+      ...(letter.element === '' ? {} : { 'pipectl-source-element': letter.element }),
+      'pipectl-stage': letter.stage,
+      'pipectl-error-code': letter.code,
+      'pipectl-error-message': message,
+      'pipectl-error-fingerprint': fingerprintOf(letter.stage, letter.code, message),
+      'pipectl-attempts': '1',
+      'pipectl-first-failed-at': failedAt,
+      'pipectl-failed-at': failedAt,
+      'pipectl-replay-count': '0',
+    },
+  };
+}
+
+/** The same for every redelivery of the same failure. */
+export function deadLetterId({ partition, raw, element, stage }: DeadLetter, pipeline: string): string {
+  const parts = [pipeline, partition.topicId, partition.partition, raw.offset, element, stage];
+  return createHash('sha256').update(JSON.stringify(parts)).digest('hex');
+}
+
+/**
+ * Groups dead letters by cause: what differs from record to record (numbers, ids, quoted values) does not count. Eight
+ * hexadecimal digits, so that a hundred causes practically never meet.
+ */
+export function fingerprintOf(stage: string, code: string, message: string): string {
+  const cause = message
+    .replace(/"[^"]*"|'[^']*'|`[^`]*`/g, '""')
+    .replace(/\b[0-9a-f]{8}-[0-9a-f-]{27}\b/gi, '0')
+    .replace(/\b(?=[a-f]*\d)[0-9a-f]{8,}\b/gi, '0')
+    .replace(/\d+(?:[.,:]\d+)*/g, '0');
+  return createHash('sha256').update(JSON.stringify([stage, code, cause])).digest('hex').slice(0, 8);
+}
+
+/** One line, without secrets, at most 1 KiB of UTF-8. */
+export function publicMessage(message: string, secrets: readonly string[]): string {
+  // The longest first: one secret may contain another.
+  const redacted = redact(
+    message,
+    secrets.toSorted((a, b) => b.length - a.length),
+  );
+  const text = stripControls(redacted).replace(/\s+/g, ' ').trim();
+  const bytes = Buffer.from(text);
+  if (bytes.length <= messageBytesMax) return text;
+  let end = messageBytesMax - 3;
+  while ((bytes[end]! & 0xc0) === 0x80) end--;
+  return `${bytes.toString('utf8', 0, end)}...`;
+}
+
+/**
+ * Text that can't move a cursor, colour a terminal or turn around what stands beside it: control characters and
+ * directional overrides become spaces, except line feed and tab.
+ */
+export function stripControls(text: string): string {
+  // eslint-disable-next-line no-control-regex
+  return text.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g, ' ');
+}
+
+/** The same with less in it, for a queue that finds it too large: without the value, then the original headers, then the key. */
+export function lighterDeadLetter(record: DeadLetterRecord): DeadLetterRecord | null {
+  const { headers } = record;
+  if (headers['pipectl-payload'] === undefined) {
+    return { ...record, value: null, headers: { ...headers, 'pipectl-payload': 'omitted' } };
+  }
+  if (headers['pipectl-headers'] === undefined) {
+    const own = Object.entries(headers).filter(([name]) => name.startsWith(headerPrefix));
+    return { ...record, headers: { ...Object.fromEntries(own), 'pipectl-headers': 'omitted' } };
+  }
+  if (headers['pipectl-key'] === undefined) return { ...record, key: null, headers: { ...headers, 'pipectl-key': 'omitted' } };
+  return null;
+}
+
+export const isList = (value: HeaderValue): value is readonly (Uint8Array | string)[] => Array.isArray(value);

@@ -1,0 +1,174 @@
+/** Reads dead letters back: ours, those of Kafka Connect and of Spring for Apache Kafka. */
+import type { HeaderValue } from '../../engine/ports.ts';
+import { fingerprintOf, headerPrefix, isList, publicMessage } from './record.ts';
+
+/** A record of any dead-letter queue. */
+export interface QueuedRecord {
+  /** Where it lies in the queue itself. */
+  readonly place: { readonly queue: string; readonly partition: number; readonly offset: string };
+  readonly timestampMs: number;
+  readonly key: Uint8Array | null;
+  readonly value: Uint8Array | null;
+  readonly headers: Readonly<Record<string, HeaderValue>>;
+}
+
+/** What is known about a dead letter; null where its writer does not say. */
+export interface DeadLetterView {
+  readonly writer: 'pipectl' | 'connect' | 'spring' | 'unknown';
+  readonly id: string | null;
+  readonly pipeline: string | null;
+  readonly stage: string | null;
+  readonly code: string | null;
+  readonly message: string | null;
+  readonly fingerprint: string;
+  readonly source: {
+    readonly topic: string | null;
+    readonly partition: number | null;
+    readonly offset: string | null;
+    readonly element: string | null;
+    readonly timestampMs: number | null;
+  };
+  readonly attempts: number | null;
+  readonly replayCount: number | null;
+  readonly firstFailedAtMs: number | null;
+  /** When it failed; where that is not said, when it was put into the queue. */
+  readonly failedAtMs: number;
+  readonly payloadOmitted: boolean;
+  /** Headers of the original record. */
+  readonly headers: Readonly<Record<string, HeaderValue>>;
+  readonly record: QueuedRecord;
+}
+
+const connectPrefix = '__connect.errors.';
+const springPrefix = 'kafka_dlt-';
+
+/** Never throws: what a header does not hold in the expected form is null. */
+export function readDeadLetter(record: QueuedRecord): DeadLetterView {
+  const names = Object.keys(record.headers);
+  if (names.includes('pipectl-dlq-id')) return readPipectl(record);
+  if (names.some((name) => name.startsWith(connectPrefix))) return readConnect(record);
+  if (names.some((name) => name.startsWith(springPrefix))) return readSpring(record);
+  return { ...known(record, 'unknown', '', {}), headers: record.headers };
+}
+
+function readPipectl(record: QueuedRecord): DeadLetterView {
+  const header = (name: string) => textOf(record.headers[headerPrefix + name]);
+  const view = known(record, 'pipectl', headerPrefix, {
+    stage: header('stage'),
+    code: header('error-code'),
+    message: header('error-message'),
+    fingerprint: header('error-fingerprint'),
+  });
+  return {
+    ...view,
+    id: header('dlq-id'),
+    pipeline: header('pipeline'),
+    source: {
+      topic: header('source-topic'),
+      partition: numberOf(header('source-partition')),
+      offset: header('source-offset'),
+      element: header('source-element'),
+      timestampMs: numberOf(header('source-timestamp')),
+    },
+    attempts: numberOf(header('attempts')),
+    replayCount: numberOf(header('replay-count')),
+    firstFailedAtMs: timeOf(header('first-failed-at')),
+    failedAtMs: timeOf(header('failed-at')) ?? record.timestampMs,
+    payloadOmitted: header('payload') === 'omitted',
+  };
+}
+
+/** KIP-298: every header is text. */
+function readConnect(record: QueuedRecord): DeadLetterView {
+  const header = (name: string) => textOf(record.headers[connectPrefix + name]);
+  const view = known(record, 'connect', connectPrefix, {
+    stage: header('stage'),
+    code: header('exception.class.name'),
+    message: header('exception.message'),
+  });
+  return {
+    ...view,
+    pipeline: header('connector.name'),
+    source: { ...view.source, topic: header('topic'), partition: numberOf(header('partition')), offset: header('offset') },
+  };
+}
+
+/** `DeadLetterPublishingRecoverer`: numbers are big-endian bytes. */
+function readSpring(record: QueuedRecord): DeadLetterView {
+  const header = (name: string) => record.headers[springPrefix + name];
+  const view = known(record, 'spring', springPrefix, {
+    stage: textOf(header('original-consumer-group')),
+    code: textOf(header('exception-cause-fqcn')) ?? textOf(header('exception-fqcn')),
+    message: textOf(header('exception-message')),
+  });
+  const timestamp = bigEndian(header('original-timestamp'));
+  return {
+    ...view,
+    source: {
+      topic: textOf(header('original-topic')),
+      partition: numberOf(bigEndian(header('original-partition'))),
+      offset: bigEndian(header('original-offset')),
+      element: null,
+      timestampMs: numberOf(timestamp),
+    },
+  };
+}
+
+interface Why {
+  readonly stage?: string | null;
+  readonly code?: string | null;
+  readonly message?: string | null;
+  readonly fingerprint?: string | null;
+}
+
+function known(record: QueuedRecord, writer: DeadLetterView['writer'], ownPrefix: string, why: Why): DeadLetterView {
+  const { stage = null, code = null, fingerprint = null } = why;
+  // Others put whole exception texts there, with line breaks and more.
+  const message = why.message === null || why.message === undefined ? null : publicMessage(why.message, []);
+  return {
+    writer,
+    id: null,
+    pipeline: null,
+    stage,
+    code,
+    message,
+    fingerprint: fingerprint ?? fingerprintOf(stage ?? '', code ?? '', message ?? ''),
+    source: { topic: null, partition: null, offset: null, element: null, timestampMs: null },
+    attempts: null,
+    replayCount: null,
+    firstFailedAtMs: null,
+    failedAtMs: record.timestampMs,
+    payloadOmitted: false,
+    headers: Object.fromEntries(Object.entries(record.headers).filter(([name]) => !name.startsWith(ownPrefix))),
+    record,
+  };
+}
+
+/** The last one where a header occurs more than once, as consumers read it. */
+function lastOf(value: HeaderValue): Uint8Array | string | undefined {
+  return isList(value) ? value.at(-1) : value;
+}
+
+function textOf(value: HeaderValue): string | null {
+  const last = lastOf(value);
+  if (last === undefined) return null;
+  return typeof last === 'string' ? last : Buffer.from(last).toString('utf8');
+}
+
+function numberOf(text: string | null): number | null {
+  if (text === null || !/^-?\d{1,16}$/.test(text)) return null;
+  return Number(text);
+}
+
+function timeOf(text: string | null): number | null {
+  const time = Date.parse(text ?? '');
+  return Number.isNaN(time) ? null : time;
+}
+
+function bigEndian(value: HeaderValue): string | null {
+  const last = lastOf(value);
+  if (last === undefined || typeof last === 'string') return null;
+  const bytes = Buffer.from(last);
+  if (bytes.length === 4) return String(bytes.readInt32BE());
+  return bytes.length === 8 ? String(bytes.readBigInt64BE()) : null;
+}

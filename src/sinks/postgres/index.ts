@@ -1,0 +1,94 @@
+import type { Static } from 'typebox';
+import { postgresConnection } from '../../connections/postgres/index.ts';
+import { defineSink } from '../../declaration/component.ts';
+import { withConnection } from '../../declaration/connection.ts';
+import { duration } from '../../declaration/options.ts';
+import { Type } from '../../declaration/type.ts';
+
+const ownOptions = Type.Object({
+  table: Type.String({
+    minLength: 1,
+    description: 'The table, `orders` or `shop.orders`. Names are taken as written: `Orders` is another table than `orders`.',
+  }),
+  key: Type.Optional(
+    Type.Array(Type.String({ minLength: 1 }), {
+      minItems: 1,
+      description: 'Columns that make a row unique; a unique index must cover exactly these. Needed for upsert.',
+    }),
+  ),
+  mode: Type.Union([Type.Literal('upsert'), Type.Literal('append')], {
+    default: 'upsert',
+    description: 'upsert: the row of a key is replaced. append: every event adds a row.',
+  }),
+  create: Type.Boolean({
+    default: false,
+    description: 'Create the table where it is missing. Column types are those of `columns`, else taken from the values of the first batch.',
+  }),
+  columns: Type.Optional(
+    Type.Record(
+      Type.String(),
+      Type.String({ pattern: '^[a-z][a-z0-9_ ]*(\\(\\d+(, ?\\d+)?\\))?( with(out)? time zone)?(\\[\\])*$' }),
+      { description: 'Column names and types of a table that `create` makes: `{ id: bigint, total: "numeric(12,2)", tags: "text[]" }`.' },
+    ),
+  ),
+  version_column: Type.Optional(
+    Type.String({
+      minLength: 1,
+      description: 'Column that holds the version of the row: a row is replaced only by one with a higher value in it. Tables made by `create` have `_pipectl_version` instead.',
+    }),
+  ),
+  guard: Type.Optional(
+    Type.Object(
+      {
+        schema: Type.String({ default: 'pipectl', minLength: 1, description: 'Schema with the tables in which positions are kept.' }),
+      },
+      { description: 'Where the promise is kept.' },
+    ),
+  ),
+  statement_timeout: duration({ default: '25s', description: 'Longest a statement may take. Shorter than the session of the consumer group.' }),
+  lock_timeout: duration({ default: '10s', description: 'Longest wait for a lock before the batch is tried again.' }),
+  idle_transaction_timeout: duration({
+    default: '25s',
+    description: 'After this long a frozen owner loses its open transaction and its locks. Shorter than the session of the consumer group.',
+  }),
+});
+
+export type PostgresSinkOptions = Static<typeof ownOptions>;
+
+export const postgresSink = defineSink({
+  kind: 'sink',
+  name: 'postgres',
+  summary: 'Writes events as rows of a PostgreSQL table, each exactly once: rows and positions are committed together.',
+  options: withConnection(postgresConnection, ownOptions),
+  example: 'postgres: { connection: serving, table: orders, key: [id] }',
+
+  check(options, context) {
+    const { mode, key, columns, create, version_column: versionColumn } = options;
+    if (mode !== 'append' && key === undefined) {
+      context.problem([], 'option_missing', 'mode upsert needs key: the columns that make a row unique', 'add key: [id], or mode: append');
+    }
+    if (mode === 'append' && versionColumn !== undefined) {
+      context.problem(['version_column'], 'option_conflict', 'mode append replaces no row, so there is no version to compare', 'remove version_column');
+    }
+    if (columns !== undefined && create !== true) {
+      context.problem(['columns'], 'option_conflict', 'columns says what create makes, and create is not on', 'add create: true');
+    }
+    if (context.fields !== null) {
+      key?.forEach((column, i) => {
+        if (!context.fields!.includes(column)) {
+          context.problem(['key', i], 'sink_column_missing', `the event has no field ${column} for this column of the key`, `its fields are ${context.fields!.join(', ')}`);
+        }
+      });
+    }
+  },
+
+  delivery: ({ mode }) => ({
+    verdict: 'effectively once',
+    reason: `${mode === 'append' ? 'rows' : 'upserted rows'} and positions are committed in one transaction, and a write of a former owner is refused`,
+  }),
+
+  async create(options, context) {
+    const { PostgresSink } = await import('./sink.ts');
+    return new PostgresSink(options, context);
+  },
+});

@@ -1,0 +1,152 @@
+/**
+ * Where this sink stands on each partition, kept in the database it writes to and moved in the same transaction as the
+ * rows. `owner_epoch` is raised by every new owner: a write that finds a higher one than its own is refused.
+ */
+import type pg from 'pg';
+import { isTransient, quoteIdentifier, quoteLiteral, reasonOf, sqlState } from '../../connections/postgres/client.ts';
+import { runScript, type StatementResult } from '../../connections/postgres/script.ts';
+import { Fenced, type OffsetRange, type Partition } from '../../engine/ports.ts';
+import { PipectlError } from '../../errors.ts';
+import type { Claim } from './rows.ts';
+
+/** Statements that make the tables of `schema`, for a person or for us to run. */
+export function positionsDdl(schema: string): string {
+  const name = quoteIdentifier(schema);
+  return [
+    `CREATE SCHEMA IF NOT EXISTS ${name};`,
+    `CREATE TABLE IF NOT EXISTS ${name}.logs (`,
+    '  id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,',
+    '  cluster text NOT NULL, topic_id text NOT NULL, partition integer NOT NULL,',
+    '  UNIQUE (cluster, topic_id, partition)',
+    ');',
+    `CREATE TABLE IF NOT EXISTS ${name}.positions (`,
+    '  id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,',
+    '  cluster text NOT NULL, pipeline text NOT NULL, sink text NOT NULL, topic_id text NOT NULL, partition integer NOT NULL,',
+    `  topic text NOT NULL, log bigint NOT NULL REFERENCES ${name}.logs,`,
+    '  position bigint, owner_epoch bigint NOT NULL, pipeline_hash text NOT NULL, rebuild bigint NOT NULL DEFAULT 0,',
+    '  updated_at timestamptz NOT NULL DEFAULT now(),',
+    '  UNIQUE (cluster, pipeline, sink, topic_id, partition)',
+    ') WITH (fillfactor = 50);',
+  ].join('\n');
+}
+
+/** Makes the tables where they are missing. Several members may do so at once. */
+export async function ensurePositions(client: pg.Client, schema: string): Promise<void> {
+  const { rows } = await client.query<{ there: boolean }>('SELECT to_regclass($1) IS NOT NULL AS there', [positionsTable(schema)]);
+  if (rows[0]!.there) return;
+  const ddl = positionsDdl(schema);
+  try {
+    await runScript(client, `BEGIN; SELECT pg_advisory_xact_lock(hashtext(${quoteLiteral(`pipectl ${schema}`)})); ${ddl} COMMIT`);
+  } catch (error) {
+    if (isTransient(error)) throw error;
+    await client.query('ROLLBACK');
+    if (sqlState(error) !== '42501') throw error;
+    throw new PipectlError('sink_positions_rights', `the role may not create the tables in which positions are kept: ${reasonOf(error)}`, {
+      hint: `have them created once, and grant SELECT, INSERT and UPDATE on them:\n${ddl}`,
+    });
+  }
+}
+
+const positionsTable = (schema: string): string => `${quoteIdentifier(schema)}.positions`;
+
+/** Who claims. */
+export interface Owner {
+  readonly schema: string;
+  readonly pipeline: string;
+  readonly sink: string;
+  readonly pipelineHash: string;
+}
+
+export interface Claims {
+  readonly byPartition: ReadonlyMap<Partition, Claim>;
+  /** The partitions that have a position. */
+  readonly positions: ReadonlyMap<Partition, number>;
+  readonly rebuild: number;
+}
+
+interface ClaimRow {
+  cluster: string;
+  topic_id: string;
+  partition: number;
+  id: string;
+  owner_epoch: string;
+  log: string;
+  position: string | null;
+  rebuild: string;
+}
+
+/** Raises the owner epoch of every partition in one statement. From here on a former owner's write fails. */
+export async function claimPartitions(client: pg.Client, owner: Owner, partitions: readonly Partition[]): Promise<Claims> {
+  const positions = positionsTable(owner.schema);
+  const logs = `${quoteIdentifier(owner.schema)}.logs`;
+  const lists = [
+    partitions.map(({ cluster }) => cluster),
+    partitions.map(({ topicId }) => topicId),
+    partitions.map(({ partition }) => partition),
+  ];
+  await client.query(
+    `INSERT INTO ${logs} (cluster, topic_id, partition)
+     SELECT p.* FROM unnest($1::text[], $2::text[], $3::int[]) AS p(cluster, topic_id, partition)
+      WHERE NOT EXISTS (SELECT FROM ${logs} l WHERE (l.cluster, l.topic_id, l.partition) = (p.cluster, p.topic_id, p.partition))
+      ORDER BY 1, 2, 3
+     ON CONFLICT DO NOTHING`,
+    lists,
+  );
+  const { rows } = await client.query<ClaimRow>(
+    `INSERT INTO ${positions} AS t (cluster, pipeline, sink, topic_id, partition, topic, log, owner_epoch, pipeline_hash, rebuild)
+     SELECT p.cluster, $4, $5, p.topic_id, p.partition, p.topic, l.id, 1, $6,
+            coalesce((SELECT max(rebuild) FROM ${positions} WHERE pipeline = $4 AND sink = $5), 0)
+       FROM unnest($1::text[], $2::text[], $3::int[], $7::text[]) AS p(cluster, topic_id, partition, topic)
+       JOIN ${logs} l USING (cluster, topic_id, partition)
+      ORDER BY p.cluster, p.topic_id, p.partition
+     ON CONFLICT (cluster, pipeline, sink, topic_id, partition) DO UPDATE
+        SET owner_epoch = t.owner_epoch + 1, topic = excluded.topic, pipeline_hash = excluded.pipeline_hash, updated_at = now()
+     RETURNING cluster, topic_id, partition, id, owner_epoch, log, position, rebuild`,
+    [...lists, owner.pipeline, owner.sink, owner.pipelineHash, partitions.map(({ topic }) => topic)],
+  );
+  const claims = new Map<Partition, Claim>();
+  const stored = new Map<Partition, number>();
+  let rebuild = 0;
+  for (const row of rows) {
+    const partition = partitions.find((one) => one.cluster === row.cluster && one.topicId === row.topic_id && one.partition === row.partition)!;
+    const position = row.position === null ? null : Number(row.position);
+    claims.set(partition, { id: row.id, ownerEpoch: row.owner_epoch, log: Number(row.log), position: position ?? 0 });
+    if (position !== null) stored.set(partition, position);
+    rebuild = Math.max(rebuild, Number(row.rebuild));
+  }
+  return { byPartition: claims, positions: stored, rebuild };
+}
+
+/** Locks the position rows, in one order for everyone. Read the answer with `readLocked`. */
+export function lockPositions(schema: string, claims: readonly Claim[]): string {
+  return (
+    `SELECT id, owner_epoch, position FROM ${positionsTable(schema)} WHERE id IN (${claims.map(({ id }) => id).join(', ')}) ` +
+    'ORDER BY cluster, pipeline, sink, topic_id, partition FOR UPDATE'
+  );
+}
+
+/** Stored positions by id of the row. Throws `Fenced` when one of them has a newer owner, or is gone. */
+export function readLocked(result: StatementResult, claims: readonly Claim[]): Map<string, number> {
+  const stored = new Map<string, number>();
+  const epochs = new Map<string, string | null>();
+  for (const [id, epoch, position] of result.rows) {
+    epochs.set(id!, epoch!);
+    stored.set(id!, Number(position ?? 0));
+  }
+  for (const { id, ownerEpoch } of claims) {
+    const epoch = epochs.get(id);
+    if (epoch !== ownerEpoch) {
+      throw new Fenced(epoch === undefined ? 'a position was removed' : `owner epoch ${ownerEpoch} was followed by ${epoch}`);
+    }
+  }
+  return stored;
+}
+
+/** Moves the positions of the partitions; never back. */
+export function movePositions(schema: string, ranges: readonly OffsetRange[], claims: ReadonlyMap<Partition, Claim>): string {
+  const moves = ranges.map(({ partition, to }) => `(${claims.get(partition)!.id}, ${to})`).join(', ');
+  return (
+    `UPDATE ${positionsTable(schema)} AS t SET position = greatest(t.position, m.to_offset), updated_at = now() ` +
+    `FROM (VALUES ${moves}) AS m(id, to_offset) WHERE t.id = m.id`
+  );
+}

@@ -1,0 +1,152 @@
+import { describe, expect, it } from 'vitest';
+import { type Program, type Route, transform } from '../../src/engine/epoch.ts';
+import type { Chunk, EventRecord, Partition, Sink, Step } from '../../src/engine/ports.ts';
+import { VirtualClock } from '../simulation/clock.ts';
+
+const partition: Partition = { cluster: 'c', topic: 't', topicId: 'i', partition: 0, source: 's' };
+
+/** A chunk whose records carry the given texts, from offset 100 on. */
+const chunkOf = (...values: readonly string[]): Chunk => ({
+  partition,
+  records: values.map((value, i) => ({
+    offset: 100 + i,
+    timestampMs: i,
+    key: null,
+    value: Buffer.from(value),
+    headers: undefined,
+  })),
+  nextOffset: 100 + values.length,
+  bytes: values.join('').length,
+});
+
+const failure = (code: string) => Object.assign(new Error(`because of ${code}`), { code });
+
+const sinkNamed = (name: string, storesPositions = true) => ({ name, storesPositions }) as Sink;
+const route = (name: string, rest: Partial<Route> = {}): Route => ({
+  sink: sinkNamed(name),
+  when: null,
+  otherwise: false,
+  version: null,
+  ...rest,
+});
+
+const program = (steps: readonly Step[], routes: readonly Route[]): Program => ({
+  reader: () => ({
+    decode: (bytes) => {
+      const text = Buffer.from(bytes).toString();
+      if (text === 'bad') throw failure('json_invalid');
+      return Number(text);
+    },
+    readKey: (key) => key,
+    readMeta: () => null,
+  }),
+  steps: steps.map((step) => ({ step, stage: `step:${step.name}` })),
+  routes,
+});
+
+const run = async (using: Program, chunk: Chunk, floors: ReadonlyMap<Partition, number> = new Map()) => {
+  const clock = new VirtualClock();
+  const epoch = transform(using, 1, [chunk], floors, clock);
+  let settled = false;
+  void epoch.finally(() => (settled = true));
+  while (!settled) await clock.advance();
+  return epoch;
+};
+
+const events = (records: readonly EventRecord[]) => records.map(({ event }) => event);
+
+describe('transform', () => {
+  it('makes a record that can not be decoded a dead letter alone, in the middle of others', async () => {
+    const epoch = await run(program([], [route('table')]), chunkOf('1', 'bad', '3'));
+    expect(events(epoch.batches[0]!.records)).toEqual([1, 3]);
+    expect(epoch.letters).toMatchObject([{ stage: 'decode', code: 'json_invalid', raw: { offset: 101 } }]);
+    expect(epoch.ranges).toMatchObject([{ from: 100, to: 103, records: 3 }]);
+  });
+
+  it('accounts for every record of every step', async () => {
+    const step: Step = {
+      name: 'sort',
+      kind: 'sort',
+      apply(records, outcomes) {
+        const out: EventRecord[] = [];
+        for (const record of records) {
+          const n = record.event as number;
+          if (n === 1) outcomes.filtered(record);
+          else if (n === 2) outcomes.dropped(record, 'x');
+          else if (n === 3) outcomes.dead(record, 'code', 'message');
+          else out.push(record);
+        }
+        return out;
+      },
+    };
+    const epoch = await run(program([step], [route('table')]), chunkOf('1', '2', '3', '4', 'bad'));
+    expect(epoch.stages).toMatchObject([
+      { in: 5, out: 4, dead: 1, difference: 0 },
+      { in: 4, out: 1, filtered: 1, dropped: 1, dead: 1, difference: 0 },
+    ]);
+  });
+
+  it('lets a batch of several thousand records through in order', async () => {
+    const values = Array.from({ length: 3500 }, (_, i) => String(i));
+    const epoch = await run(program([], [route('table')]), chunkOf(...values));
+    expect(events(epoch.batches[0]!.records)).toEqual(values.map(Number));
+  });
+
+  it('moves the position over a chunk without records', async () => {
+    const epoch = await run(program([], [route('table')]), { partition, records: [], nextOffset: 7, bytes: 0 });
+    expect(epoch.ranges).toMatchObject([{ from: 7, to: 7, records: 0, lastTimestampMs: null }]);
+  });
+});
+
+describe('routing', () => {
+  const even = (record: EventRecord) => (record.event as number) % 2 === 0;
+
+  it('gives each sink what its `when` takes, and the rest to the one that says otherwise', async () => {
+    const routes = [route('rest', { otherwise: true }), route('even', { when: even }), route('all')];
+    const epoch = await run(program([], routes), chunkOf('1', '2', '3'));
+    expect(epoch.batches.map(({ records }) => events(records))).toEqual([[1, 3], [2], [1, 2, 3]]);
+    expect(epoch.batches.map(({ count }) => count.excluded)).toEqual([1, 2, 0]);
+  });
+
+  it('makes a record a dead letter of the one sink whose `when` fails on it', async () => {
+    const failing = (record: EventRecord) => {
+      if (record.event === 2) throw failure('field_missing');
+      return true;
+    };
+    const epoch = await run(program([], [route('strict', { when: failing }), route('all')]), chunkOf('1', '2'));
+    expect(epoch.batches.map(({ records }) => events(records))).toEqual([[1], [1, 2]]);
+    expect(epoch.letters).toMatchObject([{ stage: 'sink:strict', code: 'field_missing' }]);
+    expect(epoch.batches[0]!.count.rejected).toBe(1);
+  });
+
+  it('keeps versions and rows in step', async () => {
+    const version = (record: EventRecord) => {
+      if (record.event === 2) throw failure('field_missing');
+      return (record.event as number) * 10;
+    };
+    const epoch = await run(program([], [route('table', { version })]), chunkOf('1', '2', '3'));
+    expect(events(epoch.batches[0]!.records)).toEqual([1, 3]);
+    expect(epoch.batches[0]!.versions).toEqual([10, 30]);
+  });
+
+  it('does not offer a sink without positions what it had before, while another one catches up', async () => {
+    const routes = [route('table'), route('stdout', { sink: sinkNamed('stdout', false) })];
+    const epoch = await run(program([], routes), chunkOf('1', '2', '3'), new Map([[partition, 102]]));
+    expect(epoch.batches.map(({ records }) => events(records))).toEqual([[1, 2, 3], [3]]);
+    expect(epoch.batches[1]!.count.skippedOffset).toBe(2);
+  });
+
+  it('lets an error that is not the record’s fault through', async () => {
+    const bug = () => {
+      throw new TypeError('a bug');
+    };
+    const running = transform(
+      program([], [route('table', { when: bug })]),
+      1,
+      [chunkOf('1')],
+      new Map(),
+      new VirtualClock(),
+    );
+    await expect(running).rejects.toThrow('a bug');
+  });
+});

@@ -1,0 +1,152 @@
+import chalk from 'chalk';
+import { renderToString } from 'ink';
+import { afterEach, describe, expect, test } from 'vitest';
+import type { StatusSnapshot } from '../../../src/runtime/status.ts';
+import { INITIAL_KEYS, type KeyState } from '../../../src/view/ink/keys.ts';
+import { StatusView } from '../../../src/view/ink/status-view.tsx';
+import { displayWidth } from '../../../src/view/text.ts';
+import { draining, healthy, manyPartitions, partition, rebalancing, sink, starting, troubled } from '../fixtures.ts';
+
+interface Setting {
+  readonly columns?: number;
+  readonly rows?: number;
+  readonly keys?: Partial<KeyState>;
+  readonly unicode?: boolean;
+  readonly colour?: boolean;
+}
+
+const colourLevel = chalk.level;
+afterEach(() => {
+  chalk.level = colourLevel;
+});
+
+function picture(snapshot: StatusSnapshot, setting: Setting = {}): string {
+  const { columns = 100, rows = 30, keys = {}, unicode = true, colour = false } = setting;
+  return renderToString(
+    <StatusView
+      snapshot={snapshot}
+      terminal={{ unicode, colour }}
+      columns={columns}
+      rows={rows}
+      keys={{ ...INITIAL_KEYS, ...keys }}
+    />,
+    { columns },
+  );
+}
+
+describe('pictures', () => {
+  test.each<[string, StatusSnapshot, Setting]>([
+    ['healthy-100x30', healthy, {}],
+    ['troubled-100x30', troubled, {}],
+    ['starting-100x30', starting, {}],
+    ['rebalancing-100x30', rebalancing, {}],
+    ['draining-100x30', draining, { keys: { stopping: true } }],
+    ['troubled-80x24', troubled, { columns: 80, rows: 24 }],
+    ['troubled-60x24', troubled, { columns: 60, rows: 24 }],
+    ['troubled-160x50', troubled, { columns: 160, rows: 50 }],
+    ['many-partitions-100x30', manyPartitions, {}],
+    ['many-partitions-focus-100x30', manyPartitions, { keys: { focus: 'partitions', offset: 2 } }],
+    ['troubled-ascii-100x30', troubled, { unicode: false }],
+    ['quit-80x24', healthy, { columns: 80, rows: 24, keys: { asking: true } }],
+    ['help-80x24', healthy, { columns: 80, rows: 24, keys: { help: true } }],
+  ])('%s', async (name, snapshot, setting) => {
+    await expect(`${picture(snapshot, setting)}\n`).toMatchFileSnapshot(`../pictures/${name}.txt`);
+  });
+});
+
+describe('the screen', () => {
+  test('is exactly as high as the terminal and never wider, whatever its size', () => {
+    for (const snapshot of [healthy, troubled, starting, manyPartitions]) {
+      for (const columns of [20, 40, 60, 79, 80, 91, 92, 100, 200]) {
+        for (const rows of [3, 8, 12, 24, 30, 70]) {
+          const lines = picture(snapshot, { columns, rows }).split('\n');
+          expect(lines).toHaveLength(rows);
+          expect(Math.max(...lines.map(displayWidth))).toBeLessThanOrEqual(columns);
+        }
+      }
+    }
+  });
+
+  test('says the worst cause in its first line at any width', () => {
+    for (const columns of [60, 80, 100, 200]) {
+      expect(picture(troubled, { columns }).split('\n')[0]).toContain('! redis DOWN 4');
+    }
+  });
+
+  test('drops the owner at 80 columns and keeps lag, seconds behind and verdict', () => {
+    const wide = picture(troubled);
+    const narrow = picture(troubled, { columns: 80, rows: 24 });
+    expect(wide).toContain('OWNER');
+    expect(narrow).not.toContain('OWNER');
+    expect(narrow).toMatch(/! p5 +48,210 +\+340 +15 s +2,890 +never +WARN hot/);
+  });
+
+  test('shows partitions beyond the room in one line, with their sum, and the worst before them', () => {
+    const lines = picture(manyPartitions).split('\n');
+    const first = lines.findIndex((line) => line.includes('PART  OWNER'));
+    expect(lines[first + 1]).toMatch(/^ ! p117 .* STALL/);
+    expect(lines.filter((line) => line.includes('WARN never fell'))).toHaveLength(3);
+    expect(lines.some((line) => / {3}\+194 +3 owners +12,222 /.test(line))).toBe(true);
+  });
+
+  test('says of partitions summed up how many are wrong, and never that they catch up when one does not', () => {
+    const partitions = Array.from({ length: 9 }, (_, number) =>
+      partition(number, { verdict: 'WARN', lag: 900 - number, catchUpMs: number === 7 ? null : 5_000 }),
+    );
+    expect(picture({ ...healthy, partitions }, { rows: 24 })).toMatch(/ ! \+\d .* never +WARN \d of \d: p\d/);
+  });
+
+  test('puts sinks that are wrong before the others when not all fit', () => {
+    const sinks = [
+      ...Array.from({ length: 20 }, (_, number) => sink(`store-${number}`)),
+      sink('late', { state: 'DOWN', note: 'ETIMEDOUT' }),
+    ];
+    expect(picture({ ...healthy, sinks }, { rows: 24 })).toMatch(/ ! late .* DOWN ETIMEDOUT/);
+  });
+
+  test('marks records that are unaccounted for', () => {
+    const lost = picture({ ...healthy, account: { ...healthy.account, difference: 3 } });
+    expect(lost).toMatch(/ ! account /);
+    expect(lost).toMatch(/! difference 3/);
+  });
+
+  test('writes no escape sequence without colour, and colours what is wrong with it', () => {
+    chalk.level = 1;
+    expect(picture(troubled, { colour: false })).not.toContain('\u001b');
+    expect(picture(troubled, { colour: true })).toContain('\u001b[31m');
+  });
+
+  test('is pure ASCII where Unicode is not safe, also in what came from data', () => {
+    const topic = 'bestellungen-für-東京';
+    const ascii = picture(
+      { ...troubled, source: topic, partitions: [partition(1, { topic }), partition(1)] },
+      { unicode: false },
+    );
+    expect(ascii).toMatch(/^[\n -~]+$/);
+  });
+
+  test('lets no control sequence of the data through', () => {
+    const hostile = '\u001b[2J\u001b]0;owned\u0007\u009b31mx\nfirst\u202e';
+    const lines = picture({
+      ...troubled,
+      pipeline: hostile,
+      source: hostile,
+      partitions: [partition(1, { note: hostile, owner: hostile })],
+      deadLetters: {
+        ...troubled.deadLetters,
+        causes: troubled.deadLetters.causes.map((cause) => ({ ...cause, message: hostile })),
+      },
+      events: [{ atMs: healthy.atMs, level: 'warn', code: hostile, message: hostile }],
+    }).split('\n');
+    expect(lines).toHaveLength(30);
+    expect(lines.join('')).not.toMatch(/[\p{Cc}\p{Cf}]/u);
+  });
+
+  test('keeps its columns with wide characters', () => {
+    const lines = picture({ ...healthy, partitions: [partition(1, { owner: '東京サーバー' }), partition(2)] }).split(
+      '\n',
+    );
+    const [wide, plain] = lines.filter((line) => / p[12] /.test(line));
+    expect(displayWidth(wide?.split('1,538')[0] ?? '')).toBe(displayWidth(plain?.split('1,538')[0] ?? ''));
+  });
+});

@@ -1,0 +1,46 @@
+import { PassThrough, Writable } from 'node:stream';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { jsonLine, startJsonView } from '../../src/view/json.ts';
+import { healthy, troubled } from './fixtures.ts';
+
+beforeEach(() => {
+  vi.useFakeTimers();
+});
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+test('a line is one JSON object with a version, the snapshot, offsets as text and null for unknown', () => {
+  const first = { ...troubled.partitions[0], position: 9_007_199_254_740_991, end: null, lag: null };
+  const line = jsonLine({ ...troubled, partitions: [first as never] });
+  expect(line).not.toContain('\n');
+  expect(JSON.parse(line)).toEqual({
+    version: 1,
+    ...troubled,
+    partitions: [{ ...first, position: '9007199254740991' }],
+  });
+});
+
+test('no control character of the data reaches a terminal, and the text is the same when parsed', () => {
+  const message = 'a\u009b2J\u001b[2J\u007f';
+  const line = jsonLine({ ...healthy, events: [{ atMs: 0, level: 'info', code: 'x', message }] });
+  expect(line).not.toMatch(/\p{Cc}/u);
+  expect(JSON.parse(line)).toMatchObject({ events: [{ message }] });
+});
+
+test('a line comes at the start, at every interval and at the end', () => {
+  const out = new PassThrough({ encoding: 'utf8' });
+  const view = startJsonView({ snapshots: () => healthy, out, intervalMs: 1_000 });
+  vi.advanceTimersByTime(2_500);
+  view.close();
+  vi.advanceTimersByTime(5_000);
+  expect(String(out.read()).trim().split('\n')).toHaveLength(4);
+});
+
+test('a reader that stands still gets no more lines instead of filling the memory', () => {
+  const out = new Writable({ highWaterMark: 1_000, write: () => undefined });
+  const view = startJsonView({ snapshots: () => healthy, out, intervalMs: 10 });
+  vi.advanceTimersByTime(1_000);
+  expect(out.writableLength).toBe(Buffer.byteLength(jsonLine(healthy)) + 1);
+  view.close();
+});

@@ -1,0 +1,64 @@
+import { describe, expect, test } from 'vitest';
+import { verdict, worstFirst } from '../../src/view/verdict.ts';
+import { healthy, manyPartitions, partition, sink, starting, troubled } from './fixtures.ts';
+
+describe('the verdict', () => {
+  test('of a healthy pipeline names no cause', () => {
+    expect(verdict(healthy)).toEqual({ ok: true, causes: [] });
+    expect(verdict(starting)).toEqual({ ok: true, causes: [] });
+  });
+
+  test('names each cause with a number, a sink that is down before a partition that is slow', () => {
+    expect(verdict(troubled)).toEqual({
+      ok: false,
+      causes: ['redis DOWN 419,440 rows behind', 'p5 FALLING BEHIND 15 s', 'dead letters +2.0/s'],
+    });
+  });
+
+  test('puts what may be lost first, then what stands, then what is slow', () => {
+    const worst = verdict({
+      ...troubled,
+      state: 'failed',
+      account: { ...troubled.account, difference: -3 },
+      partitions: [
+        ...troubled.partitions,
+        partition(8, { verdict: 'STALL', behindMs: null, lag: 7_000 }),
+        partition(9, { verdict: 'WARN', behindMs: 1_000, lag: 70 }),
+      ],
+      sinks: [
+        sink('postgres', { state: 'DOWN', retries: 3 }),
+        sink('search', { state: 'RETRYING', retries: 1 }),
+        ...troubled.sinks,
+      ],
+    });
+    expect(worst.causes).toEqual([
+      'sink_down: redis: connect ECONNREFUSED; optional, the others go on',
+      '-3 records UNACCOUNTED FOR',
+      'postgres DOWN after 3 retries',
+      'p8 STALLED lag 7,000',
+      'redis DOWN 419,440 rows behind',
+      'search RETRYING after 1 retries',
+      'p5 and 1 more FALLING BEHIND 15 s',
+      'dead letters +2.0/s',
+    ]);
+  });
+
+  test('under back-pressure names the sink with the most rows waiting', () => {
+    const sinks = [sink('postgres', { behindRows: 10 }), sink('clickhouse', { behindRows: 50_000 })];
+    expect(verdict({ ...healthy, state: 'back-pressured', sinks }).causes).toEqual([
+      'clickhouse SLOW 50,000 rows wait',
+    ]);
+  });
+
+  test('names the topic too where the pipeline reads several', () => {
+    const partitions = [partition(5, { verdict: 'WARN', behindMs: 2_000, topic: 'returns' }), partition(5)];
+    expect(verdict({ ...healthy, partitions }).causes).toEqual(['p5 returns FALLING BEHIND 2.0 s']);
+  });
+});
+
+test('partitions come worst first: stalled, warned, then by lag, an unknown lag before a known one', () => {
+  const order = worstFirst([...manyPartitions.partitions.slice(100, 120), partition(300, { lag: null })]).map(
+    (each) => each.partition,
+  );
+  expect(order.slice(0, 4)).toEqual([117, 119, 300, 100]);
+});
