@@ -57,14 +57,15 @@ function report(
   byHand: (scope: (typeof scopes)[number]) => unknown,
 ): void {
   const [hand, own] = [nanoseconds(byHand), nanoseconds(ours)];
-  console.log(
-    `${name.padEnd(44)} ${own.toFixed(1).padStart(8)} ns   by hand ${hand.toFixed(1).padStart(7)} ns   ${(own / hand).toFixed(2)} times`,
+  process.stdout.write(
+    `${name.padEnd(44)} ${own.toFixed(1).padStart(8)} ns   by hand ${hand.toFixed(1).padStart(7)} ns   ${(own / hand).toFixed(2)} times\n`,
   );
 }
 
 // The loop has seen many functions before the first is measured, else that one alone would be inlined into it.
-for (const field of ['id', 'qty', 'status', 'note', 'email'] as const)
-  nanoseconds(new Function('scope', `return scope.event.${field}`) as () => unknown);
+for (const field of ['id', 'qty', 'status', 'note', 'email'] as const) {
+  nanoseconds(compiled(`event.${field}`).evaluate);
+}
 
 const filter = compiled('event.status == "paid"');
 report(filter.text, filter.evaluate, (scope) => scope.event.status === 'paid');
@@ -115,7 +116,7 @@ report(
 
 const texts = scopes.map(({ event }) => Buffer.from(JSON.stringify(event)));
 const exact = scopes.map(({ event }) => Buffer.from(JSON.stringify(event).replace('"id":', '"id":9007199254740993')));
-console.log(`JSON, ${texts[0]!.length} bytes`);
+process.stdout.write(`JSON, ${texts[0]!.length} bytes\n`);
 report(
   'decodeJson',
   ({ event }) => decodeJson(texts[event.id]!),

@@ -3,7 +3,7 @@
  * columns, no Kafka. `PG_URL=postgres://... node --import tsx bench/postgres-sink.ts [records]`.
  */
 import { randomBytes } from 'node:crypto';
-import pg from 'pg';
+import { Client } from 'pg';
 import { decodeJson } from '../src/codecs/json.ts';
 import type { SinkContext } from '../src/declaration/component.ts';
 import type { EventRecord, Partition, SinkBatch } from '../src/engine/ports.ts';
@@ -57,7 +57,7 @@ const context: SinkContext = {
   versioned: false,
 };
 
-const admin = new pg.Client({ connectionString: url });
+const admin = new Client({ connectionString: url });
 await admin.connect();
 const columns = {
   id: 'bigint',
@@ -73,7 +73,10 @@ const columns = {
 async function measure(size: number, mode: 'upsert' | 'append', sameKeys: boolean): Promise<void> {
   await admin.query(`DROP TABLE IF EXISTS ${table}`);
   const timeouts = { statement_timeout: '25s', lock_timeout: '10s', idle_transaction_timeout: '25s' };
-  const sink = new PostgresSink({ table, mode, key: ['id'], create: true, columns, ...timeouts }, { ...context, pipeline: `${table}_${size}_${mode}_${sameKeys}` });
+  const sink = new PostgresSink(
+    { table, mode, key: ['id'], create: true, columns, ...timeouts },
+    { ...context, pipeline: `${table}_${size}_${mode}_${sameKeys}` },
+  );
   await sink.open();
   await sink.claim(partitions);
   let writeMs = 0;
@@ -110,5 +113,7 @@ for (const size of [2000, 8000]) {
   await measure(size, 'upsert', true);
   await measure(size, 'append', false);
 }
-await admin.query(`DROP TABLE IF EXISTS ${table}; DELETE FROM pipectl.positions WHERE topic_id = '${table}'; DELETE FROM pipectl.logs WHERE topic_id = '${table}'`);
+await admin.query(
+  `DROP TABLE IF EXISTS ${table}; DELETE FROM pipectl.positions WHERE topic_id = '${table}'; DELETE FROM pipectl.logs WHERE topic_id = '${table}'`,
+);
 await admin.end();

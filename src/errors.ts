@@ -79,11 +79,13 @@ export const errorTable = {
   },
   file_not_found: { meaning: 'No file matches the path.', hint: 'paths start at the directory of the pipeline file' },
   file_unreadable: { meaning: 'A file could not be opened for reading.', hint: 'check that it exists and its rights' },
+  kafka_assignment_failed: { meaning: 'The offsets of newly assigned partitions could not be looked up yet.', hint: 'nothing to do: it is tried again' },
   kafka_batch_unreadable: {
     meaning: 'A record batch of the log is damaged, or of a format before Kafka 0.11.',
     hint: 'read it with the tools of Kafka (kafka-dump-log) at the partition and offset named',
   },
   kafka_client: { meaning: 'The Kafka client tells of a failed request; it tries again by itself.', hint: 'look at the broker when it goes on' },
+  kafka_commit_failed: { meaning: 'The offsets of the group could not be committed.', hint: 'positions in the sinks are not touched by this; the next commit makes up for it' },
   kafka_login_failed: {
     meaning: 'Kafka refused the user, the password or the mechanism.',
     hint: 'check `sasl:` of the connection; brokers that ask for TLS need `tls: true`',
@@ -153,6 +155,10 @@ export const errorTable = {
   group_unknown: {
     meaning: 'The consumer group does not exist in this cluster.',
     hint: 'check its name and the brokers; a group appears with its first member',
+  },
+  no_consumer_group: {
+    meaning: 'The pipeline does not read from Kafka, so it has no consumer group and no lag.',
+    hint: 'the status view of `pipectl run` shows how far it is',
   },
 } as const satisfies Record<string, ErrorEntry>;
 

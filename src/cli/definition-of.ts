@@ -11,11 +11,14 @@ import { exitCodes, PipectlError } from '../errors.ts';
 export async function definitionOf(named: string | undefined): Promise<PipelineDefinition> {
   const files = await findPipelines(named === undefined ? [] : [named]);
   if (files.length !== 1) {
-    throw new PipectlError('file_not_found', `${named} holds ${files.length} pipelines: name one`, { exitCode: exitCodes.usage });
+    const message = `${named} holds ${files.length} pipelines: name one of ${files.join(', ')}`;
+    throw new PipectlError('usage', message, { exitCode: exitCodes.usage });
   }
   const [file] = files;
   const { definition, problems } = await loadPipeline(file!, { env: process.env, mode: 'run' });
-  const isUsable = definition !== null && Object.values(definition.connections).every(({ kind, path }) => kind !== 'kafka' || !problems.hasErrorsBelow(path));
+  const isUsable =
+    definition !== null &&
+    Object.values(definition.connections).every(({ kind, path }) => kind !== 'kafka' || !problems.hasErrorsBelow(path));
   if (isUsable) return definition;
   throw new PipectlError('pipeline_invalid', report([{ file: file!, problems: problems.sorted() }], 'text').trimEnd());
 }

@@ -24,7 +24,12 @@ const causeColumns = (nowMs: number): readonly Column<CauseSummary>[] => [
   { title: 'MESSAGE', align: 'left', cell: ({ message }) => text(message) },
 ];
 
-export function causesTable({ total, causes, uncounted }: CauseList, causesInAll: number, queue: string, nowMs: number): string {
+export function causesTable(
+  { total, causes, uncounted }: CauseList,
+  causesInAll: number,
+  queue: string,
+  nowMs: number,
+): string {
   if (total === 0) return `no dead letters in ${text(queue)}\n`;
   const more = causesInAll - causes.length;
   return [
@@ -36,7 +41,11 @@ export function causesTable({ total, causes, uncounted }: CauseList, causesInAll
 }
 
 export function causesJson({ total, causes, uncounted }: CauseList): string {
-  const shown = causes.map(({ firstAtMs, lastAtMs, ...cause }) => ({ ...cause, firstAt: isoTime(firstAtMs), lastAt: isoTime(lastAtMs) }));
+  const shown = causes.map(({ firstAtMs, lastAtMs, ...cause }) => ({
+    ...cause,
+    firstAt: isoTime(firstAtMs),
+    lastAt: isoTime(lastAtMs),
+  }));
   return json({ total, uncounted, causes: shown });
 }
 
@@ -91,7 +100,8 @@ function shownBytes(value: Uint8Array): string {
     return bytes.subarray(0, hexBytesMax).toString('hex').replace(/../g, '$& ').trimEnd() + more;
   }
   const plain = pretty(Buffer.from(value).toString('utf8'));
-  const shown = plain.length <= valueCharactersMax ? plain : `${plain.slice(0, valueCharactersMax)} ... ${value.length} bytes`;
+  const shown =
+    plain.length <= valueCharactersMax ? plain : `${plain.slice(0, valueCharactersMax)} ... ${value.length} bytes`;
   return stripControls(shown);
 }
 
@@ -106,7 +116,13 @@ function pretty(plain: string): string {
 }
 
 const shownHeader = (value: HeaderValue): string =>
-  value === undefined ? 'null' : isList(value) ? value.map(shownHeader).join(', ') : typeof value === 'string' ? value : shownBytes(value);
+  value === undefined
+    ? 'null'
+    : isList(value)
+      ? value.map(shownHeader).join(', ')
+      : typeof value === 'string'
+        ? value
+        : shownBytes(value);
 
 function bytesJson(value: Uint8Array | null): string | { base64: string } | null {
   if (value === null) return null;
@@ -115,7 +131,13 @@ function bytesJson(value: Uint8Array | null): string | { base64: string } | null
 }
 
 const headerJson = (value: HeaderValue): unknown =>
-  value === undefined ? null : isList(value) ? value.map(headerJson) : typeof value === 'string' ? value : bytesJson(value);
+  value === undefined
+    ? null
+    : isList(value)
+      ? value.map(headerJson)
+      : typeof value === 'string'
+        ? value
+        : bytesJson(value);
 
 const timeMax = 8.64e15;
 const isoTime = (ms: number): string => (Math.abs(ms) <= timeMax ? new Date(ms).toISOString() : `${ms} ms`);

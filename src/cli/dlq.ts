@@ -21,27 +21,33 @@ interface DlqOptions {
 /** `pipectl dlq`: what could not be processed, and why. Reads any dead-letter topic and changes nothing. */
 export function registerDlq(program: Command): void {
   const dlq = program.command('dlq').description('Shows dead letters: records that could not be processed.');
-  command(dlq, 'ls', 'Lists the causes of dead letters: how many, since when, how fast.', 50).action(async (file: string | undefined, options: DlqOptions) => {
-    const [{ listCauses }, { causesJson, causesTable }, place] = await Promise.all([
-      import('../operations/dead-letters/list.ts'),
-      import('./dlq-output.ts'),
-      placeOf(file, options),
-    ]);
-    const nowMs = Date.now();
-    const list = await listCauses(place, filterOf(options), nowMs, silent);
-    const shown = { ...list, causes: list.causes.slice(0, options.limit) };
-    process.stdout.write(options.output === 'json' ? causesJson(shown) : causesTable(shown, list.causes.length, nameOf(place), nowMs));
-  });
-  command(dlq, 'inspect', 'Shows the newest dead letters whole: where from, why, headers, value.', 1).action(async (file: string | undefined, options: DlqOptions) => {
-    const [{ newestDeadLetters }, { lettersJson, lettersText }, place] = await Promise.all([
-      import('../operations/dead-letters/list.ts'),
-      import('./dlq-output.ts'),
-      placeOf(file, options),
-    ]);
-    const letters = await newestDeadLetters(place, filterOf(options), options.limit, silent);
-    process.stdout.write(options.output === 'json' ? lettersJson(letters) : lettersText(letters, nameOf(place)));
-    process.exitCode = letters.length === 0 ? exitCodes.failed : exitCodes.done;
-  });
+  command(dlq, 'ls', 'Lists the causes of dead letters: how many, since when, how fast.', 50).action(
+    async (file: string | undefined, options: DlqOptions) => {
+      const [{ listCauses }, { causesJson, causesTable }, place] = await Promise.all([
+        import('../operations/dead-letters/list.ts'),
+        import('./dlq-output.ts'),
+        placeOf(file, options),
+      ]);
+      const nowMs = Date.now();
+      const list = await listCauses(place, filterOf(options), nowMs, silent);
+      const shown = { ...list, causes: list.causes.slice(0, options.limit) };
+      process.stdout.write(
+        options.output === 'json' ? causesJson(shown) : causesTable(shown, list.causes.length, nameOf(place), nowMs),
+      );
+    },
+  );
+  command(dlq, 'inspect', 'Shows the newest dead letters whole: where from, why, headers, value.', 1).action(
+    async (file: string | undefined, options: DlqOptions) => {
+      const [{ newestDeadLetters }, { lettersJson, lettersText }, place] = await Promise.all([
+        import('../operations/dead-letters/list.ts'),
+        import('./dlq-output.ts'),
+        placeOf(file, options),
+      ]);
+      const letters = await newestDeadLetters(place, filterOf(options), options.limit, silent);
+      process.stdout.write(options.output === 'json' ? lettersJson(letters) : lettersText(letters, nameOf(place)));
+      process.exitCode = letters.length === 0 ? exitCodes.failed : exitCodes.done;
+    },
+  );
 }
 
 function command(parent: Command, name: string, description: string, limit: number): Command {
@@ -64,7 +70,8 @@ function command(parent: Command, name: string, description: string, limit: numb
 async function placeOf(file: string | undefined, { topic, brokers }: DlqOptions): Promise<DeadLetterPlace> {
   const { definitionOf, kafkaOptions } = await import('./definition-of.ts');
   if (topic !== undefined) {
-    if (file !== undefined) throw new PipectlError('usage', 'give a pipeline file or --topic, not both', { exitCode: exitCodes.usage });
+    if (file !== undefined)
+      throw new PipectlError('usage', 'give a pipeline file or --topic, not both', { exitCode: exitCodes.usage });
     return { topic, connection: kafkaOptions(brokers), isLazy: false };
   }
   const { deadLetterPlace } = await import('../operations/dead-letters/queue.ts');
@@ -90,12 +97,16 @@ const silent: Log = { info: () => {}, warn: () => {}, error: () => {} };
 function time(text: string): number {
   const agoMs = parseDuration(text);
   const atMs = agoMs === undefined ? Date.parse(text) : Date.now() - agoMs;
-  if (Number.isNaN(atMs)) throw new InvalidArgumentError('expected a time such as 2026-11-22T08:00:00Z, or how long ago, such as 30m');
+  if (Number.isNaN(atMs))
+    throw new InvalidArgumentError('expected a time such as 2026-11-22T08:00:00Z, or how long ago, such as 30m');
   return atMs;
 }
 
-const limitUpTo = (max: number) => (text: string): number => {
-  const limit = Number(text);
-  if (!Number.isInteger(limit) || limit < 1 || limit > max) throw new InvalidArgumentError(`expected a number from 1 to ${max}`);
-  return limit;
-};
+const limitUpTo =
+  (max: number) =>
+  (text: string): number => {
+    const limit = Number(text);
+    if (!Number.isInteger(limit) || limit < 1 || limit > max)
+      throw new InvalidArgumentError(`expected a number from 1 to ${max}`);
+    return limit;
+  };

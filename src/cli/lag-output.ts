@@ -62,7 +62,10 @@ const severity: Readonly<Record<LagVerdict, 0 | 1 | 2>> = {
  * One line and an exit code after the Nagios plugin convention. With thresholds the group's lag decides, and only lost
  * data is critical beyond it; without them the verdicts do.
  */
-export function checkLag(report: GroupLag, { warn, crit }: { readonly warn?: number; readonly crit?: number }): { line: string; exitCode: 0 | 1 | 2 | 3 } {
+export function checkLag(
+  report: GroupLag,
+  { warn, crit }: { readonly warn?: number; readonly crit?: number },
+): { line: string; exitCode: 0 | 1 | 2 | 3 } {
   const { group, lag, partitions } = report;
   const bad = partitions.filter(({ verdict, lag }) => severity[verdict] > 0 && lag !== 0);
   const hasThresholds = warn !== undefined || crit !== undefined;
@@ -78,5 +81,8 @@ export function checkLag(report: GroupLag, { warn, crit }: { readonly warn?: num
   const details = bad.length === 0 ? '' : `: ${[...named, ...more].join(', ')}`;
   const data = lag === null ? '' : ` | lag=${lag};${warn ?? ''};${crit ?? ''};0`;
   const said = lag === null ? 'lag not known' : `lag ${lag}`;
-  return { line: `LAG ${plugin[exitCode]} - ${printable(group, true)} ${said}${printable(details, true)}${data}\n`, exitCode };
+  return {
+    line: `LAG ${plugin[exitCode]} - ${printable(group, true)} ${said}${printable(details, true)}${data}\n`,
+    exitCode,
+  };
 }

@@ -1,7 +1,7 @@
-import { type Command, InvalidArgumentError } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 import { parseDuration } from '../declaration/units.ts';
 import type { Log } from '../engine/ports.ts';
-import { exitCodes, PipectlError } from '../errors.ts';
+import { errorTable, exitCodes, PipectlError } from '../errors.ts';
 import type { GroupLag, LagMonitor } from '../operations/lag.ts';
 import { checkLag, lagJson, lagTable } from './lag-output.ts';
 
@@ -24,7 +24,9 @@ export function registerLag(program: Command): void {
     .argument('[file]', 'pipeline file; default: the one pipeline of this folder')
     .option('--group <group>', 'a consumer group instead of a pipeline')
     .option('--brokers <list>', 'host:port,..., with --group; default: $KAFKA_BROKERS, else localhost:9092')
-    .option('--interval <duration>', 'between two looks at the offsets', duration, 1000)
+    .addOption(
+      new Option('--interval <duration>', 'between two looks at the offsets').argParser(duration).default(1000, '1s'),
+    )
     .option('--watch', 'go on until Ctrl-C')
     .option('--json', 'print JSON; unknown is null, offsets are strings; with --watch one object a line')
     .option('--check', 'print one line and exit 0 ok, 1 warning, 2 critical, 3 unknown')
@@ -78,9 +80,16 @@ function print(report: GroupLag, { json, watch }: LagOptions): void {
   process.stdout.write(lagTable(report));
 }
 
-async function withMonitor<T>(file: string | undefined, options: LagOptions, use: (monitor: LagMonitor) => Promise<T>): Promise<T> {
+async function withMonitor<T>(
+  file: string | undefined,
+  options: LagOptions,
+  use: (monitor: LagMonitor) => Promise<T>,
+): Promise<T> {
   const { group, topics, connection } = await whatToLookAt(file, options);
-  const [{ openKafkaAdmin }, { LagMonitor }] = await Promise.all([import('../connections/kafka/admin.ts'), import('../operations/lag.ts')]);
+  const [{ openKafkaAdmin }, { LagMonitor }] = await Promise.all([
+    import('../connections/kafka/admin.ts'),
+    import('../operations/lag.ts'),
+  ]);
   const admin = await openKafkaAdmin(connection, silent);
   try {
     return await use(new LagMonitor(admin, group, topics));
@@ -92,17 +101,26 @@ async function withMonitor<T>(file: string | undefined, options: LagOptions, use
 async function whatToLookAt(file: string | undefined, { group, brokers }: LagOptions) {
   const { definitionOf, kafkaOptions } = await import('./definition-of.ts');
   if (group !== undefined) {
-    if (file !== undefined) throw new PipectlError('usage', 'give a pipeline file or --group, not both', { exitCode: exitCodes.usage });
+    if (file !== undefined)
+      throw new PipectlError('usage', 'give a pipeline file or --group, not both', { exitCode: exitCodes.usage });
     return { group, topics: [], connection: kafkaOptions(brokers) };
   }
   const definition = await definitionOf(file);
   const { source } = definition;
   if (source.component !== 'kafka') {
-    throw new PipectlError('no_consumer_group', `${definition.name} reads from ${source.component}, which has no consumer group`, {
-      hint: 'the status view of `pipectl run` shows how far it is',
-    });
+    throw new PipectlError(
+      'no_consumer_group',
+      `${definition.name} reads from ${source.component}, which has no consumer group`,
+      {
+        hint: errorTable.no_consumer_group.hint,
+      },
+    );
   }
-  const { topic, topics, connection } = source.options as { readonly topic?: string; readonly topics?: string | readonly string[]; readonly connection?: string };
+  const { topic, topics, connection } = source.options as {
+    readonly topic?: string;
+    readonly topics?: string | readonly string[];
+    readonly connection?: string;
+  };
   return {
     group: definition.group,
     // A regular expression says nothing about topics the group has not seen yet.
@@ -116,7 +134,8 @@ const silent: Log = { info: () => {}, warn: () => {}, error: () => {} };
 
 function duration(text: string): number {
   const ms = parseDuration(text);
-  if (ms === undefined || ms < 100) throw new InvalidArgumentError('expected a duration of at least 100ms, such as 1s or 30s');
+  if (ms === undefined || ms < 100)
+    throw new InvalidArgumentError('expected a duration of at least 100ms, such as 1s or 30s');
   return ms;
 }
 

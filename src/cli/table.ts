@@ -11,6 +11,12 @@ export function table<Row>(columns: readonly Column<Row>[], rows: readonly Row[]
   const lines = [columns.map(({ title }) => title), ...rows.map((row) => columns.map(({ cell }) => cell(row)))];
   const widths = columns.map((_, index) => Math.max(...lines.map((line) => displayWidth(line[index]!))));
   return lines
-    .map((line) => line.map((cell, index) => fit(cell, widths[index]!, columns[index]!.align, true)).join('  ').trimEnd() + '\n')
+    .map(
+      (line) =>
+        line
+          .map((cell, index) => fit(cell, widths[index]!, columns[index]!.align, true))
+          .join('  ')
+          .trimEnd() + '\n',
+    )
     .join('');
 }

@@ -19,7 +19,12 @@ export function registerValidate(program: Command): void {
     .argument('[files...]', 'files, or directories with pipelines; default: the one pipeline of this folder')
     .addOption(new Option('--format <format>', 'form of the report').choices([...reportFormats]).default('text'))
     .option('--strict', 'count warnings as errors', false)
-    .option('--set <path=value>', 'change a value before checking, such as sinks[0].postgres.table=orders', collectOverride, [])
+    .option(
+      '--set <path=value>',
+      'change a value before checking, such as sinks[0].postgres.table=orders',
+      collectOverride,
+      [],
+    )
     .action(async (files: readonly string[], options: ValidateOptions) => {
       process.exitCode = await validate(files, options);
     });

@@ -79,7 +79,10 @@ export function csvColumns(header: string, delimiter: string): readonly string[]
   for (const [index, column] of columns.entries()) {
     if (column === '') throw new PipectlError('csv_header', `column ${index + 1} of the header has no name`);
     if (seen.has(column) || reservedColumns.has(column)) {
-      throw new PipectlError('csv_header', `the header names ${JSON.stringify(column)} ${seen.has(column) ? 'twice' : ', a reserved word'}`);
+      throw new PipectlError(
+        'csv_header',
+        `the header names ${JSON.stringify(column)} ${seen.has(column) ? 'twice' : ', a reserved word'}`,
+      );
     }
     seen.add(column);
   }
@@ -91,7 +94,10 @@ export function csvColumns(header: string, delimiter: string): readonly string[]
  * header and the row, so that each value is readable by itself, in a dead letter too. Throws `csv_malformed`,
  * `csv_columns` (another number of fields than columns) or `invalid_utf8`.
  */
-export function csvCodec(options: { readonly delimiter: string; readonly columns?: readonly string[] | undefined }): Codec {
+export function csvCodec(options: {
+  readonly delimiter: string;
+  readonly columns?: readonly string[] | undefined;
+}): Codec {
   const { delimiter } = options;
   const delimiterByte = delimiter.charCodeAt(0);
   let columns = options.columns ?? [];
@@ -102,7 +108,10 @@ export function csvCodec(options: { readonly delimiter: string; readonly columns
       const bytes = Buffer.isBuffer(value) ? value : Buffer.from(value.buffer, value.byteOffset, value.byteLength);
       let rowStart = 0;
       if (options.columns === undefined) {
-        const known = header.length > 0 && bytes.length >= header.length && bytes.compare(header, 0, header.length, 0, header.length) === 0;
+        const known =
+          header.length > 0 &&
+          bytes.length >= header.length &&
+          bytes.compare(header, 0, header.length, 0, header.length) === 0;
         if (!known) {
           const end = csvRecordEnd(bytes, 0, delimiterByte);
           if (typeof end === 'string') throw malformed('the record has no readable header line');
@@ -113,7 +122,10 @@ export function csvCodec(options: { readonly delimiter: string; readonly columns
       }
       const fields = splitCsvRecord(utf8(bytes, rowStart, bytes.length), delimiter);
       if (fields.length !== columns.length) {
-        throw new PipectlError('csv_columns', `the row has ${fields.length} fields, ${columns.length} columns are named`);
+        throw new PipectlError(
+          'csv_columns',
+          `the row has ${fields.length} fields, ${columns.length} columns are named`,
+        );
       }
       const event: Record<string, string> = {};
       for (let index = 0; index < fields.length; index++) event[columns[index]!] = fields[index]!;
@@ -129,7 +141,8 @@ export function trimmedEnd(bytes: Buffer, start: number, end: number): number {
 
 function utf8(bytes: Buffer, start: number, end: number): string {
   const text = bytes.toString('utf8', start, end);
-  if (text.includes('\ufffd') && !isUtf8(bytes.subarray(start, end))) throw new PipectlError('invalid_utf8', 'the row is not valid UTF-8');
+  if (text.includes('\ufffd') && !isUtf8(bytes.subarray(start, end)))
+    throw new PipectlError('invalid_utf8', 'the row is not valid UTF-8');
   return text;
 }
 

@@ -17,7 +17,11 @@ export function encodeJsonLines(records: readonly EventRecord[]): EncodedLines {
     try {
       text += encodeJson(record.event) + '\n';
     } catch (error) {
-      rejected.push({ record, code: 'row_not_encodable', message: `the event has no form in JSON: ${(error as Error).message}` });
+      rejected.push({
+        record,
+        code: 'row_not_encodable',
+        message: `the event has no form in JSON: ${(error as Error).message}`,
+      });
     }
   }
   return { text, rows: records.length - rejected.length, rejected };

@@ -5,7 +5,7 @@
  * Three things are stricter or plainer than in TypeBox: an object refuses unknown keys unless it says otherwise, a
  * property with a default is not required, and a union of literals is an `enum`, which editors complete better.
  */
-import type { TSchema, Type as TypeBox } from 'typebox';
+import type { Type as TypeBox } from 'typebox';
 
 type Schema = Record<string, unknown>;
 
@@ -65,6 +65,3 @@ const builders = {
 };
 
 export const Type = builders as unknown as Pick<typeof TypeBox, keyof typeof builders>;
-
-/** The schema as plain JSON, to look into. */
-export const asJson = (schema: TSchema): Schema => schema as unknown as Schema;

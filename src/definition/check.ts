@@ -1,26 +1,46 @@
 /** Checks a value against its schema with ajv, and says what is wrong in words of the pipeline file. */
-import { Ajv, type ErrorObject } from 'ajv';
+import type { ErrorObject } from 'ajv';
 import { isMapping, type JsonSchema } from './json-schema.ts';
 import type { ValuePath } from './pipeline.ts';
 import type { ProblemList } from './problems.ts';
-import { explainViolation } from './violations.ts';
+import type { Part } from './schema.ts';
+import { validatorOf } from './validator.ts';
+import { explainViolation, type Violation } from './violations.ts';
 
-/** Tells every violation to `problems`, one for each place. */
-export function checkAgainstSchema(value: unknown, schema: JsonSchema, problems: ProblemList): void {
-  const ajv = new Ajv({ allErrors: true, verbose: true, strict: false, validateSchema: false, validateFormats: false, messages: true, logger: false });
-  const validate = ajv.compile(schema);
-  if (validate(value)) return;
-  const violations = withoutCascades(validate.errors ?? []).map((error) => {
-    const path = pathOf(error.instancePath, value);
-    return { error, path, ...explainViolation(error, path) };
-  });
-  for (const { error, path, code, message, hint, key } of violations) {
-    if (error.keyword === 'required' && isThereElsewhere(error, path, value, violations)) continue;
-    problems.at(key === undefined ? path : [...path, key], code, message, {
-      on: key === undefined && error.keyword !== 'required' ? 'value' : 'key',
-      ...(hint === undefined ? {} : { hint }),
-    });
+/** Tells every violation to `problems`, one for each place. `file` is the value the parts belong to. */
+export async function checkParts(parts: readonly Part[], file: unknown, problems: ProblemList): Promise<void> {
+  for (const { path: base, value, schema } of parts) {
+    const validate = await validatorOf(schema);
+    if (validate(value)) continue;
+    const violations = withoutCascades(validate.errors ?? []).map(
+      (error): Violation & ReturnType<typeof explainViolation> => {
+        const violation = {
+          error,
+          path: [...base, ...pathOf(error.instancePath, value)],
+          schema: schemaAt(schema, error.schemaPath),
+          value: pathOf(error.instancePath, value).reduce(valueBelow, value),
+        };
+        return { ...violation, ...explainViolation(violation) };
+      },
+    );
+    for (const { error, path, code, message, hint, key } of violations) {
+      if (error.keyword === 'required' && isThereElsewhere(error, path, file, violations)) continue;
+      problems.at(key === undefined ? path : [...path, key], code, message, {
+        on: key === undefined && error.keyword !== 'required' ? 'value' : 'key',
+        ...(hint === undefined ? {} : { hint }),
+      });
+    }
   }
+}
+
+const valueBelow = (value: unknown, part: string | number): unknown =>
+  (value as Record<string | number, unknown> | null | undefined)?.[part];
+
+/** The schema whose keyword was violated: `#/properties/a/anyOf/0/type` lies in the schema at `#/properties/a/anyOf/0`. */
+function schemaAt(schema: JsonSchema, schemaPath: string): JsonSchema {
+  const parts = schemaPath.split('/').slice(1, -1);
+  const unescaped = parts.map((part) => decodeURIComponent(part).replaceAll('~1', '/').replaceAll('~0', '~'));
+  return (unescaped.reduce<unknown>(valueBelow, schema) ?? {}) as JsonSchema;
 }
 
 /** A key that is missing here, but stands here with a slip of the pen or one level above: that is told already. */
@@ -31,8 +51,9 @@ function isThereElsewhere(
   violations: readonly { readonly error: ErrorObject; readonly meant?: string }[],
 ): boolean {
   const missing = String(error.params.missingProperty);
-  if (violations.some((other) => other.meant === missing && other.error.instancePath === error.instancePath)) return true;
-  const above = path.slice(0, -1).reduce<unknown>((value, part) => (value as Record<string | number, unknown>)[part], root);
+  if (violations.some((other) => other.meant === missing && other.error.instancePath === error.instancePath))
+    return true;
+  const above = path.slice(0, -1).reduce<unknown>(valueBelow, root);
   return path.length > 1 && isMapping(above) && Object.hasOwn(above, missing);
 }
 
@@ -46,14 +67,24 @@ function withoutCascades(errors: readonly ErrorObject[]): readonly ErrorObject[]
     .toSorted((a, b) => a.schemaPath.length - b.schemaPath.length || a.instancePath.length - b.instancePath.length)[0];
   if (!outermost) return errors;
   const below = `${outermost.schemaPath}/`;
-  const isBelow = ({ schemaPath, instancePath }: ErrorObject) => schemaPath.startsWith(below) && instancePath.startsWith(outermost.instancePath);
+  const isBelow = ({ schemaPath, instancePath }: ErrorObject) =>
+    schemaPath.startsWith(below) && instancePath.startsWith(outermost.instancePath);
   const others = errors.filter((error) => error !== outermost && !isBelow(error));
-  const alternatives = Map.groupBy(errors.filter(isBelow), ({ schemaPath }) => Number.parseInt(schemaPath.slice(below.length), 10));
+  const alternatives = Map.groupBy(errors.filter(isBelow), ({ schemaPath }) =>
+    Number.parseInt(schemaPath.slice(below.length), 10),
+  );
   const meant = [...alternatives.values()]
-    .filter((objections) => !objections.some((error) => error.instancePath === outermost.instancePath && ['type', 'const', 'enum'].includes(error.keyword)))
+    .filter(
+      (objections) =>
+        !objections.some(
+          (error) => error.instancePath === outermost.instancePath && ['type', 'const', 'enum'].includes(error.keyword),
+        ),
+    )
     .toSorted((a, b) => a.length - b.length)[0];
-  // An alternative behind a reference reports under its own path and is not found here: the one sentence has to do.
-  return [...withoutCascades(others), ...(meant ? withoutCascades(meant) : [{ ...outermost, keyword: 'alternatives' }])];
+  return [
+    ...withoutCascades(others),
+    ...(meant ? withoutCascades(meant) : [{ ...outermost, keyword: 'alternatives' }]),
+  ];
 }
 
 /** A JSON pointer as a path, in which indexes of lists are numbers. */
@@ -63,7 +94,7 @@ function pathOf(pointer: string, root: unknown): ValuePath {
   for (const part of pointer.split('/').slice(1)) {
     const key = part.replaceAll('~1', '/').replaceAll('~0', '~');
     path.push(Array.isArray(value) ? Number(key) : key);
-    value = (value as Record<string, unknown> | null | undefined)?.[key];
+    value = valueBelow(value, key);
   }
   return path;
 }

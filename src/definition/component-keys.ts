@@ -9,21 +9,36 @@ import { keysBeside, type Place } from './schema.ts';
 import { listed, suggestion } from './suggestion.ts';
 import { notAvailable } from './violations.ts';
 
-const nouns: Readonly<Record<Place, string>> = { sources: 'source', steps: 'step', sinks: 'sink', connections: 'connection' };
-const keyOfPlace: Readonly<Record<Place, string>> = { sources: 'source', steps: 'steps', sinks: 'sinks', connections: 'connections' };
+const nouns: Readonly<Record<Place, string>> = {
+  sources: 'source',
+  steps: 'step',
+  sinks: 'sink',
+  connections: 'connection',
+};
+const keyOfPlace: Readonly<Record<Place, string>> = {
+  sources: 'source',
+  steps: 'steps',
+  sinks: 'sinks',
+  connections: 'connections',
+};
 
 /** The component an entry names; null when it is not exactly one, which has been told to `problems`. */
-export function componentOf(entry: unknown, place: Place, path: ValuePath, components: Components, problems: ProblemList): string | null {
+export function componentOf(
+  entry: unknown,
+  place: Place,
+  path: ValuePath,
+  components: Components,
+  problems: ProblemList,
+): string | null {
   if (!isMapping(entry)) return bareEntry(entry, place, path, components, problems);
   const known = components[place].map(({ name }) => name);
   const beside = keysBeside(place);
-  const used = Object.keys(entry).filter((key) => known.includes(key));
+  const [first, second] = Object.keys(entry).filter((key) => known.includes(key));
   for (const key of Object.keys(entry)) {
     if (known.includes(key) || beside.includes(key)) continue;
-    unknownKey(key, used[0], place, path, components, problems);
+    unknownKey(key, first, place, path, components, problems);
     problems.ignore([...path, key]);
   }
-  const [first, second] = used;
   if (first !== undefined && second !== undefined) {
     const message = `${pathText(path)} names both ${first} and ${second}, but one ${nouns[place]} is one component`;
     const hint = path.length > 1 ? `write them as two: "- ${first}: ..." and "- ${second}: ..."` : 'keep one of them';
@@ -33,7 +48,10 @@ export function componentOf(entry: unknown, place: Place, path: ValuePath, compo
   if (first !== undefined) return first;
   const isToldAlready = Object.keys(entry).some((key) => !beside.includes(key));
   if (!isToldAlready) {
-    problems.at(path, 'component_missing', `${pathText(path)} names no ${nouns[place]}`, { on: 'key', hint: `add one of: ${known.join(', ')}` });
+    problems.at(path, 'component_missing', `${pathText(path)} names no ${nouns[place]}`, {
+      on: 'key',
+      hint: `add one of: ${known.join(', ')}`,
+    });
   }
   return null;
 }
@@ -41,11 +59,20 @@ export function componentOf(entry: unknown, place: Place, path: ValuePath, compo
 /** `- explode` or `source: kafka`: a component without options. */
 function bareEntry(entry: unknown, place: Place, path: ValuePath, components: Components, problems: ProblemList): null {
   if (typeof entry !== 'string' || !components[place].some(({ name }) => name === entry)) return null;
-  problems.at(path, 'type_wrong', `${pathText(path)} must be a mapping, but is text`, { hint: `write "${entry}: " and its options` });
+  problems.at(path, 'type_wrong', `${pathText(path)} must be a mapping, but is text`, {
+    hint: `write "${entry}: " and its options`,
+  });
   return null;
 }
 
-function unknownKey(key: string, used: string | undefined, place: Place, path: ValuePath, components: Components, problems: ProblemList): void {
+function unknownKey(
+  key: string,
+  used: string | undefined,
+  place: Place,
+  path: ValuePath,
+  components: Components,
+  problems: ProblemList,
+): void {
   const own = [...path, key];
   const at = pathText(own);
   const known = components[place].map(({ name }) => name);
@@ -55,16 +82,25 @@ function unknownKey(key: string, used: string | undefined, place: Place, path: V
   }
   const options = used === undefined ? [] : optionsOf(place, used, components);
   if (options.includes(key)) {
-    return problems.at(own, 'key_misplaced', `${at} belongs below ${used}`, { on: 'key', hint: `indent it under "${used}:"` });
+    return problems.at(own, 'key_misplaced', `${at} belongs below ${used}`, {
+      on: 'key',
+      hint: `indent it under "${used}:"`,
+    });
   }
   const candidates = used === undefined ? [...known, ...keysBeside(place)] : keysBeside(place);
   const near = suggestion(key, candidates);
   const isComponent = used === undefined;
-  const message = isComponent && (near === null || known.includes(near)) ? `${key} is no ${nouns[place]}` : `${at} is unknown`;
-  problems.at(own, isComponent ? 'component_unknown' : 'key_unknown', `${message}${near === null ? '' : `; did you mean "${near}"?`}`, {
-    on: 'key',
-    hint: near === null ? `known here: ${listed(isComponent ? known : candidates, 'and')}` : `rename it to "${near}"`,
-  });
+  const message =
+    isComponent && (near === null || known.includes(near)) ? `${key} is no ${nouns[place]}` : `${at} is unknown`;
+  problems.at(
+    own,
+    isComponent ? 'component_unknown' : 'key_unknown',
+    `${message}${near === null ? '' : `; did you mean "${near}"?`}`,
+    {
+      on: 'key',
+      hint: near === null ? `known here: ${listed(isComponent ? known : candidates, 'and')}` : `rename it to "${near}"`,
+    },
+  );
 }
 
 function optionsOf(place: Place, component: string, components: Components): readonly string[] {
@@ -74,7 +110,14 @@ function optionsOf(place: Place, component: string, components: Components): rea
 }
 
 /** Keys that stand below a component although they belong beside it: `postgres: { when: ... }`. */
-export function reportMisplacedKeys(options: unknown, component: string, place: Place, path: ValuePath, components: Components, problems: ProblemList): void {
+export function reportMisplacedKeys(
+  options: unknown,
+  component: string,
+  place: Place,
+  path: ValuePath,
+  components: Components,
+  problems: ProblemList,
+): void {
   if (!isMapping(options)) return;
   const own = optionsOf(place, component, components);
   if (own.length === 0) return;

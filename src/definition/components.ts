@@ -1,5 +1,10 @@
 /** What a pipeline file may name, and the schema of each. */
-import type { ConnectionDeclaration, SinkDeclaration, SourceDeclaration, StepDeclaration } from '../declaration/component.ts';
+import type {
+  ConnectionDeclaration,
+  SinkDeclaration,
+  SourceDeclaration,
+  StepDeclaration,
+} from '../declaration/component.ts';
 import { connections } from '../connections/index.ts';
 import { sinks } from '../sinks/index.ts';
 import { sources } from '../sources/index.ts';

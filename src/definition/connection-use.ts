@@ -15,7 +15,12 @@ export class ConnectionUses {
   readonly #kafka: ConnectionUse | null;
 
   /** `kafka` is what a component gets that needs Kafka and says nothing. */
-  constructor(named: Readonly<Record<string, ConnectionUse>>, kafka: ConnectionUse | null, components: Components, problems: ProblemList) {
+  constructor(
+    named: Readonly<Record<string, ConnectionUse>>,
+    kafka: ConnectionUse | null,
+    components: Components,
+    problems: ProblemList,
+  ) {
     this.all = { ...named };
     this.#kafka = kafka;
     this.#components = components;
@@ -69,7 +74,10 @@ export class ConnectionUses {
     const key = schema.required?.[0];
     const inPlace = key === undefined ? '' : `, or \`${key}: ...\` here`;
     const hint = `write \`connection: ${named[0] ?? 'NAME'}\`${inPlace}`;
-    this.#problems.at(path, 'connection_missing', `${pathText(path)} does not say which ${kind} it connects to`, { on: 'key', hint });
+    this.#problems.at(path, 'connection_missing', `${pathText(path)} does not say which ${kind} it connects to`, {
+      on: 'key',
+      hint,
+    });
     return kind;
   }
 
@@ -79,12 +87,18 @@ export class ConnectionUses {
     const named = this.#named(kind);
     if (use) {
       const message = `${name} is a ${use.kind} connection, but ${kind} is needed here`;
-      const hint = named.length > 0 ? `${kind} connections: ${listed(named, 'and')}` : `add one: \`connections: { NAME: { ${kind}: ... } }\``;
+      const hint =
+        named.length > 0
+          ? `${kind} connections: ${listed(named, 'and')}`
+          : `add one: \`connections: { NAME: { ${kind}: ... } }\``;
       return this.#problems.at(path, 'connection_kind', message, { hint });
     }
     const near = suggestion(name, named);
     const message = `there is no connection "${name}"${near === null ? '' : `; did you mean "${near}"?`}`;
-    const hint = named.length > 0 ? `${kind} connections: ${listed(named, 'and')}` : `add it: \`connections: { ${name}: { ${kind}: ... } }\``;
+    const hint =
+      named.length > 0
+        ? `${kind} connections: ${listed(named, 'and')}`
+        : `add it: \`connections: { ${name}: { ${kind}: ... } }\``;
     this.#problems.at(path, 'connection_unknown', message, { hint });
   }
 

@@ -16,16 +16,27 @@ interface Pipeline {
 }
 
 /** A topic beside a Kafka source, else a file beside the pipeline. A file path comes back absolute. */
-export function deadLetterPlace(given: unknown, { name, source, sourceSchema, directory }: Pipeline, problems: ProblemList): Place {
+export function deadLetterPlace(
+  given: unknown,
+  { name, source, sourceSchema, directory }: Pipeline,
+  problems: ProblemList,
+): Place {
   const { topic, file } = isMapping(given) ? given : {};
   const hasKafka = sourceSchema[connectionKeyword] === 'kafka';
   if (typeof topic === 'string' && typeof file === 'string') {
-    problems.at(['dlq', 'file'], 'value_wrong', 'dead letters go to a topic or to a file, not to both', { on: 'key', hint: 'keep one of the two' });
+    problems.at(['dlq', 'file'], 'value_wrong', 'dead letters go to a topic or to a file, not to both', {
+      on: 'key',
+      hint: 'keep one of the two',
+    });
   } else if (typeof topic === 'string' && !hasKafka) {
-    problems.at(['dlq', 'topic'], 'dlq_no_kafka', `dlq.topic needs Kafka, but the source is ${source.component}`, { on: 'key' });
+    problems.at(['dlq', 'topic'], 'dlq_no_kafka', `dlq.topic needs Kafka, but the source is ${source.component}`, {
+      on: 'key',
+    });
   }
   if (typeof topic === 'string' && !problems.isIgnored(['dlq', 'topic']) && !isTopicName(topic)) {
-    problems.at(['dlq', 'topic'], 'name_invalid', `"${topic}" can not be the name of a topic`, { hint: 'use letters, digits, ".", "_" and "-", at most 249' });
+    problems.at(['dlq', 'topic'], 'name_invalid', `"${topic}" can not be the name of a topic`, {
+      hint: 'use letters, digits, ".", "_" and "-", at most 249',
+    });
   }
   if (typeof file === 'string') return { file: resolve(directory, file) };
   if (typeof topic === 'string') return { topic };
@@ -38,7 +49,11 @@ export function checkDeadLetters(dlq: Place, source: ComponentUse, directory: st
   const key = topic === undefined ? 'topics' : 'topic';
   const inputs = [topic, topics].flat().filter((input) => typeof input === 'string');
   if ('topic' in dlq && inputs.some((input) => reads(input, dlq.topic))) {
-    problems.at([...source.path, key], 'dlq_is_source', `the source reads ${dlq.topic}, which receives its dead letters`);
+    problems.at(
+      [...source.path, key],
+      'dlq_is_source',
+      `the source reads ${dlq.topic}, which receives its dead letters`,
+    );
   }
   if ('file' in dlq && typeof path === 'string' && resolve(directory, path) === dlq.file) {
     problems.at([...source.path, 'path'], 'dlq_is_source', 'the source reads the file which receives its dead letters');

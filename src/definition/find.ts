@@ -31,7 +31,10 @@ async function onlyPipelineHere(): Promise<readonly string[]> {
     if (entry.isFile() && (await isPipeline(entry.name, entry.name))) files.push(entry.name);
   }
   if (files.length === 1) return files;
-  const message = files.length === 0 ? 'this folder holds no pipeline file' : `this folder holds several pipelines: ${files.toSorted().join(', ')}`;
+  const message =
+    files.length === 0
+      ? 'this folder holds no pipeline file'
+      : `this folder holds several pipelines: ${files.toSorted().join(', ')}`;
   throw new PipectlError('file_not_found', message, { ...usage, hint: 'name the file' });
 }
 
@@ -40,7 +43,8 @@ async function pipelinesBelow(directory: string): Promise<string[]> {
   const entries = await readdir(directory, { withFileTypes: true });
   for (const entry of entries.toSorted((a, b) => (a.name < b.name ? -1 : 1))) {
     const path = join(directory, entry.name);
-    if (entry.isDirectory() && entry.name !== 'node_modules' && !entry.name.startsWith('.')) files.push(...(await pipelinesBelow(path)));
+    if (entry.isDirectory() && entry.name !== 'node_modules' && !entry.name.startsWith('.'))
+      files.push(...(await pipelinesBelow(path)));
     else if (entry.isFile() && (await isPipeline(path, entry.name))) files.push(path);
   }
   return files;

@@ -4,10 +4,14 @@ import { Type } from '../declaration/type.ts';
 import type { JsonSchema } from './json-schema.ts';
 import { asJsonSchema } from './json-schema.ts';
 
-const name = (of: string) => Type.Optional(Type.String({ description: `Name of this ${of} in metrics, dead letters and the status view.` }));
+const name = (of: string) =>
+  Type.Optional(Type.String({ description: `Name of this ${of} in metrics, dead letters and the status view.` }));
 
 /** What stands beside the component in `source:`. */
-export const besideSource = Type.Object({ name: name('source') }, { description: 'Where the events come from: one source.' });
+export const besideSource = Type.Object(
+  { name: name('source') },
+  { description: 'Where the events come from: one source.' },
+);
 
 /** What stands beside the component in a step. */
 export const besideStep = Type.Object(
@@ -26,12 +30,19 @@ export const besideSink = Type.Object(
   {
     name: name('sink'),
     when: Type.Optional(
-      expression({ description: 'Only events for which this is true are written. `otherwise`: those no other `when` took.' }),
+      expression({
+        description: 'Only events for which this is true are written. `otherwise`: those no other `when` took.',
+      }),
     ),
     version: Type.Optional(
-      expression({ description: 'What "newer" means: a row is replaced only by one with a higher version. Default: the offset.' }),
+      expression({
+        description: 'What "newer" means: a row is replaced only by one with a higher version. Default: the offset.',
+      }),
     ),
-    required: Type.Boolean({ default: true, description: 'false: the sink may fall behind without holding the pipeline back.' }),
+    required: Type.Boolean({
+      default: true,
+      description: 'false: the sink may fall behind without holding the pipeline back.',
+    }),
   },
   { description: 'One sink.' },
 );
@@ -43,21 +54,29 @@ export const frame = Type.Object(
   {
     format: Type.Optional(Type.Literal(1, { description: 'Version of this file format.' })),
     name: Type.Optional(
-      Type.String({ minLength: 1, description: 'Name of the pipeline. Default: the name of the file without its ending.' }),
+      Type.String({
+        minLength: 1,
+        description: 'Name of the pipeline. Default: the name of the file without its ending.',
+      }),
     ),
     description: Type.Optional(Type.String({ description: 'What the pipeline is for, in a sentence.' })),
-    group: Type.Optional(Type.String({ minLength: 1, description: 'Kafka consumer group. Default: the name of the pipeline.' })),
-    source: anything,
+    group: Type.Optional(
+      Type.String({ minLength: 1, description: 'Kafka consumer group. Default: the name of the pipeline.' }),
+    ),
+    source: Type.Any({ description: 'Where the events come from: one source.' }),
     time: Type.Optional(
       Type.Object(
         {
           field: Type.Optional(expression({ description: "Event time of a record. Default: the record's timestamp." })),
           unit: Type.Optional(
-            Type.Union([Type.Literal('s'), Type.Literal('ms'), Type.Literal('us')], { description: 'Unit of `field` where it is a number.' }),
+            Type.Union([Type.Literal('s'), Type.Literal('ms'), Type.Literal('us')], {
+              description: 'Unit of `field` where it is a number.',
+            }),
           ),
           ahead: Type.Optional(
             Type.Union([duration({ description: 'A duration.' }), Type.Literal('off')], {
-              description: 'An event further ahead of the clock than this is a dead letter. Default: 1h; `off` accepts any time.',
+              description:
+                'An event further ahead of the clock than this is a dead letter. Default: 1h; `off` accepts any time.',
             }),
           ),
         },
@@ -69,26 +88,42 @@ export const frame = Type.Object(
     dlq: Type.Optional(
       Type.Object(
         {
-          topic: Type.Optional(Type.String({ minLength: 1, description: 'Kafka topic for dead letters. Default: NAME.dlq.' })),
+          topic: Type.Optional(
+            Type.String({ minLength: 1, description: 'Kafka topic for dead letters. Default: NAME.dlq.' }),
+          ),
           file: Type.Optional(
-            Type.String({ minLength: 1, description: 'File for dead letters of a pipeline without Kafka. Default: NAME.dlq.ndjson beside the pipeline.' }),
+            Type.String({
+              minLength: 1,
+              description:
+                'File for dead letters of a pipeline without Kafka. Default: NAME.dlq.ndjson beside the pipeline.',
+            }),
           ),
         },
         { description: 'Where records go that could not be processed.' },
       ),
     ),
     batch: Type.Optional(
-      Type.Object({ every: duration({ description: 'Write at most this often.' }) }, { description: 'Micro-batching.' }),
+      Type.Object(
+        { every: duration({ description: 'Write at most this often.' }) },
+        { description: 'Micro-batching.' },
+      ),
     ),
-    connections: Type.Optional(Type.Record(Type.String(), anything, { description: 'Services, by the name components use for them.' })),
-    vars: Type.Optional(Type.Record(Type.String(), anything, { description: 'Values that expressions read as `vars.NAME`.' })),
+    connections: Type.Optional(
+      Type.Record(Type.String(), anything, { description: 'Services, by the name components use for them.' }),
+    ),
+    vars: Type.Optional(
+      Type.Record(Type.String(), anything, { description: 'Values that expressions read as `vars.NAME`.' }),
+    ),
   },
   { description: 'A pipeline: one source, steps, sinks.' },
 );
 
 /** What `pipectl.yaml` may hold. */
 export const projectFrame: JsonSchema = asJsonSchema(
-  Type.Object({ connections: frame.properties.connections, vars: frame.properties.vars }, { description: 'What the pipelines of a folder share.' }),
+  Type.Object(
+    { connections: frame.properties.connections, vars: frame.properties.vars },
+    { description: 'What the pipelines of a folder share.' },
+  ),
 );
 
 /** Words of the language that this version does not have, by where they stand. */

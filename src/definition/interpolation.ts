@@ -8,7 +8,13 @@ export interface Interpolation {
   readonly replacements: readonly Replacement[];
   /** Values that came from files. */
   readonly secrets: readonly string[];
-  readonly problems: readonly { readonly code: string; readonly message: string; readonly hint?: string; readonly start: number; readonly end: number }[];
+  readonly problems: readonly {
+    readonly code: string;
+    readonly message: string;
+    readonly hint?: string;
+    readonly start: number;
+    readonly end: number;
+  }[];
 }
 
 export interface InterpolationSources {
@@ -39,7 +45,12 @@ export function interpolate(text: string, sources: InterpolationSources): Interp
     const start = result.length;
     if (escaped === '$') result += whole.slice(1);
     else if (closing === '') {
-      problems.push({ code: 'interpolation_syntax', message: `\${${body} is not closed`, hint: 'write ${NAME}, or $${ for a literal ${', ...place });
+      problems.push({
+        code: 'interpolation_syntax',
+        message: `\${${body.slice(0, 40)} is not closed`,
+        hint: 'write ${NAME}, or $${ for a literal ${',
+        ...place,
+      });
       result += whole;
     } else {
       const value = lookUp(body, sources);
@@ -64,8 +75,14 @@ function lookUp(body: string, sources: InterpolationSources): LookedUp {
   if (body.startsWith('file:')) return fromFile(body.slice('file:'.length), sources);
   const match = variable.exec(body);
   if (!match) {
-    const message = `\${${body}} is not a variable`;
-    return { problem: { code: 'interpolation_syntax', message, hint: 'write ${NAME}, ${NAME:-default}, ${NAME:?message} or ${file:/path}' } };
+    const message = `\${${body.slice(0, 40)}} is not a variable`;
+    return {
+      problem: {
+        code: 'interpolation_syntax',
+        message,
+        hint: 'write ${NAME}, ${NAME:-default}, ${NAME:?message} or ${file:/path}',
+      },
+    };
   }
   const [, name = '', operator, operand = ''] = match;
   const value = sources.env[name];
@@ -73,7 +90,8 @@ function lookUp(body: string, sources: InterpolationSources): LookedUp {
   if (value !== undefined && (value !== '' || operator === undefined)) return { text: value };
   if (operator === '-') return { text: operand };
   if (sources.mode === 'validate') return {};
-  const message = operator === '?' && operand !== '' ? `${name}: ${operand}` : `the environment variable ${name} is not set`;
+  const message =
+    operator === '?' && operand !== '' ? `${name}: ${operand}` : `the environment variable ${name} is not set`;
   return { problem: { code: 'variable_unset', message } };
 }
 

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { dirname, join, resolve as resolvePath } from 'node:path';
 import { parseDuration } from '../declaration/units.ts';
 import { exitCodes, PipectlError } from '../errors.ts';
-import { checkAgainstSchema } from './check.ts';
+import { checkParts } from './check.ts';
 import { componentOf, reportMisplacedKeys } from './component-keys.ts';
 import { type Components, components as allComponents } from './components.ts';
 import { ConnectionUses } from './connection-use.ts';
@@ -15,7 +15,7 @@ import type { ComponentUse, ConnectionUse, PipelineDefinition, SinkUse, StepUse,
 import { ProblemList } from './problems.ts';
 import { parseYaml, plainYaml, type ReadYaml } from './read-yaml.ts';
 import { fillDefaults, resolveValue } from './resolve.ts';
-import { type Place, schemaForPipeline, schemaForProject } from './schema.ts';
+import { partsOf, type Place, schemaForPipeline, schemaForProject } from './schema.ts';
 import { checkDeadLetters, deadLetterPlace } from './dead-letter-place.ts';
 
 export interface LoadOptions {
@@ -39,13 +39,18 @@ export interface LoadedPipeline {
   readonly problems: ProblemList;
 }
 
+/** What `pipectl.yaml` gives to every pipeline. */
+interface Shared {
+  readonly connections: Record<string, unknown>;
+  readonly vars: Record<string, unknown>;
+}
+
 const projectFile = 'pipectl.yaml';
 const defaultAheadMs = 3_600_000;
 
 /** Loads a pipeline file. Rejects with `PipectlError`, and only when the file itself can't be read. */
-export function loadPipeline(file: string, options: LoadOptions): Promise<LoadedPipeline> {
-  // A promise, although nothing waits yet: the project file and secrets may one day come from elsewhere.
-  return Promise.try(() => new Loader(file, options).load());
+export async function loadPipeline(file: string, options: LoadOptions): Promise<LoadedPipeline> {
+  return new Loader(file, options).load();
 }
 
 class Loader {
@@ -72,29 +77,34 @@ class Loader {
     this.#problems = new ProblemList(this.#yaml.source);
   }
 
-  load(): LoadedPipeline {
-    const definition = this.#definition();
+  async load(): Promise<LoadedPipeline> {
+    const definition = await this.#definition();
     this.#problems.hide(this.#secrets);
     return { definition, problems: this.#problems };
   }
 
-  #definition(): PipelineDefinition | null {
+  async #definition(): Promise<PipelineDefinition | null> {
     const problems = this.#problems;
     const file = plainYaml(this.#yaml, problems);
     if (file === undefined) return null;
     if (!isMapping(file)) {
-      problems.at([], 'file_empty', file === null ? 'the file is empty' : 'the file must be a mapping with `source:` and `sinks:`');
+      problems.at(
+        [],
+        'file_empty',
+        file === null ? 'the file is empty' : 'the file must be a mapping with `source:` and `sinks:`',
+      );
       return null;
     }
     applyOverrides(file, this.#options.set ?? [], problems);
-    const project = this.#project();
+    const project = await this.#project();
 
     const uses = this.#components;
     const source = componentOf(file.source ?? null, 'sources', ['source'], uses, problems);
     const steps = this.#componentsIn(file.steps, 'steps');
     const sinks = this.#componentsIn(file.sinks, 'sinks');
     this.#connectionKinds(file.connections, problems);
-    if (source !== null && isMapping(file.source)) reportMisplacedKeys(file.source[source], source, 'sources', ['source', source], uses, problems);
+    if (source !== null && isMapping(file.source))
+      reportMisplacedKeys(file.source[source], source, 'sources', ['source', source], uses, problems);
 
     const schema = schemaForPipeline(file, uses);
     const value = resolveValue(file, {
@@ -104,7 +114,7 @@ class Loader {
       interpolation: this.#interpolation,
       secrets: this.#secrets,
     }) as Record<string, unknown>;
-    checkAgainstSchema(value, schema, problems);
+    await checkParts(partsOf(value, 'pipeline', uses), value, problems);
     return this.#assemble(value, project, { source, steps, sinks });
   }
 
@@ -123,11 +133,12 @@ class Loader {
 
   #connectionKinds(connections: unknown, problems: ProblemList): void {
     if (!isMapping(connections)) return;
-    for (const [name, entry] of Object.entries(connections)) componentOf(entry, 'connections', ['connections', name], this.#components, problems);
+    for (const [name, entry] of Object.entries(connections))
+      componentOf(entry, 'connections', ['connections', name], this.#components, problems);
   }
 
   /** `pipectl.yaml`, beside the pipeline or above it. */
-  #project(): { readonly connections: Record<string, unknown>; readonly vars: Record<string, unknown> } {
+  async #project(): Promise<Shared> {
     const none = { connections: {}, vars: {} };
     const found = this.#findProject();
     if (!found) return none;
@@ -141,10 +152,19 @@ class Loader {
     }
     this.#connectionKinds(file.connections, problems);
     const schema = schemaForProject(file, this.#components);
-    const context = { schema, source: yaml.source, problems, interpolation: this.#interpolation, secrets: this.#secrets };
+    const context = {
+      schema,
+      source: yaml.source,
+      problems,
+      interpolation: this.#interpolation,
+      secrets: this.#secrets,
+    };
     const value = resolveValue(file, context) as Record<string, unknown>;
-    checkAgainstSchema(value, schema, problems);
-    return { connections: isMapping(value.connections) ? value.connections : {}, vars: isMapping(value.vars) ? value.vars : {} };
+    await checkParts(partsOf(value, 'project', this.#components), value, problems);
+    return {
+      connections: isMapping(value.connections) ? value.connections : {},
+      vars: isMapping(value.vars) ? value.vars : {},
+    };
   }
 
   #findProject(): { readonly path: string; readonly text: string } | null {
@@ -160,8 +180,12 @@ class Loader {
 
   #assemble(
     value: Record<string, unknown>,
-    project: { readonly connections: Record<string, unknown>; readonly vars: Record<string, unknown> },
-    used: { readonly source: string | null; readonly steps: readonly (string | null)[]; readonly sinks: readonly (string | null)[] },
+    project: Shared,
+    used: {
+      readonly source: string | null;
+      readonly steps: readonly (string | null)[];
+      readonly sinks: readonly (string | null)[];
+    },
   ): PipelineDefinition | null {
     const problems = this.#problems;
     const { name, group } = nameAll(value, used, this.#file, problems);
@@ -169,7 +193,11 @@ class Loader {
     const named = { ...this.#connections(project.connections), ...this.#connections(own) };
     const connections = new ConnectionUses(named, this.#defaultKafka(value.kafka), this.#components, problems);
 
-    const entries = <T>(list: unknown, place: 'steps' | 'sinks', make: (use: ComponentUse, entry: Record<string, unknown>) => T): (T | null)[] =>
+    const entries = <T>(
+      list: unknown,
+      place: 'steps' | 'sinks',
+      make: (use: ComponentUse, entry: Record<string, unknown>) => T,
+    ): (T | null)[] =>
       (Array.isArray(list) ? list : []).map((entry: unknown, index) => {
         const component = used[place][index] ?? null;
         if (component === null || !isMapping(entry)) return null;
@@ -177,7 +205,10 @@ class Loader {
         return problems.hasErrorsBelow([place, index]) ? null : make(use, entry);
       });
 
-    const steps = entries(value.steps, 'steps', (use, entry): StepUse => ({ ...use, onError: entry.on_error as StepUse['onError'] }));
+    const steps = entries(value.steps, 'steps', (use, entry): StepUse => ({
+      ...use,
+      onError: entry.on_error as StepUse['onError'],
+    }));
     const sinks = entries(value.sinks, 'sinks', (use, entry): SinkUse => ({
       ...use,
       ...(entry.when === undefined ? {} : { when: entry.when }),
@@ -186,7 +217,11 @@ class Loader {
     }));
     if (used.source === null || !isMapping(value.source)) return null;
     const source = this.#use(value.source, 'sources', used.source, ['source', used.source], connections);
-    const dlq = deadLetterPlace(value.dlq, { name, source, sourceSchema: this.#schemaOf('sources', used.source), directory: this.#directory }, problems);
+    const dlq = deadLetterPlace(
+      value.dlq,
+      { name, source, sourceSchema: this.#schemaOf('sources', used.source), directory: this.#directory },
+      problems,
+    );
     checkDeadLetters(dlq, source, this.#directory, problems);
     if (problems.hasErrorsBelow(['source'])) return null;
 
@@ -216,7 +251,13 @@ class Loader {
     };
   }
 
-  #use(entry: Record<string, unknown>, place: Place, component: string, path: ValuePath, connections: ConnectionUses): ComponentUse {
+  #use(
+    entry: Record<string, unknown>,
+    place: Place,
+    component: string,
+    path: ValuePath,
+    connections: ConnectionUses,
+  ): ComponentUse {
     const options = connections.settle(entry[component], this.#schemaOf(place, component), path);
     return { component, name: typeof entry.name === 'string' ? entry.name : component, options, path };
   }
@@ -226,7 +267,8 @@ class Loader {
     for (const [name, entry] of Object.entries(entries)) {
       const kind = isMapping(entry) ? Object.keys(entry)[0] : undefined;
       const options = kind === undefined ? undefined : (entry as Record<string, unknown>)[kind];
-      if (kind !== undefined) uses[name] = { kind, options: isMapping(options) ? options : {}, path: ['connections', name, kind] };
+      if (kind !== undefined)
+        uses[name] = { kind, options: isMapping(options) ? options : {}, path: ['connections', name, kind] };
     }
     return uses;
   }
@@ -252,7 +294,10 @@ class Loader {
     } catch (error) {
       const isEncoding = error instanceof TypeError;
       const reason = isEncoding ? 'it is not UTF-8 text' : error instanceof Error ? error.message : String(error);
-      throw new PipectlError('file_unreadable', `reading ${this.#file}: ${reason}`, { cause: error, exitCode: exitCodes.usage });
+      throw new PipectlError('file_unreadable', `reading ${this.#file}: ${reason}`, {
+        cause: error,
+        exitCode: exitCodes.usage,
+      });
     }
   }
 
@@ -262,4 +307,5 @@ class Loader {
 }
 
 /** Throws where the file is not UTF-8. */
-const readText = (path: string): string => new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(readFileSync(path));
+const readText = (path: string): string =>
+  new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(readFileSync(path));

@@ -18,11 +18,18 @@ interface Used {
 }
 
 /** Writes the default names into `value` and returns those of the pipeline. */
-export function nameAll(value: Record<string, unknown>, used: Used, file: string, problems: ProblemList): { readonly name: string; readonly group: string } {
+export function nameAll(
+  value: Record<string, unknown>,
+  used: Used,
+  file: string,
+  problems: ProblemList,
+): { readonly name: string; readonly group: string } {
   const isNamed = typeof value.name === 'string';
   const name = isNamed ? (value.name as string) : basename(file).replace(/\.ya?ml$/, '');
   if (!pipelineName.test(name)) {
-    const message = isNamed ? `the name "${name}" can not name topics` : `the file's name "${name}" can not name topics`;
+    const message = isNamed
+      ? `the name "${name}" can not name topics`
+      : `the file's name "${name}" can not name topics`;
     const hint = `${isNamed ? 'use' : 'add `name:` with'} letters, digits, ".", "_" and "-", at most 200`;
     problems.at(isNamed ? ['name'] : [], 'name_invalid', message, { hint });
   }
@@ -34,17 +41,27 @@ export function nameAll(value: Record<string, unknown>, used: Used, file: string
   return { name, group };
 }
 
-function nameEntries(list: unknown, used: readonly (string | null)[], place: 'steps' | 'sinks', problems: ProblemList): void {
+function nameEntries(
+  list: unknown,
+  used: readonly (string | null)[],
+  place: 'steps' | 'sinks',
+  problems: ProblemList,
+): void {
   if (!Array.isArray(list)) return;
   const given = new Map<string, ValuePath>();
   for (const [index, entry] of list.entries()) {
     if (!isMapping(entry) || typeof entry.name !== 'string') continue;
     const path = [place, index, 'name'];
     if (!componentName.test(entry.name)) {
-      problems.at(path, 'name_invalid', `"${entry.name}" can not be a name here`, { hint: 'use letters, digits, "_" and "-", at most 64' });
+      problems.at(path, 'name_invalid', `"${entry.name}" can not be a name here`, {
+        hint: 'use letters, digits, "_" and "-", at most 64',
+      });
     }
     const former = given.get(entry.name);
-    if (former) problems.at(path, 'name_duplicate', `${place}[${String(former[1])}] is named "${entry.name}" too`, { hint: 'give each its own name' });
+    if (former)
+      problems.at(path, 'name_duplicate', `${place}[${String(former[1])}] is named "${entry.name}" too`, {
+        hint: 'give each its own name',
+      });
     given.set(entry.name, path);
   }
   const seen = new Map<string, number>();

@@ -17,7 +17,11 @@ export function parseOverride(text: string): Override | null {
 }
 
 /** Puts each value in its place, making mappings on the way where there are none. */
-export function applyOverrides(file: Record<string, unknown>, overrides: readonly Override[], problems: ProblemList): void {
+export function applyOverrides(
+  file: Record<string, unknown>,
+  overrides: readonly Override[],
+  problems: ProblemList,
+): void {
   for (const override of overrides) {
     const path = parsePath(override.path);
     const document = parseDocument(override.value, { prettyErrors: false, stringKeys: true, logLevel: 'silent' });
@@ -47,7 +51,8 @@ function put(file: Record<string, unknown>, path: ValuePath, value: unknown): st
   for (const [index, part] of path.slice(0, -1).entries()) {
     if (!hasPlaceFor(parent, part)) return `--set ${pathText(path)}: there is no ${pathText(path.slice(0, index + 1))}`;
     const next = parent[part] ?? {};
-    if (typeof next !== 'object') return `--set ${pathText(path)}: ${pathText(path.slice(0, index + 1))} has nothing below it`;
+    if (typeof next !== 'object')
+      return `--set ${pathText(path)}: ${pathText(path.slice(0, index + 1))} has nothing below it`;
     parent[part] = next;
     parent = next as Record<string | number, unknown>;
   }

@@ -54,10 +54,11 @@ export interface PipelineDefinition {
   };
   readonly steps: readonly StepUse[];
   readonly sinks: readonly SinkUse[];
-  /** Exactly one of them: a topic for a Kafka source, a file for a file source. */
+  /** A topic for a Kafka source, else a file, as an absolute path. */
   readonly dlq: { readonly topic: string } | { readonly file: string };
   /** Micro-batching: an epoch at most this often; null: as soon as there is something. */
   readonly batchEveryMs: number | null;
+  /** By name; options written inside a component stand under the component's place (`sinks[0].postgres`). */
   readonly connections: Readonly<Record<string, ConnectionUse>>;
   readonly vars: Readonly<Record<string, unknown>>;
   /** Values that must never be printed, for redaction. */

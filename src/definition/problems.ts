@@ -106,7 +106,9 @@ export class ProblemList {
     if (former && (former.severity === 'error' || severity === 'warning')) return;
     const start = source.position(range.start);
     const end = source.position(Math.max(range.start, range.end));
-    const entry: { readonly hint: string } | undefined = (errorTable as Record<string, { readonly hint: string }>)[code];
+    const entry: { readonly hint: string } | undefined = (errorTable as Record<string, { readonly hint: string }>)[
+      code
+    ];
     this.#found.set(place, {
       code,
       severity,
@@ -135,7 +137,8 @@ export class ProblemList {
 
   isIgnored(path: ValuePath): boolean {
     if (this.#ignored.size === 0) return false;
-    for (let length = path.length; length >= 0; length--) if (this.#ignored.has(pathKey(path.slice(0, length)))) return true;
+    for (let length = path.length; length >= 0; length--)
+      if (this.#ignored.has(pathKey(path.slice(0, length)))) return true;
     return false;
   }
 
@@ -148,7 +151,7 @@ export class ProblemList {
   hasErrorsBelow(path: ValuePath): boolean {
     const above = pathText(path);
     const isBelow = (text: string) => text === above || text.startsWith(`${above}.`) || text.startsWith(`${above}[`);
-    const isBroken = this.#broken.some((broken) => isBelow(pathText(broken)) || isPrefix(broken, path));
+    const isBroken = this.#broken.some((broken) => isPrefix(path, broken) || isPrefix(broken, path));
     return isBroken || this.#found.values().some((problem) => problem.severity === 'error' && isBelow(problem.path));
   }
 
@@ -174,6 +177,8 @@ export class ProblemList {
     const shown = this.#found.values().map((problem) => ({
       ...problem,
       message: this.#blot(problem.message),
+      hint: problem.hint === null ? null : this.#blot(problem.hint),
+      path: this.#blot(problem.path),
       sourceLine: this.#blot(problem.sourceLine),
     }));
     return [...shown].sort(
@@ -184,7 +189,8 @@ export class ProblemList {
   #sourceOf(path: ValuePath): YamlSource {
     const shared = path[0] === 'connections' || path[0] === 'vars';
     const entry = path.slice(0, 2);
-    if (!shared || this.#project === null || this.#pipeline.has(entry) || !this.#project.has(entry)) return this.#pipeline;
+    if (!shared || this.#project === null || this.#pipeline.has(entry) || !this.#project.has(entry))
+      return this.#pipeline;
     return this.#project;
   }
 }

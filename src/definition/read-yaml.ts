@@ -1,5 +1,17 @@
 /** YAML 1.2 core schema in, plain values out; within limits, and with an answer to what people trip over. */
-import { Document, isAlias, isMap, isScalar, isSeq, parseDocument, Scalar, type Node, type Pair, type YAMLMap, type YAMLSeq } from 'yaml';
+import {
+  Document,
+  isAlias,
+  isMap,
+  isScalar,
+  isSeq,
+  parseDocument,
+  Scalar,
+  type Node,
+  type Pair,
+  type YAMLMap,
+  type YAMLSeq,
+} from 'yaml';
 import type { ValuePath } from './pipeline.ts';
 import type { ProblemList } from './problems.ts';
 import { YamlSource } from './yaml-source.ts';
@@ -11,7 +23,7 @@ const depthMax = 64;
 const valuesMax = 20_000;
 
 /** Errors in single values are blotted out one by one; a file with more of them is shown the first. */
-const mendedMax = 50;
+const mendedMax = 20;
 
 export interface ReadYaml {
   readonly source: YamlSource;
@@ -25,12 +37,14 @@ export function parseYaml(file: string, withMark: string): ReadYaml {
   // A byte order mark would shift the columns of the first line.
   const text = withMark.replace(/^\u{feff}/u, '');
   const mended: ExplainedError[] = [];
-  if (text.length > textLengthMax) return { source: new YamlSource(file, '', new Document(null)), document: null, mended };
+  if (text.length > textLengthMax)
+    return { source: new YamlSource(file, '', new Document(null)), document: null, mended };
   let readable = text;
   for (;;) {
     const document = parse(readable);
     const source = new YamlSource(file, text, document);
-    const next = mended.length < mendedMax ? explainedErrors(document, source).find(({ mend }) => mend !== undefined) : undefined;
+    const errors = mended.length < mendedMax ? explainedErrors(document, source) : [];
+    const next = Iterator.from(errors).find(({ mend }) => mend !== undefined);
     if (next?.mend === undefined) return { source, document, mended };
     const { start, end } = next.mend;
     mended.push(next);
@@ -51,10 +65,11 @@ const parse = (text: string): Document.Parsed =>
     logLevel: 'error',
   });
 
-const explainedErrors = (document: Document.Parsed, source: YamlSource): readonly ExplainedError[] =>
-  [...document.errors, ...document.warnings]
-    .toSorted((a, b) => a.pos[0] - b.pos[0])
-    .map((error) => explainYamlError(error, source, document.errors));
+/** In the order of the file; one at a time, since as a rule the first is all that is looked at. */
+function* explainedErrors(document: Document.Parsed, source: YamlSource): Generator<ExplainedError> {
+  const errors = [...document.errors, ...document.warnings].toSorted((a, b) => a.pos[0] - b.pos[0]);
+  for (const error of errors) yield explainYamlError(error, source, document.errors);
+}
 
 /**
  * The file's plain value, with every YAML problem told to `problems`. Undefined when its structure can't be trusted;
@@ -62,7 +77,12 @@ const explainedErrors = (document: Document.Parsed, source: YamlSource): readonl
  */
 export function plainYaml({ source, document, mended }: ReadYaml, problems: ProblemList): unknown {
   if (document === null) {
-    problems.inSource(source, { start: 0, end: 0 }, 'yaml_limit', `the file is larger than ${textLengthMax / 1024} KiB`);
+    problems.inSource(
+      source,
+      { start: 0, end: 0 },
+      'yaml_limit',
+      `the file is larger than ${textLengthMax / 1024} KiB`,
+    );
     return undefined;
   }
   const tell = ({ range, code, message, hint }: ExplainedError) =>
@@ -99,10 +119,12 @@ class PlainReader {
     if (this.failed) return null;
     this.#values += 1;
     if (path.length > depthMax) return this.#fail(node, 'yaml_limit', `values are nested more than ${depthMax} deep`);
-    if (this.#values > valuesMax) return this.#fail(node, 'yaml_limit', `the file holds more than ${valuesMax} values, aliases expanded`);
+    if (this.#values > valuesMax)
+      return this.#fail(node, 'yaml_limit', `the file holds more than ${valuesMax} values, aliases expanded`);
     if (isAlias(node)) {
       const target = node.resolve(this.#document);
-      if (!target) return this.#fail(node, 'yaml_alias', `*${node.source} refers to no anchor &${node.source} above it`);
+      if (!target)
+        return this.#fail(node, 'yaml_alias', `*${node.source} refers to no anchor &${node.source} above it`);
       if (this.#openAliases.has(target)) return this.#fail(node, 'yaml_alias', `*${node.source} contains itself`);
       this.#openAliases.add(target);
       const value = this.value(target, path);
@@ -122,7 +144,12 @@ class PlainReader {
       const range = { start: pair.key.range?.[0] ?? 0, end: pair.key.range?.[1] ?? 0 };
       const former = lines.get(key);
       if (former !== undefined) {
-        this.#problems.inSource(this.#source, range, 'yaml_duplicate_key', `"${key}" is given twice, first on line ${former}`);
+        this.#problems.inSource(
+          this.#source,
+          range,
+          'yaml_duplicate_key',
+          `"${key}" is given twice, first on line ${former}`,
+        );
         continue;
       }
       if (key === '__proto__' || key === '<<') {

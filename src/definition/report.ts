@@ -13,10 +13,10 @@ export type ReportFormat = (typeof reportFormats)[number];
 
 /** Colours for the text form; without them it is plain. */
 export interface Paint {
-  error(text: string): string;
-  warning(text: string): string;
-  place(text: string): string;
-  quiet(text: string): string;
+  readonly error: (text: string) => string;
+  readonly warning: (text: string) => string;
+  readonly place: (text: string) => string;
+  readonly quiet: (text: string) => string;
 }
 
 const unpainted: Paint = { error: String, warning: String, place: String, quiet: String };
@@ -24,23 +24,23 @@ const unpainted: Paint = { error: String, warning: String, place: String, quiet:
 /** The whole report, ending with a line break. */
 export function report(checked: readonly Checked[], format: ReportFormat, paint: Paint = unpainted): string {
   const problems = checked.flatMap((file) => file.problems);
-  switch (format) {
-    case 'text':
-      return `${[...problems.map((problem) => problemText(problem, paint)), summary(checked, paint)].join('\n\n')}\n`;
-    case 'json':
-      return `${JSON.stringify(asJson(checked), null, 2)}\n`;
-    case 'github':
-      return problems.map((problem) => `${githubLine(problem)}\n`).join('');
-    case 'sarif':
-      return `${JSON.stringify(asSarif(problems), null, 2)}\n`;
-  }
+  const forms: Readonly<Record<ReportFormat, () => string>> = {
+    text: () =>
+      `${[...problems.map((problem) => problemText(problem, paint)), summary(checked, paint)].join('\n\n')}\n`,
+    json: () => `${JSON.stringify(asJson(checked), null, 2)}\n`,
+    github: () => problems.map((problem) => `${githubLine(problem)}\n`).join(''),
+    sarif: () => `${JSON.stringify(asSarif(problems), null, 2)}\n`,
+  };
+  return forms[format]();
 }
 
 /** `orders.yaml:14:7  error  ...`, the line, a caret below it, the way out. */
-export function problemText(problem: Problem, paint: Paint = unpainted): string {
+function problemText(problem: Problem, paint: Paint = unpainted): string {
   const { file, line, column, code, hint } = problem;
   const colour = problem.severity === 'error' ? paint.error : paint.warning;
-  const lines = [`${paint.place(`${file}:${line}:${column}`)}  ${colour(problem.severity)}  ${printable(problem.message)}  ${paint.quiet(`[${code}]`)}`];
+  const lines = [
+    `${paint.place(`${file}:${line}:${column}`)}  ${colour(problem.severity)}  ${printable(problem.message)}  ${paint.quiet(`[${code}]`)}`,
+  ];
   if (problem.sourceLine.trim() !== '') {
     const { shown, before, marked } = window(problem);
     const gutter = String(line).length + 2;
@@ -54,7 +54,11 @@ export function problemText(problem: Problem, paint: Paint = unpainted): string 
 const lineWidthMax = 120;
 
 /** The line around the problem, cut to a width that fits a terminal, with what stands below it. */
-function window({ sourceLine, line, column, endLine, endColumn }: Problem): { readonly shown: string; readonly before: string; readonly marked: number } {
+function window({ sourceLine, line, column, endLine, endColumn }: Problem): {
+  readonly shown: string;
+  readonly before: string;
+  readonly marked: number;
+} {
   const start = column - 1;
   const from = start > lineWidthMax - 20 ? start - 20 : 0;
   const shown = printable(sourceLine.slice(from, from + lineWidthMax));
@@ -90,7 +94,7 @@ function asJson(checked: readonly Checked[]): unknown {
     files: checked.map(({ file, problems }) => ({
       file,
       ok: problems.every(({ severity }) => severity !== 'error'),
-      problems: problems.map(({ sourceLine: _, ...problem }) => problem),
+      problems: problems.map((problem) => ({ ...problem, sourceLine: undefined })),
     })),
   };
 }
@@ -113,7 +117,12 @@ function asSarif(problems: readonly Problem[]): unknown {
     version: '2.1.0',
     runs: [
       {
-        tool: { driver: { name: 'pipectl', rules: codes.map((id) => ({ id, shortDescription: { text: table[id]?.meaning ?? id } })) } },
+        tool: {
+          driver: {
+            name: 'pipectl',
+            rules: codes.map((id) => ({ id, shortDescription: { text: table[id]?.meaning ?? id } })),
+          },
+        },
         columnKind: 'utf16CodeUnits',
         results: problems.map(({ code, severity, message, hint, file, line, column, endLine, endColumn }) => ({
           ruleId: code,

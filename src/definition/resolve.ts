@@ -33,7 +33,9 @@ function resolve(value: unknown, schema: JsonSchema | undefined, path: ValuePath
   if (typeof value === 'string') return resolveText(value, schema, fitting, path, context);
   if (Array.isArray(value)) {
     const { items } = fitting ?? {};
-    return value.map((item, index) => resolve(item, Array.isArray(items) ? items[index] : (items as JsonSchema), [...path, index], context));
+    return value.map((item, index) =>
+      resolve(item, Array.isArray(items) ? items[index] : (items as JsonSchema), [...path, index], context),
+    );
   }
   if (!isMapping(value)) return value;
   const { properties = {}, additionalProperties } = fitting ?? {};
@@ -47,7 +49,10 @@ function resolve(value: unknown, schema: JsonSchema | undefined, path: ValuePath
 }
 
 /** Adds what is missing and has a default. */
-export function fillDefaults(value: Record<string, unknown>, properties: Readonly<Record<string, JsonSchema>>): Record<string, unknown> {
+export function fillDefaults(
+  value: Record<string, unknown>,
+  properties: Readonly<Record<string, JsonSchema>>,
+): Record<string, unknown> {
   for (const [key, property] of Object.entries(properties)) {
     if (property.default === undefined || Object.hasOwn(value, key)) continue;
     const filled: unknown = structuredClone(property.default);
@@ -63,7 +68,9 @@ export function fittingSchema(schema: JsonSchema, value: unknown, root: JsonSche
     return target ? fittingSchema(target, value, root) : {};
   }
   if (schema.anyOf === undefined || schema[meaningKeyword] !== undefined) return schema;
-  const members = schema.anyOf.map((member) => fittingSchema(member, value, root)).filter((member) => hasType(member, value));
+  const members = schema.anyOf
+    .map((member) => fittingSchema(member, value, root))
+    .filter((member) => hasType(member, value));
   const keys = isMapping(value) ? Object.keys(value) : [];
   const known = (member: JsonSchema) => keys.filter((key) => Object.hasOwn(member.properties ?? {}, key)).length;
   return members.toSorted((a, b) => known(b) - known(a))[0] ?? {};
@@ -75,7 +82,13 @@ function hasType(schema: JsonSchema, value: unknown): boolean {
   return schema.type === undefined || schema.type === type || (schema.type === 'number' && type === 'integer');
 }
 
-function resolveText(text: string, schema: JsonSchema | undefined, fitting: JsonSchema | undefined, path: ValuePath, context: ResolveContext): unknown {
+function resolveText(
+  text: string,
+  schema: JsonSchema | undefined,
+  fitting: JsonSchema | undefined,
+  path: ValuePath,
+  context: ResolveContext,
+): unknown {
   const { problems, secrets } = context;
   const done = interpolate(text, context.interpolation);
   for (const { code, message, hint, start, end } of done?.problems ?? []) {
@@ -88,10 +101,11 @@ function resolveText(text: string, schema: JsonSchema | undefined, fitting: Json
   }
   if (done) problems.replaced(path, done.replacements);
   const result = done?.text ?? text;
-  const isSecret = fitting?.[meaningKeyword] === 'secret' || (schema?.[meaningKeyword] === 'secret');
+  const isSecret = fitting?.[meaningKeyword] === 'secret' || schema?.[meaningKeyword] === 'secret';
   if (isSecret) {
     if (result !== '') secrets.add(result);
-    if (!done) problems.at(path, 'secret_literal', 'a secret stands in the file in plain text', { severity: 'warning' });
+    if (!done)
+      problems.at(path, 'secret_literal', 'a secret stands in the file in plain text', { severity: 'warning' });
   }
   collectPasswords(result, done?.replacements ?? [], path, context);
   return done && schema ? asWanted(result, schema, context.schema) : result;
@@ -101,7 +115,11 @@ function resolveText(text: string, schema: JsonSchema | undefined, fitting: Json
 function asWanted(text: string, schema: JsonSchema, root: JsonSchema): unknown {
   const accepts = (example: unknown): boolean => {
     const { type, enum: values } = fittingSchema(schema, example, root);
-    return type === jsonTypeOf(example) || (type === 'number' && typeof example === 'number') || (values?.includes(example) ?? false);
+    return (
+      type === jsonTypeOf(example) ||
+      (type === 'number' && typeof example === 'number') ||
+      (values?.includes(example) ?? false)
+    );
   };
   if (accepts('')) return text;
   if (/^-?\d+(\.\d+)?$/.test(text) && (accepts(1) || accepts(0.5))) return Number(text);
@@ -113,7 +131,12 @@ function asWanted(text: string, schema: JsonSchema, root: JsonSchema): unknown {
 const password = /^[a-z][a-z0-9+.-]*:\/\/[^\s/?#]*?:(?<user>[^\s/?#]*)@|[?&][a-z_]*password=(?<query>[^\s&#]+)/dgi;
 
 /** `postgres://user:password@host`: the password is a secret wherever it stands. */
-function collectPasswords(text: string, replacements: readonly Replacement[], path: ValuePath, { problems, secrets }: ResolveContext): void {
+function collectPasswords(
+  text: string,
+  replacements: readonly Replacement[],
+  path: ValuePath,
+  { problems, secrets }: ResolveContext,
+): void {
   if (!text.includes('://')) return;
   for (const match of text.matchAll(password)) {
     const place = match.indices?.groups?.user ?? match.indices?.groups?.query;

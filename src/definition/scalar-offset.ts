@@ -19,9 +19,17 @@ function inFlow(text: string, start: number, end: number, offset: number, type: 
   const quoted = type === Scalar.QUOTE_DOUBLE || type === Scalar.QUOTE_SINGLE;
   const stop = quoted ? end - 1 : end;
   const lineBreak = /[ \t]*\r?\n[ \t\r\n]*/y;
+  const joinedLine = /\\[ \t]*\r?\n[ \t]*/y;
   let at = quoted ? start + 1 : start;
   let produced = 0;
-  while (produced < offset && at < stop) {
+  while (at < stop) {
+    joinedLine.lastIndex = at;
+    const joined = type === Scalar.QUOTE_DOUBLE ? joinedLine.exec(text)?.[0] : undefined;
+    if (joined !== undefined) {
+      at += joined.length;
+      continue;
+    }
+    if (produced >= offset) break;
     lineBreak.lastIndex = at;
     const fold = lineBreak.exec(text)?.[0];
     if (fold !== undefined) {
@@ -32,11 +40,8 @@ function inFlow(text: string, start: number, end: number, offset: number, type: 
       at += 2;
       produced += 1;
     } else if (type === Scalar.QUOTE_DOUBLE && text[at] === '\\') {
-      const continuation = /\\[ \t]*\r?\n[ \t]*/y;
-      continuation.lastIndex = at;
-      const joined = continuation.exec(text)?.[0];
-      const length = joined?.length ?? escapeLengths[text[at + 1] ?? ''] ?? 2;
-      if (joined === undefined) produced += length === 10 && Number.parseInt(text.slice(at + 2, at + 10), 16) > 0xffff ? 2 : 1;
+      const length = escapeLengths[text[at + 1] ?? ''] ?? 2;
+      produced += length === 10 && Number.parseInt(text.slice(at + 2, at + 10), 16) > 0xffff ? 2 : 1;
       at += length;
     } else {
       at += 1;

@@ -2,7 +2,7 @@
 import type { ErrorObject } from 'ajv';
 import { meaningKeyword, type Meaning } from '../declaration/options.ts';
 import { notAvailableYet } from './frame.ts';
-import { isMapping, type JsonSchema, jsonTypeOf } from './json-schema.ts';
+import { isMapping, type JsonSchema } from './json-schema.ts';
 import type { ValuePath } from './pipeline.ts';
 import { pathText } from './problems.ts';
 import { listed, suggestion } from './suggestion.ts';
@@ -17,22 +17,33 @@ export interface Explanation {
   readonly meant?: string;
 }
 
-const unitOf: Partial<Record<Meaning, { readonly what: string; readonly example: (number: string) => string; readonly forms: string }>> = {
+const unitOf: Partial<
+  Record<Meaning, { readonly what: string; readonly example: (number: string) => string; readonly forms: string }>
+> = {
   duration: { what: 'a duration', example: (number) => `${number}s`, forms: '500ms, 30s, 5m, 4h or 7d' },
   size: { what: 'a size', example: (number) => `${number}MiB`, forms: '512KiB, 16MiB or 1GiB' },
   rate: { what: 'a rate', example: (number) => `${number}/s`, forms: '500/s or 10/m' },
 };
 
-/** Explains an error of ajv (`verbose`) at `path`. The keyword `alternatives` stands for "none of these fits". */
-export function explainViolation(error: ErrorObject, path: ValuePath): Explanation {
-  const explained = explain(error, path);
-  const description = (error.parentSchema as JsonSchema | undefined)?.description;
+/** An error of ajv with what it is about. The keyword `alternatives` stands for "none of these fits". */
+export interface Violation {
+  readonly error: ErrorObject;
+  /** From the root of the file. */
+  readonly path: ValuePath;
+  /** The schema the keyword stands in. */
+  readonly schema: JsonSchema;
+  readonly value: unknown;
+}
+
+export function explainViolation(violation: Violation): Explanation {
+  const { error, schema } = violation;
+  const explained = explain(violation);
+  const { description } = schema;
   return { ...(description !== undefined && error.keyword !== 'required' ? { hint: description } : {}), ...explained };
 }
 
-function explain(error: ErrorObject, path: ValuePath): Explanation {
+function explain({ error, path, schema, value }: Violation): Explanation {
   const at = pathText(path) || 'the file';
-  const schema = (error.parentSchema ?? {}) as JsonSchema;
   const params = error.params as Readonly<Record<string, unknown>>;
   switch (error.keyword) {
     case 'additionalProperties':
@@ -45,16 +56,19 @@ function explain(error: ErrorObject, path: ValuePath): Explanation {
     }
     case 'type':
     case 'alternatives':
-      return wrongType(at, schema, error.data);
+      return wrongType(at, schema, value);
     case 'enum':
     case 'const':
-      return wrongValue(at, schema.enum ?? [schema.const], error.data);
+      return wrongValue(at, schema.enum ?? [schema.const], value);
     case 'pattern':
-      return wrongPattern(at, schema, String(error.data));
+      return wrongPattern(at, schema, String(value));
     case 'minItems':
     case 'minProperties':
     case 'minLength':
-      return { code: 'value_wrong', message: params.limit === 1 ? `${at} is empty` : `${at} ${error.message ?? 'is too short'}` };
+      return {
+        code: 'value_wrong',
+        message: params.limit === 1 ? `${at} is empty` : `${at} ${error.message ?? 'is too short'}`,
+      };
     default:
       return { code: 'value_wrong', message: `${at} ${error.message ?? 'is not valid'}` };
   }
@@ -64,7 +78,8 @@ function unknownKey(key: string, path: ValuePath, schema: JsonSchema): Explanati
   const at = pathText([...path, key]);
   const place = String(path[0] ?? '');
   if (path.length < 2 && notAvailableYet[place]?.includes(key)) return notAvailable(at, key);
-  if (path.length === 2 && typeof path[1] === 'number' && notAvailableYet[place]?.includes(key)) return notAvailable(at, key);
+  if (path.length === 2 && typeof path[1] === 'number' && notAvailableYet[place]?.includes(key))
+    return notAvailable(at, key);
   const allowed = Object.keys(schema.properties ?? {});
   const near = suggestion(key, allowed);
   return {
@@ -87,22 +102,36 @@ function wrongType(at: string, schema: JsonSchema, value: unknown): Explanation 
   const expected = expectations(schema);
   const message = `${at} must be ${listed(expected)}, but is ${kindOf(value)}`;
   const isExpression = schema[meaningKeyword] === 'expression';
-  if (isExpression && typeof value === 'object') return { code: 'type_wrong', message, hint: 'an expression that begins with [ or { must stand in quotes' };
+  if (isExpression && typeof value === 'object')
+    return { code: 'type_wrong', message, hint: 'an expression that begins with [ or { must stand in quotes' };
   const text = typeof value === 'number' || typeof value === 'boolean';
-  if (text && expected.some((word) => word === 'text')) return { code: 'type_wrong', message, hint: `write it as text: "${String(value)}"` };
-  if (typeof value === 'string' && expected.includes('a list')) return { code: 'type_wrong', message, hint: `write it as a list: [${value.slice(0, 40)}]` };
+  if (text && expected.some((word) => word === 'text'))
+    return { code: 'type_wrong', message, hint: `write it as text: "${String(value)}"` };
+  if (typeof value === 'string' && expected.includes('a list'))
+    return { code: 'type_wrong', message, hint: `write it as a list: [${value.slice(0, 40)}]` };
   return { code: 'type_wrong', message };
 }
 
-function unitMissing(at: string, unit: { readonly what: string; readonly example: (number: string) => string }, number: string): Explanation {
-  return { code: 'unit_missing', message: `${at} is ${number}, but ${unit.what} needs a unit: ${unit.example(number)}` };
+function unitMissing(
+  at: string,
+  unit: { readonly what: string; readonly example: (number: string) => string },
+  number: string,
+): Explanation {
+  return {
+    code: 'unit_missing',
+    message: `${at} is ${number}, but ${unit.what} needs a unit: ${unit.example(number)}`,
+  };
 }
 
 function wrongPattern(at: string, schema: JsonSchema, value: string): Explanation {
   const unit = unitOf[schema[meaningKeyword] ?? 'expression'];
   if (!unit) return { code: 'value_wrong', message: `${at} does not have the form it needs` };
   if (/^\d+(\.\d+)?$/.test(value)) return unitMissing(at, unit, value);
-  return { code: 'value_wrong', message: `${at} is not ${unit.what}: "${value.slice(0, 40)}"`, hint: `write it as ${unit.forms}` };
+  return {
+    code: 'value_wrong',
+    message: `${at} is not ${unit.what}: "${value.slice(0, 40)}"`,
+    hint: `write it as ${unit.forms}`,
+  };
 }
 
 function wrongValue(at: string, values: readonly unknown[], value: unknown): Explanation {
@@ -143,5 +172,5 @@ function kindOf(value: unknown): string {
   if (Array.isArray(value)) return 'a list';
   if (isMapping(value)) return 'a mapping';
   if (typeof value === 'string') return value.length <= 24 && /^[\w.-]+$/.test(value) ? `"${value}"` : 'text';
-  return jsonTypeOf(value) === 'boolean' ? String(value) : `the number ${String(value)}`;
+  return typeof value === 'number' ? `the number ${value}` : JSON.stringify(value);
 }

@@ -143,4 +143,5 @@ export class YamlSource {
   }
 }
 
-const rangeOf = (node: unknown): readonly [number, number, number] | undefined => (node as Node | null)?.range ?? undefined;
+const rangeOf = (node: unknown): readonly [number, number, number] | undefined =>
+  (node as Node | null)?.range ?? undefined;

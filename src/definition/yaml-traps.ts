@@ -42,19 +42,32 @@ export function isCutOff(text: string): boolean {
 export function explainYamlError(error: YAMLError, source: YamlSource, all: readonly YAMLError[]): ExplainedError {
   const [start, end] = error.pos;
   const range = withinLine(source.text, start, end);
-  switch (error.code) {
+  switch (error.code as string) {
     case 'TAG_RESOLVE_FAILED':
       return tag(error, source, range);
     case 'BLOCK_AS_IMPLICIT_KEY':
     case 'BLOCK_IN_FLOW':
-      if (all.some((other) => other.code === 'MULTILINE_IMPLICIT_KEY' && other.pos[0] === start)) return indentedUnderValue(source, end, start);
+      if (all.some((other) => other.code === 'MULTILINE_IMPLICIT_KEY' && other.pos[0] === start))
+        return indentedUnderValue(source, end, start);
       return nestedMapping(source, start);
     case 'UNEXPECTED_TOKEN':
       return textAfterValue(error, source, range);
     case 'MULTILINE_IMPLICIT_KEY':
-      return { range, code: 'yaml_syntax', message: 'this line is neither a key with a value nor the end of one', hint: 'a key is followed by ": " and its value', broken: null };
+      return {
+        range,
+        code: 'yaml_syntax',
+        message: 'this line is neither a key with a value nor the end of one',
+        hint: 'a key is followed by ": " and its value',
+        broken: null,
+      };
     case 'TAB_AS_INDENT':
-      return { range, code: 'yaml_syntax', message: 'a tab can not indent YAML', hint: 'indent with spaces', broken: null };
+      return {
+        range,
+        code: 'yaml_syntax',
+        message: 'a tab can not indent YAML',
+        hint: 'indent with spaces',
+        broken: null,
+      };
     case 'MULTIPLE_DOCS':
       return { range, code: 'yaml_documents', message: 'a second YAML document begins here', broken: null };
     case 'RESOURCE_EXHAUSTION':
@@ -66,7 +79,14 @@ export function explainYamlError(error: YAMLError, source: YamlSource, all: read
     case 'BAD_SCALAR_START': {
       const path = source.pathAt(start);
       const message = `a value can not start with ${source.text[start] ?? ''} in YAML`;
-      return { range, code: needsQuotes, message, hint: quoteHint(restOfLine(source, start)), broken: path, ...mendLine(source, start) };
+      return {
+        range,
+        code: needsQuotes,
+        message,
+        hint: quoteHint(restOfLine(source, start)),
+        broken: path,
+        ...mendLine(source, start),
+      };
     }
     case 'BAD_DQ_ESCAPE': {
       const message = `${source.text.slice(start, start + 2)} is not an escape that "..." knows`;
@@ -87,7 +107,14 @@ function tag(error: YAMLError, source: YamlSource, range: TextRange): ExplainedE
     return { range, code: 'yaml_tag', message: `the tag ${text} is not accepted`, broken };
   }
   const message = `YAML reads ${text} as a tag, since it begins with !`;
-  return { range, code: needsQuotes, message, hint: quoteHint(restOfLine(source, range.start)), broken, ...mendLine(source, range.start) };
+  return {
+    range,
+    code: needsQuotes,
+    message,
+    hint: quoteHint(restOfLine(source, range.start)),
+    broken,
+    ...mendLine(source, range.start),
+  };
 }
 
 function nestedMapping(source: YamlSource, start: number): ExplainedError {
@@ -96,11 +123,21 @@ function nestedMapping(source: YamlSource, start: number): ExplainedError {
   const message = isConditional
     ? 'YAML reads the ":" of a ? b : c as a key with a value'
     : 'YAML reads the ": " in this value as a key with a value';
-  const hint = isConditional || looksLikeExpression(rest) ? quoteHint(restOfLine(source, start)) : 'put the value in quotes, or the key on a line of its own';
+  const hint =
+    isConditional || looksLikeExpression(rest)
+      ? quoteHint(restOfLine(source, start))
+      : 'put the value in quotes, or the key on a line of its own';
   const path = source.pathAt(start);
   const whole = restOfLine(source, start);
   const end = start + (whole ?? rest.replace(/[\s\]},]*$/, '')).length;
-  return { range: { start, end }, code: isConditional ? needsQuotes : 'yaml_syntax', message, hint, broken: path.slice(0, -1), ...mendLine(source, start) };
+  return {
+    range: { start, end },
+    code: isConditional ? needsQuotes : 'yaml_syntax',
+    message,
+    hint,
+    broken: path.slice(0, -1),
+    ...mendLine(source, start),
+  };
 }
 
 /** A value with a deeper indented key below it: the second line is the one to mend. */
@@ -110,7 +147,13 @@ function indentedUnderValue(source: YamlSource, end: number, start: number): Exp
   const range = nextLine === 0 ? { start, end } : withinLine(source.text, at, source.text.length);
   const { line } = source.position(start);
   const hint = 'start it below the key of the line above, or remove that value';
-  return { range, code: 'yaml_syntax', message: `this line is indented as if it belonged to the value on line ${line}`, hint, broken: null };
+  return {
+    range,
+    code: 'yaml_syntax',
+    message: `this line is indented as if it belonged to the value on line ${line}`,
+    hint,
+    broken: null,
+  };
 }
 
 function textAfterValue(error: YAMLError, source: YamlSource, range: TextRange): ExplainedError {
@@ -128,19 +171,39 @@ function textAfterValue(error: YAMLError, source: YamlSource, range: TextRange):
     const text = restOfLine(source, range.start) ?? source.text.slice(range.start, range.end);
     const message = `YAML ends the value before this text, since it begins with ${source.text[valueStart] ?? 'a quote'}`;
     const isInside = path.length > 0 && !whole.includes('\n');
-    return { range: { start: range.start, end: range.start + text.length }, code: needsQuotes, message, hint: quoteHint(isInside ? whole : null), broken: path, ...(isInside ? mendLine(source, valueStart) : {}) };
+    return {
+      range: { start: range.start, end: range.start + text.length },
+      code: needsQuotes,
+      message,
+      hint: quoteHint(isInside ? whole : null),
+      broken: path,
+      ...(isInside ? mendLine(source, valueStart) : {}),
+    };
   }
-  return { range, code: 'yaml_syntax', message: 'this text belongs to nothing', hint: 'check the indentation, and that brackets and quotes are closed', broken: null };
+  return {
+    range,
+    code: 'yaml_syntax',
+    message: 'this text belongs to nothing',
+    hint: 'check the indentation, and that brackets and quotes are closed',
+    broken: null,
+  };
 }
 
 function missingCharacter(error: YAMLError, source: YamlSource, range: TextRange): ExplainedError {
   const quote = /Missing closing (["'])/.exec(error.message)?.[1];
   if (quote === undefined) {
-    const message = error.message.includes('Implicit map keys') ? 'this line is neither a key with a value nor the end of one' : lowerFirst(error.message);
+    const message = error.message.includes('Implicit map keys')
+      ? 'this line is neither a key with a value nor the end of one'
+      : lowerFirst(error.message);
     return { range, code: 'yaml_syntax', message, hint: 'a key is followed by ": " and its value', broken: null };
   }
   const { start } = source.locate(source.pathAt(range.start - 1), 'value');
-  return { range: { start, end: start + 1 }, code: 'yaml_syntax', message: `this ${quote} is never closed`, broken: null };
+  return {
+    range: { start, end: start + 1 },
+    code: 'yaml_syntax',
+    message: `this ${quote} is never closed`,
+    broken: null,
+  };
 }
 
 function badIndent(error: YAMLError, source: YamlSource, range: TextRange): ExplainedError {
@@ -148,15 +211,31 @@ function badIndent(error: YAMLError, source: YamlSource, range: TextRange): Expl
   if (flow === undefined) {
     const indent = /^[ \t]*/.exec(source.text.slice(range.start))?.[0].length ?? 0;
     const shown = withinLine(source.text, range.start + indent, source.text.length);
-    return { range: shown, code: 'yaml_syntax', message: 'this line is indented unlike its neighbours', hint: 'entries of one mapping or list start at the same column', broken: null };
+    return {
+      range: shown,
+      code: 'yaml_syntax',
+      message: 'this line is indented unlike its neighbours',
+      hint: 'entries of one mapping or list start at the same column',
+      broken: null,
+    };
   }
   const opening = flow === '}' ? '{' : '[';
   const at = source.text.lastIndexOf(opening, range.start);
   if (source.text.slice(range.start).trim() === '') {
-    return { range: { start: at, end: at + 1 }, code: 'yaml_syntax', message: `this ${opening} is never closed`, broken: null };
+    return {
+      range: { start: at, end: at + 1 },
+      code: 'yaml_syntax',
+      message: `this ${opening} is never closed`,
+      broken: null,
+    };
   }
   const { line } = source.position(Math.max(0, at));
-  return { range, code: 'yaml_syntax', message: `the ${opening} of line ${line} must be closed with ${flow} before this`, broken: null };
+  return {
+    range,
+    code: 'yaml_syntax',
+    message: `the ${opening} of line ${line} must be closed with ${flow} before this`,
+    broken: null,
+  };
 }
 
 const looksLikeExpression = (text: string): boolean => /\bevent\b|==|&&|\|\||[()]/.test(text);

@@ -150,7 +150,10 @@ function checkArgument(checker: Checker, call: NodeOf<'call'>, arg: Node, { kind
       } catch (error) {
         checker.problem(
           'bad_literal',
-          reason(error),
+          // A var may be a secret, and the reason quotes the pattern.
+          arg.kind === 'literal'
+            ? reason(error)
+            : `${checker.subject(arg)} holds no ${kind === 'pattern' ? 'pattern' : 'format'} that can be read`,
           arg,
           kind === 'pattern' ? 'patterns are written as RE2 reads them; r"\\d+" keeps backslashes' : undefined,
         );

@@ -22,6 +22,8 @@ export function sameKind(a: Type, b: Type): boolean {
   return x === y || x === 'dyn' || y === 'dyn' || x === 'null' || y === 'null';
 }
 
+const ordered: ReadonlySet<string> = new Set(['number', 'string', 'timestamp', 'duration', 'dyn']);
+
 /** The type of an arithmetic or ordering operation, undefined where it does not take these. */
 export function resultOf(
   operator: Exclude<BinaryOperator, '==' | '!=' | '&&' | '||' | 'in'>,
@@ -34,8 +36,7 @@ export function resultOf(
     case '<=':
     case '>':
     case '>=': {
-      const ordered = ['number', 'string', 'timestamp', 'duration', 'dyn'];
-      return ordered.includes(x) && ordered.includes(y) && sameKind(a, b) ? 'bool' : undefined;
+      return ordered.has(x) && ordered.has(y) && sameKind(a, b) ? 'bool' : undefined;
     }
     case '*':
     case '/':

@@ -263,7 +263,13 @@ export class Checker {
       return 'bool';
     }
     const [a, b] = [this.visit(left), this.visit(right)];
-    const both = `${this.subject(left)} is ${typeName(a)}, ${this.subject(right)} is ${typeName(b)}`;
+    const sides = (
+      [
+        [left, a],
+        [right, b],
+      ] as const
+    ).filter(([, type]) => type !== 'dyn');
+    const both = sides.map(([side, type]) => `${this.subject(side)} is ${typeName(type)}`).join(', ');
     if (operator === '==' || operator === '!=') {
       if (!sameKind(a, b))
         this.problem('type_mismatch', `these are never equal: ${both}`, node, conversionHint(this, left, a, right, b));
@@ -302,7 +308,12 @@ export class Checker {
     if (result !== undefined) return result;
     const chained = left.kind === 'binary' && a === 'bool' && operator.length <= 2 && /[<>]/.test(operator);
     const hint = chained ? 'comparisons do not chain: write a < b && b < c' : conversionHint(this, left, a, right, b);
-    return this.problem('type_mismatch', `${operator} does not take these: ${both}`, node, hint);
+    return this.problem(
+      'type_mismatch',
+      `${operator} does not take ${sides.length === 1 ? 'this' : 'these'}: ${both}`,
+      node,
+      hint,
+    );
   }
 
   #map(node: NodeOf<'map'>): Type {

@@ -1,5 +1,5 @@
 /** Exact decimal numbers, for money and for integers beyond 64 bits. */
-import Big from 'big.js';
+import { Big } from 'big.js';
 import { EvaluationError } from './errors.ts';
 
 /**

@@ -8,8 +8,9 @@ import { constantText } from './check-call.ts';
 import { unknownVar, varValue, type Environment } from './environment.ts';
 import { functions } from './functions.ts';
 import { runtime } from './runtime.ts';
+import { surely } from './surely.ts';
 import { isPrepared, prepare, type Parameter } from './signature.ts';
-import { isOptional, pathOf, type BinaryOperator, type Node, type NodeOf, type Type } from './tree.ts';
+import { isOptional, pathOf, type BinaryOperator, type Node, type NodeOf } from './tree.ts';
 import { isDirectlyReadable } from './values.ts';
 
 /** What an expression may read at run time; the engine's record is one. */
@@ -108,9 +109,13 @@ class Generator {
     const temporaries = this.#temporaries.length === 0 ? '' : `let ${this.#temporaries.join(', ')};`;
     const constants = this.#constants.map((_, i) => `const k${i} = constants[${i}];`).join(' ');
     const code = `"use strict"; ${constants} return function (scope) { ${roots.join(' ')} ${temporaries} ${body} };`;
-    return (
-      new Function('$', 'constants', code) as (helpers: typeof runtime, constants: readonly unknown[]) => unknown
-    )(runtime, this.#constants);
+    // The code holds nothing of the source but what JSON.stringify wrote.
+    // oxlint-disable-next-line typescript/no-implied-eval
+    const compile = new Function('$', 'constants', code) as (
+      helpers: typeof runtime,
+      constants: readonly unknown[],
+    ) => unknown;
+    return compile(runtime, this.#constants);
   }
 
   #temporary(): string {
@@ -171,7 +176,7 @@ class Generator {
     if (this.#isRoot(target, 'vars')) return this.#var(field);
     if (this.#isRoot(target, 'meta')) {
       this.#roots.add('meta');
-      return `meta[${q(field)}]`;
+      return `(meta[${q(field)}] ?? null)`;
     }
     return this.#field(target, field, isOptional(node));
   }
@@ -375,31 +380,4 @@ function literal(value: NodeOf<'literal'>['value']): string {
   if (typeof value === 'bigint') return `(${value}n)`;
   if (typeof value === 'number') return value < 0 ? `(${value})` : String(value);
   return JSON.stringify(value);
-}
-
-/** True where the value is of that type whatever the record holds. Fields never are: a schema may be wrong about them. */
-function surely(node: Node, type: Type): boolean {
-  switch (node.kind) {
-    case 'literal':
-      return node.type === type;
-    case 'binary':
-      if (node.operator === '+')
-        return type === 'string' && (surely(node.left, 'string') || surely(node.right, 'string'));
-      return type === 'bool' && node.type === 'bool';
-    case 'unary':
-      return type === 'bool' && node.operator === '!';
-    case 'conditional':
-      return surely(node.yes, type) && surely(node.no, type);
-    case 'macro':
-      return node.type === type;
-    case 'template':
-      return type === 'string';
-    case 'call': {
-      if (node.name === 'has') return type === 'bool';
-      const spec = functions.get(node.name);
-      return spec !== undefined && spec.result === type && spec.neverNull;
-    }
-    default:
-      return false;
-  }
 }

@@ -40,7 +40,7 @@ export interface Expression {
   /** Paths it reads, up to the first computed element: `event.customer.id`, `meta.topic`, `vars.pepper`. */
   readonly reads: readonly string[];
   /** Throws `EvaluationError` and nothing else. */
-  evaluate(scope: Scope): unknown;
+  readonly evaluate: (scope: Scope) => unknown;
 }
 
 export interface ExpressionOptions {

@@ -40,7 +40,10 @@ export interface LagCircumstances {
 const stallMs = 10_000;
 
 /** The worst that holds. `samples`: the oldest first, at least one. */
-export function judge(samples: readonly LagSample[], { hasMembers, movedAtMs, windowMs }: LagCircumstances): LagVerdict {
+export function judge(
+  samples: readonly LagSample[],
+  { hasMembers, movedAtMs, windowMs }: LagCircumstances,
+): LagVerdict {
   const first = samples[0]!;
   const last = samples.at(-1)!;
   const { committed, logStart, end } = last;

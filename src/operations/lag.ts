@@ -75,16 +75,23 @@ export class LagMonitor {
   /** Asks the cluster once. Rejects with `kafka_unreachable` and the like, and `group_unknown`. */
   async sample(now: () => number): Promise<void> {
     // Committed offsets first: an end offset that is older than the commit would make a negative lag.
-    const [description, committed] = await Promise.all([this.#admin.groupDescription(this.#group), this.#admin.groupOffsets(this.#group)]);
+    const [description, committed] = await Promise.all([
+      this.#admin.groupDescription(this.#group),
+      this.#admin.groupOffsets(this.#group),
+    ]);
     const owners = ownersIn(description);
     const named = new Set([...this.#topics, ...committed.keys(), ...owners.keys()]);
     const topics = named.size === 0 ? [] : [...(await this.#admin.describeTopics([...named])).keys()];
     if (topics.length === 0) {
       const known = description.state !== 'Dead';
       const why = known ? 'has committed nothing and owns nothing' : 'does not exist';
-      throw new PipectlError('group_unknown', `consumer group ${this.#group} ${why}`, { hint: errorTable.group_unknown.hint });
+      throw new PipectlError('group_unknown', `consumer group ${this.#group} ${why}`, {
+        hint: errorTable.group_unknown.hint,
+      });
     }
-    const offsets = await Promise.all(topics.map(async (topic) => ({ topic, partitions: await this.#admin.topicOffsets(topic) })));
+    const offsets = await Promise.all(
+      topics.map(async (topic) => ({ topic, partitions: await this.#admin.topicOffsets(topic) })),
+    );
 
     this.#atMs = now();
     this.#samples++;
@@ -94,7 +101,12 @@ export class LagMonitor {
       for (const { partition, start, end } of partitions) {
         const watched = this.#watch(topic, partition);
         watched.owner = owners.get(topic)?.get(partition) ?? null;
-        add(watched, { atMs: this.#atMs, committed: committed.get(topic)?.get(partition) ?? null, logStart: start, end });
+        add(watched, {
+          atMs: this.#atMs,
+          committed: committed.get(topic)?.get(partition) ?? null,
+          logStart: start,
+          end,
+        });
       }
     }
     await this.#readNextRecords();
@@ -118,7 +130,14 @@ export class LagMonitor {
 
   #watch(topic: string, partition: number): Watched {
     const key = `${topic}/${partition}`;
-    const watched = this.#watched.get(key) ?? { topic, partition, owner: null, samples: [], movedAtMs: null, next: null };
+    const watched = this.#watched.get(key) ?? {
+      topic,
+      partition,
+      owner: null,
+      samples: [],
+      movedAtMs: null,
+      next: null,
+    };
     this.#watched.set(key, watched);
     return watched;
   }
@@ -144,7 +163,8 @@ export class LagMonitor {
     const { committed, end, logStart } = last;
     const seconds = (last.atMs - first.atMs) / 1000;
     const lag = lagOf(last);
-    const rate = (from: number | null, to: number | null) => (from === null || to === null || seconds <= 0 ? null : (to - from) / seconds);
+    const rate = (from: number | null, to: number | null) =>
+      from === null || to === null || seconds <= 0 ? null : (to - from) / seconds;
     const produce = rate(first.end, end);
     const consume = rate(first.committed, committed);
     const falls = produce !== null && consume !== null && consume > produce;
@@ -159,7 +179,7 @@ export class LagMonitor {
       changePerSecond: rate(lagOf(first), lag),
       producePerSecond: produce,
       consumePerSecond: consume,
-      behindMs: lag === 0 ? 0 : next?.offset === committed && next?.timestampMs != null ? Math.max(0, last.atMs - next.timestampMs) : null,
+      behindMs: behindMs(lag, last, next),
       etaMs: lag === 0 ? 0 : falls && lag !== null ? (lag / (consume - produce)) * 1000 : null,
       verdict: judge(samples, { hasMembers: this.#members > 0, movedAtMs, windowMs }),
     };
@@ -170,6 +190,13 @@ export class LagMonitor {
 function lagOf({ committed, logStart, end }: LagSample): number | null {
   if (committed === null) return logStart === end ? 0 : null;
   return Math.max(0, end - committed);
+}
+
+/** A log without a readable record up to its end (transaction markers) has no age. */
+function behindMs(lag: number | null, { committed, atMs }: LagSample, next: Watched['next']): number | null {
+  if (lag === 0) return 0;
+  if (next === null || next.offset !== committed || next.timestampMs === null) return null;
+  return Math.max(0, atMs - next.timestampMs);
 }
 
 function add(watched: Watched, sample: LagSample): void {

@@ -128,9 +128,9 @@ class Builder {
 
 /** Stands in for an expression that did not compile, so that checking can go on to the next problem. */
 const neverRun: Expression = (() => {
-  const compiled = compileExpression(null, {});
-  if (!compiled.ok) throw new Error('null must compile');
-  return { ...compiled.expression, type: 'dyn' };
+  const compiled = compileExpression('event', {});
+  if (!compiled.ok) throw new Error('event must compile');
+  return compiled.expression;
 })();
 
 function checkOtherwise({ sinks }: PipelineDefinition, problems: ProblemList): void {

@@ -1,5 +1,5 @@
 import { parse } from 'csv-parse/sync';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { csvCodec, csvColumns, csvRecordEnd, splitCsvRecord } from '../../src/codecs/csv.ts';
 
@@ -30,16 +30,19 @@ describe('splitCsvRecord', () => {
 describe('csvRecordEnd', () => {
   it('finds the end of every record where quoted fields hold delimiters, quotes and line breaks', () => {
     fc.assert(
-      fc.property(fc.array(fc.array(anyField, { minLength: 1, maxLength: 4 }), { minLength: 1, maxLength: 4 }), (rows) => {
-        const lines = rows.map((fields) => fields.map(quoted).join(',') + '\n');
-        const bytes = Buffer.from(lines.join(''));
-        let from = 0;
-        for (const line of lines) {
-          const end = csvRecordEnd(bytes, from, comma);
-          expect(end).toBe(from + Buffer.byteLength(line) - 1);
-          from = Number(end) + 1;
-        }
-      }),
+      fc.property(
+        fc.array(fc.array(anyField, { minLength: 1, maxLength: 4 }), { minLength: 1, maxLength: 4 }),
+        (rows) => {
+          const lines = rows.map((fields) => fields.map(quoted).join(',') + '\n');
+          const bytes = Buffer.from(lines.join(''));
+          let from = 0;
+          for (const line of lines) {
+            const end = csvRecordEnd(bytes, from, comma);
+            expect(end).toBe(from + Buffer.byteLength(line) - 1);
+            from = Number(end) + 1;
+          }
+        },
+      ),
     );
   });
 
@@ -70,10 +73,15 @@ describe('csvCodec', () => {
     ['another number of fields', Buffer.from('1,2,3'), 'csv_columns'],
     ['bytes that are no UTF-8', Buffer.from([0x31, 0x2c, 0xff]), 'invalid_utf8'],
   ])('refuses a row with %s', (_, bytes, code) => {
-    expect(() => csvCodec({ delimiter: ',', columns: ['a', 'b'] }).decode(bytes)).toThrow(expect.objectContaining({ code }));
+    expect(() => csvCodec({ delimiter: ',', columns: ['a', 'b'] }).decode(bytes)).toThrow(
+      expect.objectContaining({ code }),
+    );
   });
 });
 
-it.each(['a,a', 'a,', '__proto__,b'])('a header %s is refused: its columns could not name the fields of an event', (header) => {
-  expect(() => csvColumns(header, ',')).toThrow(expect.objectContaining({ code: 'csv_header' }));
-});
+it.each(['a,a', 'a,', '__proto__,b'])(
+  'a header %s is refused: its columns could not name the fields of an event',
+  (header) => {
+    expect(() => csvColumns(header, ',')).toThrow(expect.objectContaining({ code: 'csv_header' }));
+  },
+);

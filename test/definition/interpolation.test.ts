@@ -3,7 +3,15 @@ import { interpolate } from '../../src/definition/interpolation.ts';
 import { loadPipeline, type LoadOptions } from '../../src/definition/load.ts';
 import { testComponents } from './test-components.ts';
 
-const env = { A: 'x', EMPTY: '', PORT: '9092', LIST: 'a, b', YES: 'true', PASSWORD: 'hunter22', URL: 'postgres://app:p%40ss@db/shop' };
+const env = {
+  A: 'x',
+  EMPTY: '',
+  PORT: '9092',
+  LIST: 'a, b',
+  YES: 'true',
+  PASSWORD: 'hunter22',
+  URL: 'postgres://app:p%40ss@db/shop',
+};
 
 const text = (input: string, mode: 'validate' | 'run' = 'run') =>
   interpolate(input, { env, mode, readFile: (path) => `content of ${path}\n` });
@@ -28,13 +36,16 @@ describe('interpolation', () => {
   it.for(['$A', 'a$b', '{A}', '$', ''])('%s is left alone', (input) => expect(text(input)).toBeNull());
 
   it('an unset variable is an error for `run` and unknown for `validate`', () => {
-    expect(text('a ${NONE}')?.problems).toMatchObject([{ code: 'variable_unset', start: 2, end: 9, message: 'the environment variable NONE is not set' }]);
+    expect(text('a ${NONE}')?.problems).toMatchObject([
+      { code: 'variable_unset', start: 2, end: 9, message: 'the environment variable NONE is not set' },
+    ]);
     expect(text('${NONE:?the broker list}')?.problems).toMatchObject([{ message: 'NONE: the broker list' }]);
     expect(text('${NONE}', 'validate')).toMatchObject({ known: false, problems: [] });
     expect(text('${NONE:?the broker list}', 'validate')).toMatchObject({ known: false, problems: [] });
   });
 
-  it('`validate` opens no secret file', () => expect(text('${file:/run/secrets/pg}', 'validate')).toMatchObject({ known: false, secrets: [] }));
+  it('`validate` opens no secret file', () =>
+    expect(text('${file:/run/secrets/pg}', 'validate')).toMatchObject({ known: false, secrets: [] }));
 
   it('what comes in is not interpolated again', () => {
     expect(interpolate('${X}', { env: { X: '${A}', A: 'secret' }, mode: 'run', readFile: String })?.text).toBe('${A}');
@@ -63,7 +74,8 @@ describe('interpolation in a file', () => {
   });
 
   it('becomes a number, a truth value or a list where only that is wanted', async () => {
-    const body = "source: { file: { path: a, header: '${YES}' } }\nconnections: { s: { postgres: { url: u, pool: '${PORT}' } } }\nsinks: [ { postgres: { connection: s, table: t, key: '${LIST}' } } ]\n";
+    const body =
+      "source: { file: { path: a, header: '${YES}' } }\nconnections: { s: { postgres: { url: u, pool: '${PORT}' } } }\nsinks: [ { postgres: { connection: s, table: t, key: '${LIST}' } } ]\n";
     const { definition, problems } = await load(body);
     expect(problems.sorted()).toEqual([]);
     expect(definition?.source.options).toMatchObject({ header: true });
@@ -72,7 +84,9 @@ describe('interpolation in a file', () => {
   });
 
   it('leaves expressions, keys and comments alone', async () => {
-    const { definition, problems } = await load(pipeline('topic: a', "steps: # ${NONE}\n  - filter: event.a == '${NONE}'\n  - set: { '${NONE}': event.b }\n"));
+    const { definition, problems } = await load(
+      pipeline('topic: a', "steps: # ${NONE}\n  - filter: event.a == '${NONE}'\n  - set: { '${NONE}': event.b }\n"),
+    );
     expect(problems.sorted()).toEqual([]);
     expect(definition?.steps.map(({ options }) => options)).toEqual(["event.a == '${NONE}'", { '${NONE}': 'event.b' }]);
   });
@@ -84,8 +98,16 @@ describe('interpolation in a file', () => {
   });
 
   it('an unknown value passes any check of its own, but not those of its neighbours', async () => {
-    const { problems } = await load(pipeline("topic: '${NONE}', start: '${NONE}', fetch: '${NONE}', partitions: ['${NONE}', x]", "batch: { every: '${NONE}' }\n"), { mode: 'validate' });
-    expect(problems.sorted().map(({ path, code }) => [path, code])).toEqual([['source.kafka.partitions[1]', 'type_wrong']]);
+    const { problems } = await load(
+      pipeline(
+        "topic: '${NONE}', start: '${NONE}', fetch: '${NONE}', partitions: ['${NONE}', x]",
+        "batch: { every: '${NONE}' }\n",
+      ),
+      { mode: 'validate' },
+    );
+    expect(problems.sorted().map(({ path, code }) => [path, code])).toEqual([
+      ['source.kafka.partitions[1]', 'type_wrong'],
+    ]);
   });
 
   it('an unset variable is pointed at inside its text', async () => {
@@ -94,16 +116,21 @@ describe('interpolation in a file', () => {
   });
 
   it('a problem in an interpolated text is pointed at where it stands in the file', async () => {
-    const { problems } = await load("source: { kafka: { topic: a } }\nconnections: { s: { postgres: { url: u } } }\nsinks: [ { postgres: { connection: s, table: '${A:-none}.{event.bad}' } } ]\n");
+    const { problems } = await load(
+      "source: { kafka: { topic: a } }\nconnections: { s: { postgres: { url: u } } }\nsinks: [ { postgres: { connection: s, table: '${A:-none}.{event.bad}' } } ]\n",
+    );
     problems.at(['sinks', 0, 'postgres', 'table'], 'type_wrong', 'bad', { span: { start: 3, end: 12 } });
-    expect(problems.sorted()).toMatchObject([{ line: 3, column: 58, endColumn: 67 }]);
+    expect(problems.sorted()).toMatchObject([{ line: 3, column: 59, endColumn: 68 }]);
   });
 });
 
 describe('secrets', () => {
   it('are collected from files, from options that are secret, and from passwords in URLs', async () => {
     const { definition, problems } = await load(
-      pipeline("topic: '${file:/run/secrets/pg}'", "kafka: { brokers: b, password: '${PASSWORD}' }\nconnections: { s: { postgres: { url: '${URL}' } } }\n"),
+      pipeline(
+        "topic: '${file:/run/secrets/pg}'",
+        "kafka: { brokers: b, password: '${PASSWORD}' }\nconnections: { s: { postgres: { url: '${URL}' } } }\n",
+      ),
     );
     expect(problems.sorted()).toEqual([]);
     expect(definition?.secrets.toSorted()).toEqual(['hunter22', 'p%40ss', 'p@ss', 'swordfish']);
@@ -111,11 +138,15 @@ describe('secrets', () => {
 
   it('a file that is missing is an error that does not quote it', async () => {
     const { problems } = await load(pipeline("topic: '${file:/run/secrets/none}'"));
-    expect(problems.sorted()).toMatchObject([{ code: 'secret_file', message: 'the file /run/secrets/none could not be read (ENOENT)' }]);
+    expect(problems.sorted()).toMatchObject([
+      { code: 'secret_file', message: 'the file /run/secrets/none could not be read (ENOENT)' },
+    ]);
   });
 
   it('are blotted out in the line a problem shows and in its message', async () => {
-    const { problems } = await load(pipeline('topic: a', "kafka: { brokers: b, password: s3cr3t-value, s3cr3t-value: 1 }\n"));
+    const { problems } = await load(
+      pipeline('topic: a', 'kafka: { brokers: b, password: s3cr3t-value, s3cr3t-value: 1 }\n'),
+    );
     const shown = JSON.stringify(problems.sorted());
     expect(problems.sorted().length).toBeGreaterThanOrEqual(2);
     expect(shown).not.toContain('s3cr3t-value');

@@ -7,7 +7,10 @@ import { testComponents } from './test-components.ts';
 const directory = join(import.meta.dirname, 'bad');
 
 /** Loads text as `/p/orders.yaml`; other files exist only where `files` has them. */
-const load = (text: string, options: Partial<LoadOptions> & { readonly files?: Readonly<Record<string, string>> } = {}) =>
+const load = (
+  text: string,
+  options: Partial<LoadOptions> & { readonly files?: Readonly<Record<string, string>> } = {},
+) =>
   loadPipeline('/p/orders.yaml', {
     env: {},
     mode: 'run',
@@ -43,7 +46,11 @@ describe('a bad file is answered with the place and the way out', () => {
   });
 
   it('the table has a case for every code of the pipeline file that a text alone can cause', () => {
-    const codes = new Set(files.flatMap((file) => [...readFileSync(join(directory, file), 'utf8').matchAll(/^#! \S+ \S+ (\w+):/gm)].map((match) => match[1])));
+    const codes = new Set(
+      files.flatMap((file) =>
+        [...readFileSync(join(directory, file), 'utf8').matchAll(/^#! \S+ \S+ (\w+):/gm)].map((match) => match[1]),
+      ),
+    );
     expect(files.length).toBeGreaterThanOrEqual(60);
     expect(codes.size).toBeGreaterThanOrEqual(28);
   });
@@ -51,14 +58,21 @@ describe('a bad file is answered with the place and the way out', () => {
 
 describe('a good file', () => {
   it('is filled with defaults: name, group, dead-letter topic, names of components, options', async () => {
-    const { definition, problems } = await load(`${source}steps: [ { filter: event.a }, { filter: event.b }, { set: { c: 1 } } ]\n${sinks}`);
+    const { definition, problems } = await load(
+      `${source}steps: [ { filter: event.a }, { filter: event.b }, { set: { c: 1 } } ]\n${sinks}`,
+    );
     expect(problems.sorted()).toEqual([]);
     expect(definition).toMatchObject({
       name: 'orders',
       group: 'orders',
       directory: '/p',
       description: null,
-      source: { component: 'kafka', name: 'kafka', options: { topic: 'a', start: 'earliest', fetch: '1MiB', connection: 'kafka' }, path: ['source', 'kafka'] },
+      source: {
+        component: 'kafka',
+        name: 'kafka',
+        options: { topic: 'a', start: 'earliest', fetch: '1MiB', connection: 'kafka' },
+        path: ['source', 'kafka'],
+      },
       time: { field: null, unit: null, aheadMs: 3_600_000 },
       dlq: { topic: 'orders.dlq' },
       batchEveryMs: null,
@@ -66,14 +80,27 @@ describe('a good file', () => {
       vars: {},
       secrets: [],
     });
-    expect(definition?.steps.map(({ name, onError }) => [name, onError])).toEqual([['filter-1', 'dlq'], ['filter-2', 'dlq'], ['set', 'dlq']]);
-    expect(definition?.sinks).toEqual([{ component: 'stdout', name: 'stdout', options: { pretty: false }, path: ['sinks', 0, 'stdout'], required: true }]);
+    expect(definition?.steps.map(({ name, onError }) => [name, onError])).toEqual([
+      ['filter-1', 'dlq'],
+      ['filter-2', 'dlq'],
+      ['set', 'dlq'],
+    ]);
+    expect(definition?.sinks).toEqual([
+      { component: 'stdout', name: 'stdout', options: { pretty: false }, path: ['sinks', 0, 'stdout'], required: true },
+    ]);
   });
 
   it('keeps what stands beside a component', async () => {
-    const { definition } = await load(`${source}steps: [ { filter: event.a, name: paid, on_error: drop } ]\nsinks:\n  - stdout: {}\n    when: event.x > 1\n    version: event.v\n    required: false\n    name: out\n`);
+    const { definition } = await load(
+      `${source}steps: [ { filter: event.a, name: paid, on_error: drop } ]\nsinks:\n  - stdout: {}\n    when: event.x > 1\n    version: event.v\n    required: false\n    name: out\n`,
+    );
     expect(definition?.steps[0]).toMatchObject({ name: 'paid', onError: 'drop', options: 'event.a' });
-    expect(definition?.sinks[0]).toMatchObject({ name: 'out', when: 'event.x > 1', version: 'event.v', required: false });
+    expect(definition?.sinks[0]).toMatchObject({
+      name: 'out',
+      when: 'event.x > 1',
+      version: 'event.v',
+      required: false,
+    });
   });
 
   it('with a file source puts its dead letters beside itself', async () => {
@@ -82,7 +109,9 @@ describe('a good file', () => {
   });
 
   it('reads durations of its own keys, and `off`', async () => {
-    const { definition } = await load(`${source}time: { field: event.at, unit: ms, ahead: off }\nbatch: { every: 90s }\n${sinks}`);
+    const { definition } = await load(
+      `${source}time: { field: event.at, unit: ms, ahead: off }\nbatch: { every: 90s }\n${sinks}`,
+    );
     expect(definition?.time).toEqual({ field: 'event.at', unit: 'ms', aheadMs: null });
     expect(definition?.batchEveryMs).toBe(90_000);
   });
@@ -94,23 +123,41 @@ describe('a good file', () => {
 });
 
 describe('connections', () => {
-  const postgres = (options: string) => `${source}connections: { serving: { postgres: { url: 'postgres://db/x' } } }\nsinks: [ { postgres: { table: t, ${options} } } ]\n`;
+  const postgres = (options: string) =>
+    `${source}connections: { serving: { postgres: { url: 'postgres://db/x' } } }\nsinks: [ { postgres: { table: t, ${options} } } ]\n`;
 
   it('are named, and the component gets the name', async () => {
     const { definition } = await load(postgres('connection: serving'));
     expect(definition?.sinks[0]?.options).toMatchObject({ connection: 'serving', table: 't' });
-    expect(definition?.connections.serving).toEqual({ kind: 'postgres', options: { url: 'postgres://db/x', pool: 2 }, path: ['connections', 'serving', 'postgres'] });
+    expect(definition?.connections.serving).toEqual({
+      kind: 'postgres',
+      options: { url: 'postgres://db/x', pool: 2 },
+      path: ['connections', 'serving', 'postgres'],
+    });
   });
 
   it('written in place become connections of their own', async () => {
     const { definition, problems } = await load(postgres("url: 'postgres://other/x'"));
     expect(problems.sorted()).toEqual([]);
-    expect(definition?.sinks[0]?.options).toEqual({ table: 't', mode: 'upsert', create: false, connection: 'sinks[0].postgres' });
-    expect(definition?.connections['sinks[0].postgres']).toEqual({ kind: 'postgres', options: { url: 'postgres://other/x', pool: 2 }, path: ['sinks', 0, 'postgres'] });
+    expect(definition?.sinks[0]?.options).toEqual({
+      table: 't',
+      mode: 'upsert',
+      create: false,
+      connection: 'sinks[0].postgres',
+    });
+    expect(definition?.connections['sinks[0].postgres']).toEqual({
+      kind: 'postgres',
+      options: { url: 'postgres://other/x', pool: 2 },
+      path: ['sinks', 0, 'postgres'],
+    });
   });
 
   it.for([
-    ['connections.kafka first', 'connections: { kafka: { kafka: { brokers: one } } }\nkafka: { brokers: two }\n', 'one'],
+    [
+      'connections.kafka first',
+      'connections: { kafka: { kafka: { brokers: one } } }\nkafka: { brokers: two }\n',
+      'one',
+    ],
     ['then `kafka:`', 'kafka: { brokers: two }\n', 'two'],
     ['then KAFKA_BROKERS', '', 'three:9092'],
   ] as const)('Kafka is taken by default: %s', async ([, text, brokers]) => {
@@ -119,8 +166,13 @@ describe('connections', () => {
   });
 
   it('and vars come from pipectl.yaml above the pipeline, the pipeline going before it', async () => {
-    const files = { '/pipectl.yaml': "connections: { serving: { postgres: { url: 'postgres://db/x' } } }\nvars: { a: 1, b: 2 }\n" };
-    const { definition, problems } = await load(`${source}vars: { b: 3 }\nsinks: [ { postgres: { connection: serving, table: t } } ]\n`, { files });
+    const files = {
+      '/pipectl.yaml': "connections: { serving: { postgres: { url: 'postgres://db/x' } } }\nvars: { a: 1, b: 2 }\n",
+    };
+    const { definition, problems } = await load(
+      `${source}vars: { b: 3 }\nsinks: [ { postgres: { connection: serving, table: t } } ]\n`,
+      { files },
+    );
     expect(problems.sorted()).toEqual([]);
     expect(definition?.connections.serving?.kind).toBe('postgres');
     expect(definition?.vars).toEqual({ a: 1, b: 3 });
@@ -144,7 +196,9 @@ describe('what is sound of a bad file is still there, so that its expressions ar
   });
 
   it('from the first failed step on nothing is checked against fields that are not known', async () => {
-    const { definition } = await load(`${source}steps: [ { filter: event.a }, { fliter: event.b }, { filter: event.c } ]\n${sinks}`);
+    const { definition } = await load(
+      `${source}steps: [ { filter: event.a }, { fliter: event.b }, { filter: event.c } ]\n${sinks}`,
+    );
     expect(definition?.steps.map(({ options }) => options)).toEqual(['event.a']);
     expect(definition?.sinks).toEqual([]);
   });
@@ -155,7 +209,13 @@ describe('what is sound of a bad file is still there, so that its expressions ar
 });
 
 describe('hostile YAML is refused within limits', () => {
-  const aliases = Array.from({ length: 12 }, (_, level) => `k${level}: &a${level} [${Array(9).fill(level === 0 ? 'x' : `*a${level - 1}`).join(', ')}]`);
+  const aliases = Array.from(
+    { length: 12 },
+    (_, level) =>
+      `k${level}: &a${level} [${Array(9)
+        .fill(level === 0 ? 'x' : `*a${level - 1}`)
+        .join(', ')}]`,
+  );
   it.for([
     ['an alias bomb', `vars:\n  ${aliases.join('\n  ')}\n`, 'yaml_limit'],
     ['an alias that contains itself', 'vars: { a: &a [ *a ] }\n', 'yaml_alias'],
@@ -176,11 +236,17 @@ describe('hostile YAML is refused within limits', () => {
 
   it('a file that is not UTF-8 is refused with a sentence', async () => {
     const file = join(import.meta.dirname, 'load.test.ts');
-    await expect(loadPipeline(`${file}.none`, { env: {}, mode: 'run' })).rejects.toMatchObject({ code: 'file_unreadable', exitCode: 2 });
+    await expect(loadPipeline(`${file}.none`, { env: {}, mode: 'run' })).rejects.toMatchObject({
+      code: 'file_unreadable',
+      exitCode: 2,
+    });
   });
 
   it('a byte order mark and Windows line ends shift no column', async () => {
-    expect(await said(`\u{feff}nmae: a\r\n${source}${sinks}batch: { every: 5 }\r\n`)).toEqual(['1:1 key_unknown', '4:17 unit_missing']);
+    expect(await said(`\u{feff}nmae: a\r\n${source}${sinks}batch: { every: 5 }\r\n`)).toEqual([
+      '1:1 key_unknown',
+      '4:17 unit_missing',
+    ]);
   });
 });
 
@@ -197,7 +263,10 @@ describe('--set', () => {
     expect(definition?.vars).toEqual({ min: 5 });
   });
 
-  it.for(['sinks[3].stdout', 'sinks.a', 'a..b', '[0]', '__proto__.x', 'name.x'])('refuses the path %s', async (path) => {
-    expect(await said(`name: a\n${source}${sinks}`, set(path, '1'))).toEqual(['1:1 set_invalid']);
-  });
+  it.for(['sinks[3].stdout', 'sinks.a', 'a..b', '[0]', '__proto__.x', 'name.x'])(
+    'refuses the path %s',
+    async (path) => {
+      expect(await said(`name: a\n${source}${sinks}`, set(path, '1'))).toEqual(['1:1 set_invalid']);
+    },
+  );
 });

@@ -62,9 +62,9 @@ describe('a path finds its place', () => {
     [['steps', 0, 'filter'], 'value', '3:13-20'],
     [['steps', 0, 'name'], 'key', '4:5-9'],
     [['steps', 1, 'set', 'total'], 'value', '6:17-26'],
-    [['sinks', 0, 'postgres', 'key'], 'value', '9:35-39'],
-    [['sinks', 0, 'postgres', 'key', 0], 'value', '9:36-38'],
-    [['sinks', 0, 'postgres'], 'value', '9:15-41'],
+    [['sinks', 0, 'postgres', 'key'], 'value', '9:37-41'],
+    [['sinks', 0, 'postgres', 'key', 0], 'value', '9:38-40'],
+    [['sinks', 0, 'postgres'], 'value', '9:15-43'],
   ] as const)('%j %s', ([path, on, place]) => expect(at(path, on)).toBe(place));
 
   it('a block of several lines is pointed at by its key', () => expect(at(['steps', 1, 'set'])).toBe('5:5-8'));
@@ -87,7 +87,8 @@ describe('a list of problems', () => {
 
   it('is sorted by place', () => {
     const problems = new ProblemList(parseYaml('f.yaml', file).source);
-    for (const path of [['sinks', 0, 'postgres'], ['name'], ['steps', 0, 'filter']]) problems.at(path, 'value_wrong', 'x');
+    for (const path of [['sinks', 0, 'postgres'], ['name'], ['steps', 0, 'filter']])
+      problems.at(path, 'value_wrong', 'x');
     expect(problems.sorted().map(({ line }) => line)).toEqual([1, 3, 9]);
   });
 });

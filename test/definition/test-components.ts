@@ -13,7 +13,10 @@ const kafkaConnection = defineConnection({
   summary: 'A Kafka cluster.',
   example: 'kafka: { brokers: localhost:9092 }',
   options: Type.Object({
-    brokers: Type.Union([Type.String(), Type.Array(Type.String(), { minItems: 1 })], { default: 'localhost:9092', description: 'Brokers.' }),
+    brokers: Type.Union([Type.String(), Type.Array(Type.String(), { minItems: 1 })], {
+      default: 'localhost:9092',
+      description: 'Brokers.',
+    }),
     password: Type.Optional(secret({ description: 'Password.' })),
     connect_timeout: duration({ default: '5s', description: 'Time to connect.' }),
   }),
@@ -39,8 +42,13 @@ const kafkaSource = defineSource({
     kafkaConnection,
     Type.Object({
       topic: Type.Optional(Type.String({ minLength: 1, description: 'The topic.' })),
-      topics: Type.Optional(Type.Union([Type.String(), Type.Array(Type.String(), { minItems: 1 })], { description: 'Several topics.' })),
-      start: Type.Union([Type.Literal('earliest'), Type.Literal('latest')], { default: 'earliest', description: 'Where to begin.' }),
+      topics: Type.Optional(
+        Type.Union([Type.String(), Type.Array(Type.String(), { minItems: 1 })], { description: 'Several topics.' }),
+      ),
+      start: Type.Union([Type.Literal('earliest'), Type.Literal('latest')], {
+        default: 'earliest',
+        description: 'Where to begin.',
+      }),
       fetch: size({ default: '1MiB', description: 'Bytes per fetch.' }),
       partitions: Type.Optional(Type.Array(Type.Integer(), { description: 'Only these.' })),
     }),
@@ -80,7 +88,10 @@ const set = defineStep({
   name: 'set',
   summary: 'Sets fields.',
   example: 'set: { a: event.b }',
-  options: Type.Record(Type.String(), expression({ description: 'The value.' }), { minProperties: 1, description: 'Fields.' }),
+  options: Type.Record(Type.String(), expression({ description: 'The value.' }), {
+    minProperties: 1,
+    description: 'Fields.',
+  }),
   create: () => idle,
   fields: (_, before) => before,
 });
@@ -107,7 +118,10 @@ const postgresSink = defineSink({
     Type.Object({
       table: template({ description: 'The table.' }),
       key: Type.Optional(Type.Array(Type.String(), { minItems: 1, description: 'Key columns.' })),
-      mode: Type.Union([Type.Literal('upsert'), Type.Literal('append')], { default: 'upsert', description: 'How rows are written.' }),
+      mode: Type.Union([Type.Literal('upsert'), Type.Literal('append')], {
+        default: 'upsert',
+        description: 'How rows are written.',
+      }),
       create: Type.Boolean({ default: false, description: 'Create the table.' }),
     }),
   ),

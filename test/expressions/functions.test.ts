@@ -69,6 +69,8 @@ describe('text functions', () => {
     });
     expect(problems('matches(event.a, "(")')[0]).toMatchObject({ code: 'bad_literal', start: 17, end: 20 });
     expect(problems('matches(event.a, "(?=x)")')[0]!.code).toBe('bad_literal');
+    const secret = problems('matches(event.a, vars.p)', { vars: { p: { reveal: () => 'hunter2(' } } });
+    expect(secret.map((problem) => problem.message)).toEqual(['vars.p holds no pattern that can be read']);
     expect(evaluate('matches(event.a, vars.p)', { a: 'x1' }, { vars: { p: '^x' } })).toBe(true);
   });
 

@@ -62,7 +62,7 @@ describe('values and operators', () => {
   });
 
   test.each([
-    [`"a\\n\\u00e9\\x41\\101\\\\"`, 'a\né' + 'AA\\'],
+    [`"a\\n\\u00e9\\x41\\101\\\\"`, 'a\néAA\\'],
     [`'it''s'`.replace("''", "\\'"), "it's"],
     [`r"\\d+"`, '\\d+'],
     [`"""two\nlines"""`, 'two\nlines'],

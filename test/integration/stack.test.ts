@@ -39,6 +39,7 @@ describe('nothing is left behind', () => {
     sendSignal(supervisor, 'SIGKILL');
     await expectNothingLeft([portOf(stack.postgres.url)], processes);
     await stack.stop();
+    expect(existsSync(path.join(stack.logsDirectory, '..', 'data'))).toBe(false);
   });
 });
 

@@ -37,6 +37,12 @@ export function sendSignalToTree(pid: number, signal: NodeJS.Signals): void {
   sendSignal(pid, signal);
 }
 
+/** Sends the signal that ends a process, and wakes one that a test has paused so that it sees it. */
+export function endProcess(pid: number, signal: NodeJS.Signals): void {
+  sendSignal(pid, signal);
+  sendSignalToTree(pid, 'SIGCONT');
+}
+
 /** Every process below this one, without it. */
 export function descendants(root: number): number[] {
   const childrenOf = new Map<number, number[]>();

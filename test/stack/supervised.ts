@@ -1,8 +1,9 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { sendSignalToTree } from './process-tree.ts';
+import { endProcess } from './process-tree.ts';
 
 /** A process the supervisor starts; its output is appended to `logFile`. */
 export interface ProcessSpec {
@@ -38,14 +39,21 @@ export interface StartedProcess {
   readonly ended: Promise<Ended>;
 }
 
+interface SupervisedProcess {
+  pid: number | undefined;
+  readonly cleanupSignal: NodeJS.Signals;
+  readonly ended: (how: Ended) => void;
+}
+
 const supervisorEnded = 'the supervisor of the stack has ended';
 
 /** The owner's side of the supervisor: starts processes that cannot outlive this one. */
 export class Supervisor {
   readonly #child: ChildProcess;
   readonly #replies = new Map<number, (answer: Answer) => void>();
-  readonly #processes = new Map<string, { pid: number | undefined; ended: (how: Ended) => void }>();
+  readonly #processes = new Map<string, SupervisedProcess>();
   readonly #exited: Promise<void>;
+  readonly #directories: string[] = [];
   #lastId = 0;
 
   constructor() {
@@ -60,9 +68,9 @@ export class Supervisor {
     this.#exited = new Promise((resolve) => {
       this.#child.once('exit', () => {
         // Whoever killed the supervisor has not killed the services.
-        for (const [name, { pid, ended }] of this.#processes) {
+        for (const [name, { pid, cleanupSignal, ended }] of this.#processes) {
           this.#processes.delete(name);
-          if (pid !== undefined) sendSignalToTree(pid, 'SIGKILL');
+          if (pid !== undefined) endProcess(pid, cleanupSignal);
           ended({ code: null, signal: null, problem: supervisorEnded });
         }
         for (const reply of this.#replies.keys()) this.#receive({ reply, problem: supervisorEnded });
@@ -79,7 +87,7 @@ export class Supervisor {
   async start(name: string, spec: ProcessSpec): Promise<StartedProcess> {
     const { promise: ended, resolve } = Promise.withResolvers<Ended>();
     // Known before the answer: it may end before that.
-    const entry: { pid: number | undefined; ended: (how: Ended) => void } = { pid: undefined, ended: resolve };
+    const entry: SupervisedProcess = { pid: undefined, cleanupSignal: spec.cleanupSignal, ended: resolve };
     this.#processes.set(name, entry);
     entry.pid = await this.#ask({ kind: 'start', name, spec });
     return { pid: entry.pid, ended };
@@ -99,6 +107,7 @@ export class Supervisor {
 
   /** Has a folder removed when the stack closes, however it closes. */
   async removeAtClose(directory: string): Promise<void> {
+    this.#directories.push(directory);
     await this.#ask({ kind: 'remove-at-close', directory });
   }
 
@@ -106,6 +115,8 @@ export class Supervisor {
   async close(): Promise<void> {
     if (this.#child.connected) this.#child.disconnect();
     await this.#exited;
+    // Nothing is left to do here, unless somebody killed the supervisor.
+    for (const directory of this.#directories) await rm(directory, { recursive: true, force: true, maxRetries: 5 });
   }
 
   #ask(body: RequestBody): Promise<number | undefined> {

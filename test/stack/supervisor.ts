@@ -6,7 +6,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
-import { sendSignal, sendSignalToTree } from './process-tree.ts';
+import { endProcess, sendSignal, sendSignalToTree } from './process-tree.ts';
 import type { Answer, ProcessSpec, Request } from './supervised.ts';
 
 /** How long a service may take to end by its own signal before it is killed. */
@@ -81,9 +81,7 @@ function end(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
       clearTimeout(deadline);
       resolve();
     });
-    sendSignal(pid, signal);
-    // One that a test has paused must run to see its signal.
-    sendSignalToTree(pid, 'SIGCONT');
+    endProcess(pid, signal);
   });
 }
 

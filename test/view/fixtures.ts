@@ -1,7 +1,7 @@
 import type { PartitionStatus, SinkStatus, StageStatus, StatusSnapshot } from '../../src/runtime/status.ts';
 
 /** In the machine's zone, as the view shows it, so that a picture is the same everywhere. */
-export const NOW_MS = new Date(2026, 10, 22, 14, 32, 7).getTime();
+const NOW_MS = new Date(2026, 10, 22, 14, 32, 7).getTime();
 
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;

@@ -70,6 +70,8 @@ export interface KafkaAdmin {
   recordAt(topic: string, partition: number, offset: number): Promise<RawRecord | null>;
   /** Reads a topic up to the end offsets seen now, without a group. See `TopicRead`. */
   readTopic(topic: string, read: TopicRead): Promise<void>;
+  /** Makes a group forget a member that died, once, without trying again. Resolves also when it is not known. */
+  removeMember(group: string, memberId: string): Promise<void>;
   /** Creates a topic unless it exists. */
   createTopic(topic: NewTopic): Promise<'created' | 'exists'>;
   /** Never rejects. */
@@ -196,7 +198,6 @@ class Admin implements KafkaAdmin {
 
   recordAt(topic: string, partition: number, offset: number): Promise<RawRecord | null> {
     return this.#asking(`a record of topic ${topic}`, async () => {
-      await this.#cluster.addMultipleTargetTopics([topic]);
       const end = (await this.#offsets(topic, latest)).get(partition) ?? 0;
       const start = (await this.#offsets(topic, earliest)).get(partition) ?? 0;
       return readOne(this.#cluster, topic, partition, Math.max(offset, start), end);
@@ -221,6 +222,13 @@ class Admin implements KafkaAdmin {
       }
       throw error;
     }
+  }
+
+  async removeMember(group: string, memberId: string): Promise<void> {
+    const coordinator = await this.#cluster.findGroupCoordinator({ groupId: group });
+    await coordinator.leaveGroup({ groupId: group, memberId }).catch((error: unknown) => {
+      if (kafkaErrorType(error) !== 'UNKNOWN_MEMBER_ID') throw error;
+    });
   }
 
   createTopic({ topic, partitions, replicas, config = {} }: NewTopic): Promise<'created' | 'exists'> {
@@ -258,7 +266,7 @@ class Admin implements KafkaAdmin {
 
   /** The offset of each partition at a timestamp, or at -1 (end) or -2 (start); -1 where there is none. */
   async #offsets(topic: string, timestamp: number): Promise<Map<number, number>> {
-    await this.#cluster.addMultipleTargetTopics([topic]);
+    await this.#target(topic);
     const partitions = this.#cluster.findTopicPartitionMetadata(topic).map(({ partitionId }) => partitionId);
     const leaders = this.#cluster.findLeaderForPartitions(topic, partitions);
     const answers = await Promise.all(
@@ -272,6 +280,17 @@ class Admin implements KafkaAdmin {
       }),
     );
     return new Map(answers.flat().map(({ partition, offset }) => [partition, Number(offset)]));
+  }
+
+  /** Loads who leads the topic's partitions. kafkajs would ask for a missing topic again and again. */
+  async #target(topic: string): Promise<void> {
+    if (!(await this.describeTopics([topic])).has(topic)) {
+      throw new PipectlError(
+        'kafka_topic_missing',
+        `topic ${topic} not found at ${this.#connection.brokers.join(', ')}`,
+      );
+    }
+    await this.#cluster.addMultipleTargetTopics([topic]);
   }
 
   /** Asks again while the cluster moves (leaders, coordinators, connections), for a few seconds. */

@@ -63,6 +63,10 @@ interface LogEntry {
 /** What the client has to say, without stacks, payloads and its own formatting. */
 function forward({ namespace, log: entry }: LogEntry, log: Log): void {
   const { message, error, broker, topic, partition, retryCount, groupId } = entry;
+  // A refused request rejects the call that made it; what that means is said there.
+  if (namespace === 'Connection' && message.startsWith('Response ')) return;
+  // They are limited on purpose: what was not acknowledged is given back to the caller, who has an id for it.
+  if (message.startsWith('Limiting retries for the idempotent producer')) return;
   const known = { client: 'kafkajs', part: namespace, broker, topic, partition, retryCount, group: groupId };
   log.warn('kafka_client', message, {
     ...Object.fromEntries(Object.entries(known).filter(([, value]) => value !== undefined)),

@@ -45,12 +45,13 @@ interface Waiter {
 
 export class Delivery {
   readonly #bytesMax: number;
+  readonly #bounded: boolean;
   #generation = 0;
   /** Empty until the engine has answered. */
   #feeds: readonly Feed[] = [];
   #open = false;
   #announced: Assignment | null = null;
-  #entries: Entry[] = [];
+  #entries: (Entry | undefined)[] = [];
   #head = 0;
   #bytes = 0;
   #waiter: Waiter | null = null;
@@ -59,8 +60,10 @@ export class Delivery {
   #failure: SourceFailed | null = null;
   #roomWaiters: (() => void)[] = [];
 
-  constructor(bytesMax: number) {
+  /** `bounded`: the source stops at the end offsets seen at start. */
+  constructor(bytesMax: number, bounded: boolean) {
     this.#bytesMax = bytesMax;
+    this.#bounded = bounded;
   }
 
   /** Forgets what belongs to the former generation. Nothing is delivered until `announce` and `open`. */
@@ -168,11 +171,8 @@ export class Delivery {
     if (this.#head < this.#entries.length) return this.#records(limits);
     const complete = this.#feeds.every(({ delivered, bound }) => bound !== null && delivered >= bound);
     // Without partitions only a bounded source is at its end: others may be given some later.
-    return complete && (this.#feeds.length > 0 || this.bounded) ? { kind: 'ended' } : null;
+    return complete && (this.#feeds.length > 0 || this.#bounded) ? { kind: 'ended' } : null;
   }
-
-  /** Set where the source stops at the end offsets seen at start. */
-  bounded = false;
 
   #records(limits: GatherLimits): SourceEvent | null {
     try {
@@ -215,7 +215,8 @@ export class Delivery {
       else {
         chunk.nextOffset = bound === null ? entry.nextOffset : Math.min(entry.nextOffset, bound);
         this.#bytes -= entry.bytes;
-        this.#head++;
+        // Let go of the bytes and records at once; the list itself is cut now and then.
+        this.#entries[this.#head++] = undefined;
       }
       feed.delivered = chunk.nextOffset;
     }

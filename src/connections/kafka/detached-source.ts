@@ -34,8 +34,7 @@ export class DetachedSource implements Source {
 
   constructor(settings: DetachedSourceSettings) {
     this.#settings = settings;
-    this.#delivery = new Delivery(settings.bufferBytesMax);
-    this.#delivery.bounded = settings.untilEnd;
+    this.#delivery = new Delivery(settings.bufferBytesMax, settings.untilEnd);
   }
 
   async start(): Promise<void> {

@@ -1,5 +1,5 @@
 /** One kafkajs consumer: a member of the group from its first join until it breaks or is closed. */
-import type { Consumer } from 'kafkajs';
+import type { Consumer, EachBatchPayload } from 'kafkajs';
 import type { Clock, Log } from '../../engine/ports.ts';
 import { createClient } from './client.ts';
 import type { KafkaConnection } from './connection.ts';
@@ -84,7 +84,6 @@ export class GroupSession {
 
   /** Connects and joins; does not wait for the assignment. Failures show in `ended`. */
   async run(): Promise<void> {
-    const { clock } = this.#settings;
     const { CRASH, STOP, GROUP_JOIN, REBALANCING, FETCH, COMMIT_OFFSETS } = this.#consumer.events;
     this.#consumer.on(GROUP_JOIN, ({ payload }) => {
       this.#memberId = payload.memberId;
@@ -101,11 +100,7 @@ export class GroupSession {
       this.#acknowledged++;
     });
     this.#consumer.on(CRASH, ({ payload }) => this.#end(payload.error));
-    this.#consumer.on(STOP, async () => {
-      // A crash stops first and then says why.
-      await clock.sleep(2000, this.#over.signal);
-      this.#end(new Error('the consumer stopped by itself'));
-    });
+    this.#consumer.on(STOP, () => void this.#stopped());
     void this.#watch();
     try {
       await this.#consumer.connect();
@@ -115,8 +110,7 @@ export class GroupSession {
         eachBatchAutoResolve: false,
         // One after the other: they only take note of bytes, or wait for the same room.
         partitionsConsumedConcurrently: 1,
-        eachBatch: ({ batch, resolveOffset, heartbeat }) =>
-          this.#take(batch as unknown as FetchedPartition, resolveOffset, heartbeat),
+        eachBatch: (payload) => this.#take(payload),
       });
     } catch (error) {
       this.#end(error as Error);
@@ -156,17 +150,20 @@ export class GroupSession {
     await this.#consumer.disconnect().catch(() => undefined);
   }
 
-  async #take(
-    fetched: FetchedPartition,
-    resolveOffset: (offset: string) => void,
-    heartbeat: () => Promise<void>,
-  ): Promise<void> {
+  async #stopped(): Promise<void> {
+    // A crash stops first and then says why.
+    await this.#settings.clock.sleep(2000, this.#over.signal);
+    this.#end(new Error('the consumer stopped by itself'));
+  }
+
+  async #take(payload: EachBatchPayload): Promise<void> {
+    const fetched = payload.batch as unknown as FetchedPartition;
     const { signal } = this.#over;
     if (signal.aborted) return;
     this.#progress();
     if (!this.#events.fetched(this, fetched)) return;
     // At once: what is kept is this side's business from here on, and the next fetch goes on behind it.
-    resolveOffset(fetched.lastOffset());
+    payload.resolveOffset(fetched.lastOffset());
     while (this.#events.full && !signal.aborted) {
       const nap = new AbortController();
       const wake = () => nap.abort();
@@ -176,7 +173,7 @@ export class GroupSession {
       nap.abort();
       this.#progress();
       // Throws when the group rebalances: kafkajs must see that to join again.
-      if (!signal.aborted) await heartbeat();
+      if (!signal.aborted) await payload.heartbeat();
     }
   }
 

@@ -88,7 +88,7 @@ export class GroupSource implements Source, SessionEvents {
 
   constructor(settings: GroupSourceSettings) {
     this.#settings = settings;
-    this.#delivery = new Delivery(settings.bufferBytesMax);
+    this.#delivery = new Delivery(settings.bufferBytesMax, settings.untilEnd);
   }
 
   async start(): Promise<void> {
@@ -101,7 +101,6 @@ export class GroupSource implements Source, SessionEvents {
       this.#known = new Set(offsets.keys());
       if (untilEnd) {
         this.#bounds = new Map([...offsets].map(([key, { end }]) => [key, end]));
-        this.#delivery.bounded = true;
       }
     } catch (error) {
       await this.#admin.close();
@@ -239,15 +238,18 @@ export class GroupSource implements Source, SessionEvents {
   async #supervise(): Promise<void> {
     const { clock, random, log, group, connection } = this.#settings;
     const { signal } = this.#closing;
+    let former = '';
     while (!signal.aborted) {
       const session = new GroupSession(
         { ...this.#settings, connection: readConnection(connection), topics: this.#topics },
         this,
       );
       this.#session = session;
+      if (former !== '') void this.#dismiss(former, session);
       void session.run();
       const reason = await session.ended;
       if (signal.aborted) return;
+      former = session.memberId === '' ? former : session.memberId;
       this.#session = null;
       // Another member may own our partitions from now on.
       this.#forget();
@@ -258,6 +260,19 @@ export class GroupSource implements Source, SessionEvents {
       const waitMs = backoffMs(this.#failures, random(), 200, reconnectMsMax);
       log.warn('kafka_reconnecting', `the consumer of group ${group} ended (${reason.message}), next in ${waitMs} ms`);
       await clock.sleep(waitMs, signal);
+    }
+  }
+
+  /** What is left of a member that broke would hold up the join of the next until its session expires. */
+  async #dismiss(former: string, session: GroupSession): Promise<void> {
+    const { clock, group } = this.#settings;
+    while (session === this.#session && session.memberId === '') {
+      const done = await this.#admin.removeMember(group, former).then(
+        () => true,
+        () => false,
+      );
+      if (done) return;
+      await clock.sleep(500, this.#closing.signal);
     }
   }
 

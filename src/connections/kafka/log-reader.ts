@@ -67,7 +67,8 @@ export async function readToEnd(
 ): Promise<void> {
   const ends = new Map(spans.map(({ partition, to }) => [partition, to]));
   const positions = new Map(spans.filter(({ from, to }) => from < to).map(({ partition, from }) => [partition, from]));
-  while (positions.size > 0 && !signal?.aborted) {
+  for (;;) {
+    if (positions.size === 0 || signal?.aborted) return;
     for (const fetched of await fetchOnce(cluster, topic, positions)) {
       const { partition, nextOffset } = fetched;
       const end = ends.get(partition)!;

@@ -115,6 +115,9 @@ async function connect(connection: KafkaConnection, log: Log): Promise<Producer>
   const producer = createClient(connection, log).producer({
     createPartitioner: kafkajs().javaPartitioner,
     allowAutoTopicCreation: false,
+    // A request is repeated as a whole when one of its partitions was not ready: the broker knows the others by number.
+    idempotent: true,
+    maxInFlightRequests: 1,
   });
   await producer.connect();
   return producer;

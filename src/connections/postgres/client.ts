@@ -1,5 +1,5 @@
 /** Connecting to PostgreSQL, and what its errors mean. */
-import pg from 'pg';
+import { Client, type ClientConfig, DatabaseError, escapeIdentifier, escapeLiteral } from 'pg';
 import { SinkUnavailable } from '../../engine/ports.ts';
 import { PipectlError } from '../../errors.ts';
 
@@ -30,15 +30,15 @@ const keepAliveDelayMs = 10_000;
 const answerGraceMs = 5_000;
 
 /** Quotes a name so that it is taken as it is written. */
-export const quoteIdentifier = (name: string): string => pg.escapeIdentifier(name);
-export const quoteLiteral = (text: string): string => pg.escapeLiteral(text);
+export const quoteIdentifier = (name: string): string => escapeIdentifier(name);
+export const quoteLiteral = (text: string): string => escapeLiteral(text);
 
 /**
  * Connects and sets the session up. Rejects with `SinkUnavailable` where waiting may mend it, else with `PipectlError`.
  * A connection that breaks later fails the query that runs on it, or the next one.
  */
-export async function connect(options: PostgresOptions, settings: SessionSettings): Promise<pg.Client> {
-  const client = new pg.Client(clientConfig(options, settings));
+export async function connect(options: PostgresOptions, settings: SessionSettings): Promise<Client> {
+  const client = new Client(clientConfig(options, settings));
   const place = `${client.host}:${client.port}`;
   // Without a listener an error between two queries would end the process; the next query reports it.
   client.on('error', () => {});
@@ -56,7 +56,7 @@ export async function connect(options: PostgresOptions, settings: SessionSetting
   }
 }
 
-function clientConfig(options: PostgresOptions, settings: SessionSettings): pg.ClientConfig {
+function clientConfig(options: PostgresOptions, settings: SessionSettings): ClientConfig {
   const { url, tls, ...parts } = options;
   return {
     ...(url === undefined ? { host: 'localhost', ...parts } : { connectionString: url }),
@@ -70,7 +70,7 @@ function clientConfig(options: PostgresOptions, settings: SessionSettings): pg.C
 }
 
 /** Ends a connection whatever state it is in, without waiting for the server. */
-export function disconnect(client: pg.Client): void {
+export function disconnect(client: Client): void {
   client.connection.stream.destroy();
 }
 
@@ -80,7 +80,7 @@ function connectFailure(error: unknown, place: string, database: string | undefi
   const state = sqlState(error);
   if (state?.startsWith('28')) {
     return new PipectlError('postgres_login', `${doing}: ${reasonOf(error)}`, {
-      hint: 'check user and password of the connection, and the server\'s pg_hba.conf',
+      hint: "check user and password of the connection, and the server's pg_hba.conf",
     });
   }
   if (state === '3D000') {
@@ -95,7 +95,7 @@ function connectFailure(error: unknown, place: string, database: string | undefi
 
 /** Five characters that say what went wrong, where the server answered. PostgreSQL manual, appendix A. */
 export const sqlState = (error: unknown): string | undefined =>
-  error instanceof pg.DatabaseError ? error.code : undefined;
+  error instanceof DatabaseError ? error.code : undefined;
 
 const transientClasses = new Set([
   '08', // connection exception
@@ -119,8 +119,10 @@ export function isTransient(error: unknown): boolean {
   return isConnectionError(error);
 }
 
-const lostConnection = /^(Connection terminated|timeout expired|timeout exceeded|Query read timeout|Client was closed|Client has encountered a connection error)/;
-const networkCodes = /^E(CONN\w+|PIPE|TIMEDOUT|HOSTUNREACH|NETUNREACH|HOSTDOWN|NETDOWN|NOTFOUND|AI_AGAIN|MFILE|ADDRNOTAVAIL)$/;
+const lostConnection =
+  /^(Connection terminated|timeout expired|timeout exceeded|Query read timeout|Client was closed|Client has encountered a connection error)/;
+const networkCodes =
+  /^E(CONN\w+|PIPE|TIMEDOUT|HOSTUNREACH|NETUNREACH|HOSTDOWN|NETDOWN|NOTFOUND|AI_AGAIN|MFILE|ADDRNOTAVAIL)$/;
 
 function isConnectionError(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
@@ -130,7 +132,8 @@ function isConnectionError(error: unknown): boolean {
 
 /** What an error says, for a person: without values, statements and secrets. */
 export function reasonOf(error: unknown): string {
-  if (error instanceof AggregateError && error.message === '') return (error as NodeJS.ErrnoException).code ?? 'no address answered';
+  if (error instanceof AggregateError && error.message === '')
+    return (error as NodeJS.ErrnoException).code ?? 'no address answered';
   if (!(error instanceof Error)) return 'unknown error';
   const state = sqlState(error);
   // Data errors quote the value: `invalid input syntax for type inet: "..."`.

@@ -9,16 +9,24 @@ export const postgresConnection = defineConnection({
   options: Type.Object({
     url: Type.Optional(
       secret({
-        description: 'Where and as whom: `postgres://user:password@host:5432/database`. `?sslmode=verify-full` and other libpq settings may follow.',
+        description:
+          'Where and as whom: `postgres://user:password@host:5432/database`. `?sslmode=verify-full` and other libpq settings may follow.',
       }),
     ),
     host: Type.Optional(Type.String({ description: 'Host name, where no url is given. Default localhost.' })),
-    port: Type.Optional(Type.Integer({ minimum: 1, maximum: 65_535, description: 'Port, where no url is given. Default 5432.' })),
-    database: Type.Optional(Type.String({ description: 'Database, where no url is given. Default: the name of the user.' })),
+    port: Type.Optional(
+      Type.Integer({ minimum: 1, maximum: 65_535, description: 'Port, where no url is given. Default 5432.' }),
+    ),
+    database: Type.Optional(
+      Type.String({ description: 'Database, where no url is given. Default: the name of the user.' }),
+    ),
     user: Type.Optional(Type.String({ description: 'Role to log in as, where no url is given.' })),
     password: Type.Optional(secret({ description: 'Password of the role, where no url is given.' })),
     tls: Type.Optional(
-      Type.Boolean({ description: 'Encrypt and verify the server against the machine\'s certificate authorities. Default: what the url says.' }),
+      Type.Boolean({
+        description:
+          "Encrypt and verify the server against the machine's certificate authorities. Default: what the url says.",
+      }),
     ),
   }),
   example: "postgres: { url: '${PG_URL}' }",

@@ -3,7 +3,7 @@
  * COPY, so the copied data can follow at once: data that arrives for a statement which was never reached is ignored by the
  * server (PostgreSQL manual, 54.2.6 "COPY Operations").
  */
-import type pg from 'pg';
+import type { Client, Connection, Submittable } from 'pg';
 
 export interface StatementResult {
   /** `INSERT 0 5`, `COMMIT`. */
@@ -18,7 +18,7 @@ export interface StatementResult {
  * Runs `sql` with `copies[i]` as the data of its i-th `COPY ... FROM STDIN`; the results of all its statements in order.
  * Rejects with the first error; the statements after it have not run.
  */
-export function runScript(client: pg.Client, sql: string, copies: readonly Uint8Array[] = []): Promise<StatementResult[]> {
+export function runScript(client: Client, sql: string, copies: readonly Uint8Array[] = []): Promise<StatementResult[]> {
   return new Promise((resolve, reject) => {
     const script = new Script(sql, copies, (error) => {
       if (error) reject(error);
@@ -31,7 +31,7 @@ export function runScript(client: pg.Client, sql: string, copies: readonly Uint8
 const copyDone = Uint8Array.of(0x63, 0, 0, 0, 4);
 
 /** What `pg` calls a query: it is given the connection when its turn has come, then every message until the end. */
-class Script implements pg.Submittable {
+class Script implements Submittable {
   readonly results: StatementResult[] = [];
   /** `pg` puts its timeout around this one. */
   callback: (error?: Error | null) => void;
@@ -45,7 +45,7 @@ class Script implements pg.Submittable {
     this.callback = callback;
   }
 
-  submit(connection: pg.Connection): void {
+  submit(connection: Connection): void {
     const { stream } = connection;
     stream.cork();
     connection.query(this.#sql);

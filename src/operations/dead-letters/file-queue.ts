@@ -37,14 +37,17 @@ export class FileDeadLetterQueue implements DeadLetterQueue {
       const startsLine = size === 0 || (await handle.read(Buffer.alloc(1), 0, 1, size - 1)).buffer[0] === 0x0a;
       const bytes = Buffer.from((startsLine ? '' : '\n') + lines.join(''));
       try {
-        for (let at = 0; at < bytes.length; ) at += (await handle.write(bytes, at, bytes.length - at, size + at)).bytesWritten;
+        for (let at = 0; at < bytes.length;)
+          at += (await handle.write(bytes, at, bytes.length - at, size + at)).bytesWritten;
         await handle.datasync();
       } catch (error) {
         await handle.truncate(size).catch(() => undefined);
         throw error;
       }
     } catch (error) {
-      throw new SinkUnavailable(`dead letters can't be written to ${this.#path}: ${(error as Error).message}`, { cause: error });
+      throw new SinkUnavailable(`dead letters can't be written to ${this.#path}: ${(error as Error).message}`, {
+        cause: error,
+      });
     }
   }
 
@@ -60,8 +63,16 @@ export class FileDeadLetterQueue implements DeadLetterQueue {
 }
 
 function lineOf({ key, value, headers, timestampMs }: DeadLetterRecord): string {
-  const encoded = Object.entries(headers).map(([name, header]) => [name, isList(header) ? header.map(encodeBytes) : encodeBytes(header ?? null)]);
-  const line = { timestamp: timestampMs, headers: Object.fromEntries(encoded) as Line['headers'], key: encodeBytes(key), value: encodeBytes(value) };
+  const encoded = Object.entries(headers).map(([name, header]) => [
+    name,
+    isList(header) ? header.map(encodeBytes) : encodeBytes(header ?? null),
+  ]);
+  const line = {
+    timestamp: timestampMs,
+    headers: Object.fromEntries(encoded) as Line['headers'],
+    key: encodeBytes(key),
+    value: encodeBytes(value),
+  };
   return JSON.stringify(line satisfies Line);
 }
 
@@ -73,10 +84,13 @@ export function readQueuedLine(text: string, path: string, offset: number): Queu
   } catch {
     return undefined;
   }
-  if (line === null || typeof line !== 'object' || typeof line.headers !== 'object' || line.headers === null) return undefined;
+  if (line === null || typeof line !== 'object' || typeof line.headers !== 'object' || line.headers === null)
+    return undefined;
   const headers = Object.entries(line.headers).map(([name, header]): [string, HeaderValue] => [
     name,
-    Array.isArray(header) ? header.map((item: Bytes) => decodeBytes(item) ?? '') : (decodeBytes(header as Bytes) ?? undefined),
+    Array.isArray(header)
+      ? header.map((item: Bytes) => decodeBytes(item) ?? '')
+      : (decodeBytes(header as Bytes) ?? undefined),
   ]);
   return {
     place: { queue: path, partition: 0, offset: String(offset) },

@@ -29,12 +29,15 @@ export class KafkaDeadLetterQueue implements DeadLetterQueue {
         const tooLarge = await this.#producer.produceAll(this.#topic, records);
         waiting = tooLarge.map(({ index, bytes }) => {
           const lighter = lighterDeadLetter(records[index]!);
-          if (lighter === null) throw new Error(`the topic takes not even a dead letter without its record (${bytes} bytes)`);
+          if (lighter === null)
+            throw new Error(`the topic takes not even a dead letter without its record (${bytes} bytes)`);
           return lighter;
         });
       }
     } catch (error) {
-      throw new SinkUnavailable(`dead letters can't be written to topic ${this.#topic}: ${(error as Error).message}`, { cause: error });
+      throw new SinkUnavailable(`dead letters can't be written to topic ${this.#topic}: ${(error as Error).message}`, {
+        cause: error,
+      });
     }
   }
 

@@ -56,7 +56,12 @@ export function matches(view: DeadLetterView, filter: DeadLetterFilter): boolean
 }
 
 /** Counts dead letters by cause. `nowMs` is the time growth is told for. */
-export async function listCauses(place: DeadLetterPlace, filter: DeadLetterFilter, nowMs: number, log: Log): Promise<CauseList> {
+export async function listCauses(
+  place: DeadLetterPlace,
+  filter: DeadLetterFilter,
+  nowMs: number,
+  log: Log,
+): Promise<CauseList> {
   const causes = new Map<string, CauseSummary & { recent: number }>();
   let total = 0;
   let uncounted = 0;
@@ -91,7 +96,12 @@ export async function listCauses(place: DeadLetterPlace, filter: DeadLetterFilte
 }
 
 /** The newest `limit` dead letters, the newest first. */
-export async function newestDeadLetters(place: DeadLetterPlace, filter: DeadLetterFilter, limit: number, log: Log): Promise<DeadLetterView[]> {
+export async function newestDeadLetters(
+  place: DeadLetterPlace,
+  filter: DeadLetterFilter,
+  limit: number,
+  log: Log,
+): Promise<DeadLetterView[]> {
   // Sorted by time, the oldest first.
   const newest: DeadLetterView[] = [];
   await readDeadLetters(place, filter, log, (view) => {
@@ -103,7 +113,12 @@ export async function newestDeadLetters(place: DeadLetterPlace, filter: DeadLett
   return newest.toReversed();
 }
 
-async function readDeadLetters(place: DeadLetterPlace, filter: DeadLetterFilter, log: Log, onLetter: (view: DeadLetterView) => void): Promise<void> {
+async function readDeadLetters(
+  place: DeadLetterPlace,
+  filter: DeadLetterFilter,
+  log: Log,
+  onLetter: (view: DeadLetterView) => void,
+): Promise<void> {
   const onView = (view: DeadLetterView): void => {
     if (matches(view, filter)) onLetter(view);
   };

@@ -24,6 +24,8 @@ export interface DeadLetterRecord {
 
 export const headerPrefix = 'pipectl-';
 const messageBytesMax = 1024;
+/** Of what is looked through for secrets: far more than is kept. */
+const messageCharactersMax = 16 * 1024;
 
 /** What a dead letter becomes, in a topic or in a file. */
 export function deadLetterRecord(letter: DeadLetter, context: DeadLetterContext): DeadLetterRecord {
@@ -33,7 +35,7 @@ export function deadLetterRecord(letter: DeadLetter, context: DeadLetterContext)
   return {
     key: raw.key,
     value: raw.value,
-    timestampMs: letter.failedAtMs,
+    timestampMs: Math.floor(letter.failedAtMs),
     headers: {
       ...raw.headers,
       'pipectl-dlq-id': deadLetterId(letter, context.pipeline),
@@ -72,14 +74,17 @@ export function fingerprintOf(stage: string, code: string, message: string): str
     .replace(/\b[0-9a-f]{8}-[0-9a-f-]{27}\b/gi, '0')
     .replace(/\b(?=[a-f]*\d)[0-9a-f]{8,}\b/gi, '0')
     .replace(/\d+(?:[.,:]\d+)*/g, '0');
-  return createHash('sha256').update(JSON.stringify([stage, code, cause])).digest('hex').slice(0, 8);
+  return createHash('sha256')
+    .update(JSON.stringify([stage, code, cause]))
+    .digest('hex')
+    .slice(0, 8);
 }
 
 /** One line, without secrets, at most 1 KiB of UTF-8. */
 export function publicMessage(message: string, secrets: readonly string[]): string {
   // The longest first: one secret may contain another.
   const redacted = redact(
-    message,
+    message.slice(0, messageCharactersMax),
     secrets.toSorted((a, b) => b.length - a.length),
   );
   const text = stripControls(redacted).replace(/\s+/g, ' ').trim();
@@ -109,7 +114,8 @@ export function lighterDeadLetter(record: DeadLetterRecord): DeadLetterRecord | 
     const own = Object.entries(headers).filter(([name]) => name.startsWith(headerPrefix));
     return { ...record, headers: { ...Object.fromEntries(own), 'pipectl-headers': 'omitted' } };
   }
-  if (headers['pipectl-key'] === undefined) return { ...record, key: null, headers: { ...headers, 'pipectl-key': 'omitted' } };
+  if (headers['pipectl-key'] === undefined)
+    return { ...record, key: null, headers: { ...headers, 'pipectl-key': 'omitted' } };
   return null;
 }
 

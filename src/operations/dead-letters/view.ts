@@ -89,7 +89,12 @@ function readConnect(record: QueuedRecord): DeadLetterView {
   return {
     ...view,
     pipeline: header('connector.name'),
-    source: { ...view.source, topic: header('topic'), partition: numberOf(header('partition')), offset: header('offset') },
+    source: {
+      ...view.source,
+      topic: header('topic'),
+      partition: numberOf(header('partition')),
+      offset: header('offset'),
+    },
   };
 }
 

@@ -18,7 +18,8 @@ export interface Committed {
 export const committedPath = (dataPath: string): string => `${dataPath}.pipectl`;
 
 /** Names a log for good. */
-export const positionKey = ({ cluster, topicId, partition }: Partition): string => JSON.stringify([cluster, topicId, partition]);
+export const positionKey = ({ cluster, topicId, partition }: Partition): string =>
+  JSON.stringify([cluster, topicId, partition]);
 
 /** Null where nothing was committed yet. Throws what reading throws, and for what is not ours. */
 export async function readCommitted(dataPath: string): Promise<Committed | null> {
@@ -32,7 +33,9 @@ export async function readCommitted(dataPath: string): Promise<Committed | null>
   try {
     return JSON.parse(text) as Committed;
   } catch (error) {
-    throw new PipectlError('sink_file_foreign', `${committedPath(dataPath)} is not what pipectl writes`, { cause: error });
+    throw new PipectlError('sink_file_foreign', `${committedPath(dataPath)} is not what pipectl writes`, {
+      cause: error,
+    });
   }
 }
 

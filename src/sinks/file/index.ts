@@ -9,13 +9,15 @@ export const fileSink = defineSink({
   options: Type.Object({
     path: Type.String({
       minLength: 1,
-      description: 'The file, relative to the pipeline file. Beside it lies PATH.pipectl with the positions. One process at a time.',
+      description:
+        'The file, relative to the pipeline file. Beside it lies PATH.pipectl with the positions and the length that is committed: a reader that must not see a row which a crash takes back stops there. One process at a time.',
     }),
   }),
   example: 'file: { path: out/orders.ndjson }',
   delivery: () => ({
     verdict: 'effectively once',
-    reason: 'rows beyond the committed length are cut off after a crash; a second process on the same file is noticed at the next batch, not before',
+    reason:
+      'rows beyond the committed length are cut off after a crash; a second process on the same file is noticed at the next batch, not before',
   }),
 
   async create(options, context) {

@@ -1,7 +1,14 @@
 import { constants, mkdir, open, type FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { encodeJsonLines, type EncodedLines } from '../../codecs/json-lines.ts';
-import { Fenced, SinkUnavailable, type Partition, type Sink, type SinkBatch, type WriteResult } from '../../engine/ports.ts';
+import {
+  Fenced,
+  SinkUnavailable,
+  type Partition,
+  type Sink,
+  type SinkBatch,
+  type WriteResult,
+} from '../../engine/ports.ts';
 import { errorTable, PipectlError } from '../../errors.ts';
 import { committedPath, positionKey, readCommitted, writeCommitted, type Committed } from './committed.ts';
 
@@ -38,7 +45,10 @@ export class FileSink implements Sink {
   async open(): Promise<void> {
     const committed = await readCommitted(this.#path);
     if (committed !== null && (committed.pipeline !== this.#pipeline || committed.sink !== this.name)) {
-      throw failure('sink_file_foreign', `${this.#path} belongs to sink ${committed.sink} of pipeline ${committed.pipeline}`);
+      throw failure(
+        'sink_file_foreign',
+        `${this.#path} belongs to sink ${committed.sink} of pipeline ${committed.pipeline}`,
+      );
     }
     try {
       await mkdir(dirname(this.#path), { recursive: true });
@@ -47,11 +57,19 @@ export class FileSink implements Sink {
     } catch (error) {
       throw failure('sink_file_unwritable', `${this.#path} can't be opened: ${(error as Error).message}`, error);
     }
-    const { size } = await this.#handle.stat();
-    if (committed === null && size > 0) {
-      throw failure('sink_file_foreign', `${this.#path} holds ${size} bytes and there is no ${committedPath(this.#path)}`);
+    try {
+      const { size } = await this.#handle.stat();
+      if (committed === null && size > 0) {
+        throw failure(
+          'sink_file_foreign',
+          `${this.#path} holds ${size} bytes and there is no ${committedPath(this.#path)}`,
+        );
+      }
+      if (committed !== null && size < committed.bytes) throw lost(this.#path, size, committed.bytes);
+    } catch (error) {
+      await this.close();
+      throw error;
     }
-    if (committed !== null && size < committed.bytes) throw lost(this.#path, size, committed.bytes);
   }
 
   async claim(partitions: readonly Partition[]): Promise<ReadonlyMap<Partition, number>> {
@@ -86,15 +104,29 @@ export class FileSink implements Sink {
     const positionOf = (partition: Partition): number => committed.positions[positionKey(partition)] ?? 0;
     const starts = new Map(batch.ranges.map(({ partition }) => [partition, positionOf(partition)]));
     const wasWritten = batch.ranges.some(({ partition, from }) => from < starts.get(partition)!);
-    const fresh = wasWritten ? batch.records.filter(({ raw, partition }) => raw.offset >= (starts.get(partition) ?? positionOf(partition))) : batch.records;
+    const fresh = wasWritten
+      ? batch.records.filter(({ raw, partition }) => raw.offset >= (starts.get(partition) ?? positionOf(partition)))
+      : batch.records;
     const lines = wasWritten ? encodeJsonLines(fresh) : prepared.lines;
 
     const bytes = Buffer.from(lines.text);
     await this.#guarded(() => writeAll(this.#data(), bytes, committed.bytes));
 
-    const moved = batch.ranges.map(({ partition, to }) => [positionKey(partition), Math.max(to, starts.get(partition)!)] as const);
-    this.#pending = { ...committed, bytes: committed.bytes + bytes.length, positions: { ...committed.positions, ...Object.fromEntries(moved) } };
-    return { written: lines.rows, supersededInBatch: 0, skippedOffset: batch.records.length - fresh.length, skippedVersion: 0, rejected: lines.rejected };
+    const moved = batch.ranges.map(
+      ({ partition, to }) => [positionKey(partition), Math.max(to, starts.get(partition)!)] as const,
+    );
+    this.#pending = {
+      ...committed,
+      bytes: committed.bytes + bytes.length,
+      positions: { ...committed.positions, ...Object.fromEntries(moved) },
+    };
+    return {
+      written: lines.rows,
+      supersededInBatch: 0,
+      skippedOffset: batch.records.length - fresh.length,
+      skippedVersion: 0,
+      rejected: lines.rejected,
+    };
   }
 
   async commit(): Promise<void> {
@@ -115,12 +147,12 @@ export class FileSink implements Sink {
 
   async rollback(): Promise<void> {
     this.#pending = null;
-    this.#committed = null;
-    // What fails here is done again, and told, by the next `write`.
+    // What can't be cut off now is overwritten by the next batch, and its commit cuts off the rest.
     await this.#restore().catch(() => undefined);
   }
 
   async close(): Promise<void> {
+    if (this.#pending !== null) await this.rollback();
     await this.#handle?.close().catch(() => undefined);
     this.#handle = null;
   }
@@ -144,7 +176,8 @@ export class FileSink implements Sink {
 
   async #checkOwner(): Promise<Committed> {
     const committed = await this.#guarded(() => readCommitted(this.#path));
-    if (committed === null) throw failure('sink_file_lost', `${committedPath(this.#path)} was removed while the pipeline ran`);
+    if (committed === null)
+      throw failure('sink_file_lost', `${committedPath(this.#path)} was removed while the pipeline ran`);
     if (committed.ownerEpoch !== this.#ownerEpoch) {
       throw new Fenced(`${this.#path} has a newer owner (epoch ${committed.ownerEpoch}, ours is ${this.#ownerEpoch})`);
     }
@@ -165,10 +198,21 @@ export class FileSink implements Sink {
 export function isTransient(error: unknown): boolean {
   return transientCodes.has((error as NodeJS.ErrnoException).code ?? '');
 }
-const transientCodes = new Set(['ENOSPC', 'EDQUOT', 'EIO', 'EAGAIN', 'EBUSY', 'ESTALE', 'ETIMEDOUT', 'EMFILE', 'ENFILE', 'EINTR']);
+const transientCodes = new Set([
+  'ENOSPC',
+  'EDQUOT',
+  'EIO',
+  'EAGAIN',
+  'EBUSY',
+  'ESTALE',
+  'ETIMEDOUT',
+  'EMFILE',
+  'ENFILE',
+  'EINTR',
+]);
 
 async function writeAll(handle: FileHandle, bytes: Buffer, at: number): Promise<void> {
-  for (let written = 0; written < bytes.length; ) {
+  for (let written = 0; written < bytes.length;) {
     const { bytesWritten } = await handle.write(bytes, written, bytes.length - written, at + written);
     written += bytesWritten;
   }

@@ -1,5 +1,5 @@
 /** What the database says about a table: its columns, their types, and what is unique. */
-import type pg from 'pg';
+import type { Client } from 'pg';
 import { quoteIdentifier } from '../../connections/postgres/client.ts';
 import { type CatalogType, type ColumnType, columnType } from './types.ts';
 
@@ -49,8 +49,15 @@ export const tableSql = ({ schema, name }: TableName): string =>
   schema === undefined ? quoteIdentifier(name) : `${quoteIdentifier(schema)}.${quoteIdentifier(name)}`;
 
 /** The table with its columns in the order of the table; null where there is none of that name. */
-export async function readTable(client: pg.Client, name: TableName): Promise<Table | null> {
-  const found = await client.query<{ oid: number; schema: string; name: string; insert: boolean; update: boolean; select: boolean }>(
+export async function readTable(client: Client, name: TableName): Promise<Table | null> {
+  const found = await client.query<{
+    oid: number;
+    schema: string;
+    name: string;
+    insert: boolean;
+    update: boolean;
+    select: boolean;
+  }>(
     `SELECT c.oid, n.nspname AS schema, c.relname AS name,
             has_any_column_privilege(c.oid, 'INSERT') AS insert,
             has_any_column_privilege(c.oid, 'UPDATE') AS update,
@@ -84,7 +91,7 @@ interface ColumnRow {
   collatable: boolean;
 }
 
-async function readColumns(client: pg.Client, table: number): Promise<Column[]> {
+async function readColumns(client: Client, table: number): Promise<Column[]> {
   const types = await readTypes(client, table);
   const { rows } = await client.query<ColumnRow>(
     `SELECT a.attname AS name, format_type(a.atttypid, a.atttypmod) AS type, a.atttypid AS type_oid, a.atttypmod AS modifier,
@@ -108,7 +115,7 @@ async function readColumns(client: pg.Client, table: number): Promise<Column[]> 
 }
 
 /** The types of the table's columns, with what domains and arrays are made of. */
-async function readTypes(client: pg.Client, table: number): Promise<Map<number, CatalogType>> {
+async function readTypes(client: Client, table: number): Promise<Map<number, CatalogType>> {
   const { rows } = await client.query<CatalogType>(
     `WITH RECURSIVE used(oid) AS (
        SELECT atttypid FROM pg_catalog.pg_attribute WHERE attrelid = $1 AND attnum > 0 AND NOT attisdropped
@@ -129,7 +136,7 @@ async function readTypes(client: pg.Client, table: number): Promise<Map<number, 
 }
 
 /** Partial, deferred and invalid indexes and those over expressions can't carry ON CONFLICT. */
-async function readUniqueKeys(client: pg.Client, table: number): Promise<string[][]> {
+async function readUniqueKeys(client: Client, table: number): Promise<string[][]> {
   const { rows } = await client.query<{ columns: string[] }>(
     `SELECT ARRAY(SELECT a.attname::text FROM pg_catalog.pg_attribute a
                    WHERE a.attrelid = i.indrelid AND a.attnum = ANY ((i.indkey::int2[])[0:i.indnkeyatts - 1])) AS columns
@@ -141,7 +148,7 @@ async function readUniqueKeys(client: pg.Client, table: number): Promise<string[
 }
 
 /** Names of the tables a user may have meant: of the given schema, or of the search path. */
-export async function readTableNames(client: pg.Client, schema: string | undefined): Promise<string[]> {
+export async function readTableNames(client: Client, schema: string | undefined): Promise<string[]> {
   const { rows } = await client.query<{ name: string }>(
     `SELECT c.relname AS name FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
       WHERE c.relkind IN ('r', 'p', 'f', 'v') AND n.nspname NOT IN ('pg_catalog', 'information_schema')

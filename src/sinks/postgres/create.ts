@@ -62,8 +62,9 @@ function typeOf(value: unknown): ValueType | undefined {
       return 'text';
     case 'list':
     case 'map':
-      return 'jsonb';
+      break;
   }
+  return 'jsonb';
 }
 
 const width: Partial<Record<ValueType, number>> = { bigint: 1, 'double precision': 2, numeric: 3 };

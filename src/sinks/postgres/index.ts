@@ -8,7 +8,8 @@ import { Type } from '../../declaration/type.ts';
 const ownOptions = Type.Object({
   table: Type.String({
     minLength: 1,
-    description: 'The table, `orders` or `shop.orders`. Names are taken as written: `Orders` is another table than `orders`.',
+    description:
+      'The table, `orders` or `shop.orders`. Names are taken as written: `Orders` is another table than `orders`.',
   }),
   key: Type.Optional(
     Type.Array(Type.String({ minLength: 1 }), {
@@ -22,34 +23,47 @@ const ownOptions = Type.Object({
   }),
   create: Type.Boolean({
     default: false,
-    description: 'Create the table where it is missing. Column types are those of `columns`, else taken from the values of the first batch.',
+    description:
+      'Create the table where it is missing. Column types are those of `columns`, else taken from the values of the first batch.',
   }),
   columns: Type.Optional(
     Type.Record(
       Type.String(),
       Type.String({ pattern: '^[a-z][a-z0-9_ ]*(\\(\\d+(, ?\\d+)?\\))?( with(out)? time zone)?(\\[\\])*$' }),
-      { description: 'Column names and types of a table that `create` makes: `{ id: bigint, total: "numeric(12,2)", tags: "text[]" }`.' },
+      {
+        description:
+          'Column names and types of a table that `create` makes: `{ id: bigint, total: "numeric(12,2)", tags: "text[]" }`.',
+      },
     ),
   ),
   version_column: Type.Optional(
     Type.String({
       minLength: 1,
-      description: 'Column that holds the version of the row: a row is replaced only by one with a higher value in it. Tables made by `create` have `_pipectl_version` instead.',
+      description:
+        'Column that holds the version of the row: a row is replaced only by one with a higher value in it. Tables made by `create` have `_pipectl_version` instead.',
     }),
   ),
   guard: Type.Optional(
     Type.Object(
       {
-        schema: Type.String({ default: 'pipectl', minLength: 1, description: 'Schema with the tables in which positions are kept.' }),
+        schema: Type.String({
+          default: 'pipectl',
+          minLength: 1,
+          description: 'Schema with the tables in which positions are kept.',
+        }),
       },
       { description: 'Where the promise is kept.' },
     ),
   ),
-  statement_timeout: duration({ default: '25s', description: 'Longest a statement may take. Shorter than the session of the consumer group.' }),
+  statement_timeout: duration({
+    default: '25s',
+    description: 'Longest a statement may take. Shorter than the session of the consumer group.',
+  }),
   lock_timeout: duration({ default: '10s', description: 'Longest wait for a lock before the batch is tried again.' }),
   idle_transaction_timeout: duration({
     default: '25s',
-    description: 'After this long a frozen owner loses its open transaction and its locks. Shorter than the session of the consumer group.',
+    description:
+      'After this long a frozen owner loses its open transaction and its locks. Shorter than the session of the consumer group.',
   }),
 });
 
@@ -65,18 +79,38 @@ export const postgresSink = defineSink({
   check(options, context) {
     const { mode, key, columns, create, version_column: versionColumn } = options;
     if (mode !== 'append' && key === undefined) {
-      context.problem([], 'option_missing', 'mode upsert needs key: the columns that make a row unique', 'add key: [id], or mode: append');
+      context.problem(
+        [],
+        'option_missing',
+        'mode upsert needs key: the columns that make a row unique',
+        'add key: [id], or mode: append',
+      );
     }
     if (mode === 'append' && versionColumn !== undefined) {
-      context.problem(['version_column'], 'option_conflict', 'mode append replaces no row, so there is no version to compare', 'remove version_column');
+      context.problem(
+        ['version_column'],
+        'option_conflict',
+        'mode append replaces no row, so there is no version to compare',
+        'remove version_column',
+      );
     }
-    if (columns !== undefined && create !== true) {
-      context.problem(['columns'], 'option_conflict', 'columns says what create makes, and create is not on', 'add create: true');
+    if (columns !== undefined && !create) {
+      context.problem(
+        ['columns'],
+        'option_conflict',
+        'columns says what create makes, and create is not on',
+        'add create: true',
+      );
     }
     if (context.fields !== null) {
       key?.forEach((column, i) => {
         if (!context.fields!.includes(column)) {
-          context.problem(['key', i], 'sink_column_missing', `the event has no field ${column} for this column of the key`, `its fields are ${context.fields!.join(', ')}`);
+          context.problem(
+            ['key', i],
+            'sink_column_missing',
+            `the event has no field ${column} for this column of the key`,
+            `its fields are ${context.fields!.join(', ')}`,
+          );
         }
       });
     }

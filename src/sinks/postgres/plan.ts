@@ -36,7 +36,9 @@ export function planFor(table: Table, options: PostgresSinkOptions, { fields, ve
   if (upsert) checkUnique(table, options.key ?? []);
   checkRights(table, upsert);
   const guard = upsert ? versionGuard(table, options, versioned) : ({ kind: 'none' } as const);
-  const others = table.columns.filter((column) => !key.includes(column) && !column.generated && column.name !== ownVersionColumn);
+  const others = table.columns.filter(
+    (column) => !key.includes(column) && !column.generated && column.name !== ownVersionColumn,
+  );
   const columns = [...key, ...others];
   const plan = { table, columns, keyCount: key.length, guard };
   if (fields !== null) checkFields(plan, fields, versioned);
@@ -52,11 +54,18 @@ function keyColumn(table: Table, name: string): Column {
 function unknownColumn(table: Table, name: string, subject: string): PipectlError {
   const column = table.columns.find((candidate) => candidate.name === name);
   if (column?.generated) {
-    return new PipectlError('sink_column_unknown', `${subject}: the database computes column ${name} of ${table.sql} itself`, {
-      hint: `drop the field ${name} before the sink`,
-    });
+    return new PipectlError(
+      'sink_column_unknown',
+      `${subject}: the database computes column ${name} of ${table.sql} itself`,
+      {
+        hint: `drop the field ${name} before the sink`,
+      },
+    );
   }
-  const meant = closest(name, table.columns.map((candidate) => candidate.name));
+  const meant = closest(
+    name,
+    table.columns.map((candidate) => candidate.name),
+  );
   return new PipectlError(
     'sink_column_unknown',
     `${subject}: table ${table.sql} has no column ${name}${meant === undefined ? '' : `; did you mean ${meant}?`}`,
@@ -65,7 +74,9 @@ function unknownColumn(table: Table, name: string, subject: string): PipectlErro
 }
 
 function checkUnique(table: Table, key: readonly string[]): void {
-  const fits = table.uniqueKeys.some((unique) => unique.length === key.length && key.every((name) => unique.includes(name)));
+  const fits = table.uniqueKeys.some(
+    (unique) => unique.length === key.length && key.every((name) => unique.includes(name)),
+  );
   if (fits) return;
   const columns = key.map(quoteIdentifier).join(', ');
   const others = table.uniqueKeys.map((unique) => `[${unique.join(', ')}]`).join(', ');

@@ -2,7 +2,7 @@
  * Where this sink stands on each partition, kept in the database it writes to and moved in the same transaction as the
  * rows. `owner_epoch` is raised by every new owner: a write that finds a higher one than its own is refused.
  */
-import type pg from 'pg';
+import type { Client } from 'pg';
 import { isTransient, quoteIdentifier, quoteLiteral, reasonOf, sqlState } from '../../connections/postgres/client.ts';
 import { runScript, type StatementResult } from '../../connections/postgres/script.ts';
 import { Fenced, type OffsetRange, type Partition } from '../../engine/ports.ts';
@@ -31,19 +31,28 @@ export function positionsDdl(schema: string): string {
 }
 
 /** Makes the tables where they are missing. Several members may do so at once. */
-export async function ensurePositions(client: pg.Client, schema: string): Promise<void> {
-  const { rows } = await client.query<{ there: boolean }>('SELECT to_regclass($1) IS NOT NULL AS there', [positionsTable(schema)]);
+export async function ensurePositions(client: Client, schema: string): Promise<void> {
+  const { rows } = await client.query<{ there: boolean }>('SELECT to_regclass($1) IS NOT NULL AS there', [
+    positionsTable(schema),
+  ]);
   if (rows[0]!.there) return;
   const ddl = positionsDdl(schema);
   try {
-    await runScript(client, `BEGIN; SELECT pg_advisory_xact_lock(hashtext(${quoteLiteral(`pipectl ${schema}`)})); ${ddl} COMMIT`);
+    await runScript(
+      client,
+      `BEGIN; SELECT pg_advisory_xact_lock(hashtext(${quoteLiteral(`pipectl ${schema}`)})); ${ddl} COMMIT`,
+    );
   } catch (error) {
     if (isTransient(error)) throw error;
     await client.query('ROLLBACK');
     if (sqlState(error) !== '42501') throw error;
-    throw new PipectlError('sink_positions_rights', `the role may not create the tables in which positions are kept: ${reasonOf(error)}`, {
-      hint: `have them created once, and grant SELECT, INSERT and UPDATE on them:\n${ddl}`,
-    });
+    throw new PipectlError(
+      'sink_positions_rights',
+      `the role may not create the tables in which positions are kept: ${reasonOf(error)}`,
+      {
+        hint: `have them created once, and grant SELECT, INSERT and UPDATE on them:\n${ddl}`,
+      },
+    );
   }
 }
 
@@ -76,7 +85,7 @@ interface ClaimRow {
 }
 
 /** Raises the owner epoch of every partition in one statement. From here on a former owner's write fails. */
-export async function claimPartitions(client: pg.Client, owner: Owner, partitions: readonly Partition[]): Promise<Claims> {
+export async function claimPartitions(client: Client, owner: Owner, partitions: readonly Partition[]): Promise<Claims> {
   const positions = positionsTable(owner.schema);
   const logs = `${quoteIdentifier(owner.schema)}.logs`;
   const lists = [
@@ -108,7 +117,9 @@ export async function claimPartitions(client: pg.Client, owner: Owner, partition
   const stored = new Map<Partition, number>();
   let rebuild = 0;
   for (const row of rows) {
-    const partition = partitions.find((one) => one.cluster === row.cluster && one.topicId === row.topic_id && one.partition === row.partition)!;
+    const partition = partitions.find(
+      (one) => one.cluster === row.cluster && one.topicId === row.topic_id && one.partition === row.partition,
+    )!;
     const position = row.position === null ? null : Number(row.position);
     claims.set(partition, { id: row.id, ownerEpoch: row.owner_epoch, log: Number(row.log), position: position ?? 0 });
     if (position !== null) stored.set(partition, position);
@@ -136,14 +147,20 @@ export function readLocked(result: StatementResult, claims: readonly Claim[]): M
   for (const { id, ownerEpoch } of claims) {
     const epoch = epochs.get(id);
     if (epoch !== ownerEpoch) {
-      throw new Fenced(epoch === undefined ? 'a position was removed' : `owner epoch ${ownerEpoch} was followed by ${epoch}`);
+      throw new Fenced(
+        epoch === undefined ? 'a position was removed' : `owner epoch ${ownerEpoch} was followed by ${epoch}`,
+      );
     }
   }
   return stored;
 }
 
 /** Moves the positions of the partitions; never back. */
-export function movePositions(schema: string, ranges: readonly OffsetRange[], claims: ReadonlyMap<Partition, Claim>): string {
+export function movePositions(
+  schema: string,
+  ranges: readonly OffsetRange[],
+  claims: ReadonlyMap<Partition, Claim>,
+): string {
   const moves = ranges.map(({ partition, to }) => `(${claims.get(partition)!.id}, ${to})`).join(', ');
   return (
     `UPDATE ${positionsTable(schema)} AS t SET position = greatest(t.position, m.to_offset), updated_at = now() ` +

@@ -6,7 +6,7 @@ import { kindName, kindOf } from '../../expressions/values.ts';
 import type { Column } from './catalog.ts';
 import { type Plan, isRequired } from './plan.ts';
 import { readTime } from './times.ts';
-import { escapeCopy, Refusal } from './types.ts';
+import { Refusal } from './types.ts';
 
 /** What is known of a partition this sink owns. */
 export interface Claim {
@@ -68,7 +68,14 @@ interface ShapeNode {
 
 const shapesMax = 1000;
 
-const noMap = (event: unknown): Refusal => new Refusal('sink_event_shape', `the event is ${kindName(event)}; a table takes a map of fields`);
+/** The first question answers it for what codecs and steps make. */
+const isMap = (event: unknown): event is Record<string, unknown> =>
+  typeof event === 'object' &&
+  event !== null &&
+  (Object.getPrototypeOf(event) === Object.prototype || kindOf(event) === 'map');
+
+const noMap = (event: unknown): Refusal =>
+  new Refusal('sink_event_shape', `the event is ${kindName(event)}; a table takes a map of fields`);
 
 /** Encodes batches for one plan. `rebuilding`: a row of equal version is replaced too, since it was made anew. */
 export class RowEncoder {
@@ -128,14 +135,16 @@ export class RowEncoder {
 
   /** The fields of `event` that have no column. */
   unknownFields(event: unknown): string[] {
-    if (kindOf(event) !== 'map') return [];
-    return Object.keys(event as object).filter((field) => !this.#plan.columns.some(({ name }) => name === field));
+    if (!isMap(event)) return [];
+    return Object.keys(event).filter((field) => !this.#plan.columns.some(({ name }) => name === field));
   }
 
   #encodeRow(record: EventRecord, givenVersion: unknown, log: number): Row | Refusal {
     const { columns, keyCount, guard } = this.#plan;
-    if (kindOf(record.event) !== 'map') return noMap(record.event);
-    const event = record.event as Record<string, unknown>;
+    if (!isMap(record.event)) return noMap(record.event);
+    const { event } = record;
+    const inherited = this.#inherited;
+    const versionIndex = this.#versionIndex;
     let node = this.#shapes;
     // Joined at the end: a text built by += is a tree of its parts, and 8,000 of them cost the garbage collector more
     // than all the rest.
@@ -144,33 +153,42 @@ export class RowEncoder {
     let key = '';
     for (let i = 0; i < columns.length; i++) {
       const column = columns[i]!;
-      let value = this.#inherited[i] && !Object.hasOwn(event, column.name) ? undefined : event[column.name];
-      if (i === this.#versionIndex) {
+      let value = inherited[i] && !Object.hasOwn(event, column.name) ? undefined : event[column.name];
+      if (i === versionIndex) {
         if (this.#versioned) value = givenVersion;
-        if (value === undefined || value === null) return new Refusal('sink_version_value', `the version (column ${column.name}) is null or absent`);
+        if (value === undefined || value === null)
+          return new Refusal('sink_version_value', `the version (column ${column.name}) is null or absent`);
       }
       if (value === undefined) {
-        if (i < keyCount) return new Refusal('sink_key_missing', `the event has no field ${column.name}, a column of the key`);
-        if (isRequired(column)) return new Refusal('sink_value_null', `the event has no field ${column.name}, and the column needs a value`);
+        if (i < keyCount)
+          return new Refusal('sink_key_missing', `the event has no field ${column.name}, a column of the key`);
+        if (isRequired(column))
+          return new Refusal('sink_value_null', `the event has no field ${column.name}, and the column needs a value`);
         node = node.absent ??= {};
         continue;
       }
       node = node.present ??= {};
       if (value === null) {
         if (i < keyCount) return new Refusal('sink_key_missing', `field ${column.name}, a column of the key, is null`);
-        if (column.notNull) return new Refusal('sink_value_null', `field ${column.name} is null, and the column is NOT NULL`);
+        if (column.notNull)
+          return new Refusal('sink_value_null', `field ${column.name} is null, and the column is NOT NULL`);
         parts[count++] = '\\N';
       } else {
-        const text = column.encode(value);
-        if (typeof text !== 'string') return new Refusal(text.code, `column ${column.name} (${column.type}): ${text.message}`);
-        parts[count++] = column.escape ? escapeCopy(text) : text;
+        const text = column.copy(value);
+        if (typeof text !== 'string')
+          return new Refusal(text.code, `column ${column.name} (${column.type}): ${text.message}`);
+        parts[count++] = text;
       }
       if (i === keyCount - 1) key = keyCount === 1 ? parts[0]! : parts.slice(0, keyCount).join('\t');
     }
-    let version = this.#columnVersion(event, givenVersion);
+    let version = versionIndex < 0 ? undefined : this.#columnVersion(event, givenVersion);
     if (guard.kind === 'own') {
       if (this.#versioned) version = wholeVersion(givenVersion);
-      if (this.#versioned && version === undefined) return new Refusal('sink_version_value', `the version is ${kindName(givenVersion)}; it must be a whole number or a time with an offset from UTC`);
+      if (this.#versioned && version === undefined)
+        return new Refusal(
+          'sink_version_value',
+          `the version is ${kindName(givenVersion)}; it must be a whole number or a time with an offset from UTC`,
+        );
       parts[count++] = version === undefined ? String(log) : '0';
       parts[count++] = String(version ?? record.raw.offset);
     }
@@ -182,12 +200,16 @@ export class RowEncoder {
   #shapeOf(event: Record<string, unknown>): Shape {
     this.#shapeCount++;
     const { columns } = this.#plan;
-    return { columns: columns.filter(({ name }, i) => (i === this.#versionIndex && this.#versioned) || (Object.hasOwn(event, name) && event[name] !== undefined)) };
+    return {
+      columns: columns.filter(
+        ({ name }, i) =>
+          (i === this.#versionIndex && this.#versioned) || (Object.hasOwn(event, name) && event[name] !== undefined),
+      ),
+    };
   }
 
   /** The version in the version column as a number, where the column keeps it as it is. */
   #columnVersion(event: Record<string, unknown>, given: unknown): Version | undefined {
-    if (this.#versionIndex < 0) return undefined;
     const column = this.#plan.columns[this.#versionIndex]!;
     const value = this.#versioned ? given : event[column.name];
     if (!column.comparable) return undefined;

@@ -1,27 +1,34 @@
 import assert from 'node:assert/strict';
-import type pg from 'pg';
-import {
-  connect,
-  disconnect,
-  isTransient,
-  type PostgresOptions,
-  reasonOf,
-  type SessionSettings,
-  sqlState,
-} from '../../connections/postgres/client.ts';
+import type { Client } from 'pg';
+import { isTransient, reasonOf, sqlState } from '../../connections/postgres/client.ts';
 import { runScript, type StatementResult } from '../../connections/postgres/script.ts';
 import type { SinkContext } from '../../declaration/component.ts';
-import { parseDuration } from '../../declaration/units.ts';
-import { Fenced, type Partition, type Rejection, type Sink, type SinkBatch, SinkUnavailable, type WriteResult } from '../../engine/ports.ts';
+import {
+  Fenced,
+  type Partition,
+  type Rejection,
+  type Sink,
+  type SinkBatch,
+  SinkUnavailable,
+  type WriteResult,
+} from '../../engine/ports.ts';
 import { PipectlError } from '../../errors.ts';
-import { parseTableName, readTable, readTableNames, type TableName, tableSql } from './catalog.ts';
-import { type ColumnTypes, createTableSql, declaredTypes, inferTypes } from './create.ts';
+import { declaredTypes, inferTypes } from './create.ts';
 import type { PostgresSinkOptions } from './index.ts';
 import { isolate, refusal } from './isolate.ts';
-import { closest, type Plan, planFor } from './plan.ts';
-import { type Claims, claimPartitions, ensurePositions, lockPositions, movePositions, type Owner, readLocked } from './positions.ts';
+import type { Plan } from './plan.ts';
+import {
+  type Claims,
+  claimPartitions,
+  ensurePositions,
+  lockPositions,
+  movePositions,
+  type Owner,
+  readLocked,
+} from './positions.ts';
 import { type Claim, type EncodedBatch, type Row, RowEncoder, type Shape } from './rows.ts';
-import { createStaging, type GroupStatements, groupStatements } from './statements.ts';
+import { TableSession } from './session.ts';
+import { type GroupStatements, groupStatements } from './statements.ts';
 
 /** A batch and, where it could be made already, what goes over the wire. A retry writes the same one again. */
 interface Prepared {
@@ -51,39 +58,21 @@ export class PostgresSink implements Sink {
   readonly storesPositions = true;
   readonly #options: PostgresSinkOptions;
   readonly #context: SinkContext;
-  readonly #connection: PostgresOptions;
-  readonly #settings: SessionSettings;
-  readonly #table: TableName;
-  /** Empty where rows are appended. */
-  readonly #key: readonly string[];
+  readonly #session: TableSession;
   readonly #owner: Owner;
   readonly #statements = new WeakMap<Shape, GroupStatements>();
   readonly #warned = new Set<string>();
-  #client: pg.Client | null = null;
-  #plan: Plan | null = null;
-  #encoder: RowEncoder | null = null;
+  #encoder: { readonly plan: Plan; readonly claims: Claims; readonly rows: RowEncoder } | null = null;
   #claims: Claims = noClaims;
-  /** What a commit makes true: positions by claim. */
+  /** The connection with the open transaction, and what its commit makes true. */
+  #transaction: Client | null = null;
   #moved: { readonly claim: Claim; readonly to: number }[] = [];
-  #inTransaction = false;
 
   constructor(options: PostgresSinkOptions & { readonly connection?: string }, context: SinkContext) {
-    const table = parseTableName(options.table);
-    if (table === undefined) {
-      throw new PipectlError('sink_table_missing', `"${options.table}" is no name of a table`, { hint: 'write orders or shop.orders' });
-    }
     this.name = context.name;
     this.#options = options;
     this.#context = context;
-    this.#connection = context.connection('postgres', options.connection);
-    this.#settings = {
-      applicationName: `pipectl/${context.pipeline}/${context.name}`.slice(0, 63),
-      statementTimeoutMs: parseDuration(options.statement_timeout)!,
-      lockTimeoutMs: parseDuration(options.lock_timeout)!,
-      idleInTransactionTimeoutMs: parseDuration(options.idle_transaction_timeout)!,
-    };
-    this.#table = table;
-    this.#key = options.mode === 'append' ? [] : (options.key ?? []);
+    this.#session = new TableSession(options, context);
     this.#owner = {
       schema: options.guard?.schema ?? 'pipectl',
       pipeline: context.pipeline,
@@ -94,19 +83,20 @@ export class PostgresSink implements Sink {
 
   open(): Promise<void> {
     return this.#translating('opening', async () => {
-      const client = await this.#session();
-      await ensurePositions(client, this.#owner.schema);
-      if (this.#plan !== null) return;
-      const types = this.#options.create ? declaredTypes(this.#options) : null;
-      if (types !== null) await this.#createTable(client, types);
-      else if (!this.#options.create) throw await this.#tableMissing(client);
+      await ensurePositions(await this.#session.client(), this.#owner.schema);
+      if (this.#session.plan !== null) return;
+      if (!this.#options.create) throw await this.#session.missing();
+      const types = declaredTypes(this.#options);
+      if (types !== null) await this.#session.create(types);
     });
   }
 
   claim(partitions: readonly Partition[]): Promise<ReadonlyMap<Partition, number>> {
     return this.#translating('claiming partitions', async () => {
-      this.#claims = partitions.length === 0 ? noClaims : await claimPartitions(await this.#session(), this.#owner, partitions);
-      this.#renewEncoder();
+      this.#claims =
+        partitions.length === 0
+          ? noClaims
+          : await claimPartitions(await this.#session.client(), this.#owner, partitions);
       return this.#claims.positions;
     });
   }
@@ -121,9 +111,9 @@ export class PostgresSink implements Sink {
       try {
         return await this.#write(batch);
       } catch (error) {
-        // The table was changed while we ran: a new session reads it anew, and says what does not fit any more.
+        // The table was changed while we ran: a new connection reads it anew, and says what does not fit any more.
         if (!isSchemaError(error)) throw error;
-        this.#drop();
+        this.#session.drop();
         return this.#write(batch);
       }
     });
@@ -131,115 +121,47 @@ export class PostgresSink implements Sink {
 
   commit(): Promise<void> {
     return this.#translating('committing', async () => {
-      if (this.#client === null || !this.#inTransaction) throw new SinkUnavailable('the connection was lost before the commit');
-      const [result] = await runScript(this.#client, 'COMMIT');
+      const client = this.#transaction;
+      if (client === null || !this.#session.isCurrent(client)) {
+        throw new SinkUnavailable('the connection was lost before the commit');
+      }
+      const [result] = await runScript(client, 'COMMIT');
       assert.equal(result?.tag, 'COMMIT', 'the transaction had failed, and was committed nevertheless');
-      this.#inTransaction = false;
+      this.#transaction = null;
       for (const { claim, to } of this.#moved) claim.position = Math.max(claim.position, to);
-      this.#moved = [];
     });
   }
 
   async rollback(): Promise<void> {
-    this.#moved = [];
-    if (!this.#inTransaction || this.#client === null) return;
-    this.#inTransaction = false;
+    const client = this.#transaction;
+    this.#transaction = null;
+    if (client === null || !this.#session.isCurrent(client)) return;
     try {
-      await runScript(this.#client, 'ROLLBACK');
+      await runScript(client, 'ROLLBACK');
     } catch {
-      this.#drop();
+      this.#session.drop();
     }
   }
 
   async close(): Promise<void> {
     await this.rollback();
-    const client = this.#client;
-    this.#client = null;
-    if (client === null) return;
-    try {
-      await client.end();
-    } catch {
-      disconnect(client);
+    await this.#session.close();
+  }
+
+  /** Of the table as it was read last and the claims of this assignment; null without a table. */
+  #currentEncoder(): RowEncoder | null {
+    const { plan } = this.#session;
+    if (plan === null) return null;
+    if (this.#encoder?.plan !== plan || this.#encoder.claims !== this.#claims) {
+      const rows = new RowEncoder(plan, this.#context.versioned, this.#claims.rebuild > 0);
+      this.#encoder = { plan, claims: this.#claims, rows };
     }
+    return this.#encoder.rows;
   }
-
-  // -- a session ----------------------------------------------------------------------------------------------------
-
-  /** The open connection, or a new one; the table is read again with each. */
-  async #session(): Promise<pg.Client> {
-    if (this.#client !== null) return this.#client;
-    const client = await connect(this.#connection, this.#settings);
-    this.#client = client;
-    client.once('end', () => {
-      if (this.#client === client) this.#drop();
-    });
-    await this.#readTable(client);
-    return client;
-  }
-
-  async #readTable(client: pg.Client): Promise<void> {
-    const table = await readTable(client, this.#table);
-    if (table === null) {
-      if (this.#plan !== null) throw await this.#tableMissing(client);
-      return;
-    }
-    this.#plan = planFor(table, this.#options, this.#context);
-    const staging = createStaging(this.#plan);
-    if (staging !== null) await runScript(client, staging);
-    this.#renewEncoder();
-  }
-
-  /** Forgets the connection, in whatever state. */
-  #drop(): void {
-    if (this.#client !== null) disconnect(this.#client);
-    this.#client = null;
-    this.#inTransaction = false;
-    this.#moved = [];
-  }
-
-  #renewEncoder(): void {
-    if (this.#plan !== null) this.#encoder = new RowEncoder(this.#plan, this.#context.versioned, this.#claims.rebuild > 0);
-  }
-
-  // -- the table ----------------------------------------------------------------------------------------------------
-
-  async #tableMissing(client: pg.Client): Promise<PipectlError> {
-    const meant = closest(this.#table.name, await readTableNames(client, this.#table.schema));
-    return new PipectlError(
-      'sink_table_missing',
-      `there is no table ${tableSql(this.#table)}${meant === undefined ? '' : `; did you mean ${meant}?`}`,
-      { hint: 'correct table, create it, or add create: true' },
-    );
-  }
-
-  async #createTable(client: pg.Client, types: ColumnTypes): Promise<void> {
-    for (const key of this.#key) {
-      if (types.has(key)) continue;
-      throw new PipectlError('sink_column_missing', `key column ${key} is not among the columns of the table to create: ${[...types.keys()].join(', ')}`, {
-        hint: 'correct key, or give the event a field of that name',
-      });
-    }
-    const ddl = createTableSql(this.#table, types, this.#options);
-    try {
-      // Two members that create it at once would both find it missing.
-      await runScript(client, `BEGIN; SELECT pg_advisory_xact_lock(hashtext('pipectl create')); ${ddl}; COMMIT`);
-    } catch (error) {
-      if (isTransient(error)) throw error;
-      await client.query('ROLLBACK');
-      throw new PipectlError('sink_create_failed', `creating table ${tableSql(this.#table)}: ${reasonOf(error)}`, {
-        hint: `create it yourself:\n${ddl};`,
-        cause: error,
-      });
-    }
-    this.#context.log.info('sink_table_created', `created ${tableSql(this.#table)}`, { sink: this.name, ddl });
-    await this.#readTable(client);
-  }
-
-  // -- a batch ------------------------------------------------------------------------------------------------------
 
   /** Null where the table or the claim of a partition is not known yet. */
   #encode(batch: SinkBatch, claims: ReadonlyMap<Partition, Claim> = this.#claims.byPartition): Wire | null {
-    const encoder = this.#encoder;
+    const encoder = this.#currentEncoder();
     if (encoder === null || !batch.ranges.every(({ partition }) => claims.has(partition))) return null;
     this.#warnOfUnknownFields(encoder, batch);
     const encoded = encoder.encode(batch, claims);
@@ -252,36 +174,51 @@ export class PostgresSink implements Sink {
     const unknown = encoder.unknownFields(records[0]!.event).filter((field) => !this.#warned.has(field));
     if (unknown.length === 0) return;
     for (const field of unknown) this.#warned.add(field);
-    this.#context.log.warn('sink_field_ignored', `${tableSql(this.#table)} has no column for ${unknown.join(', ')}: not written`, { sink: this.name });
+    this.#context.log.warn(
+      'sink_field_ignored',
+      `${this.#session.table} has no column for ${unknown.join(', ')}: not written`,
+      { sink: this.name },
+    );
   }
 
   async #write(prepared: Prepared): Promise<WriteResult> {
     const { batch } = prepared;
-    const client = await this.#session();
+    const client = await this.#session.client();
     const claims = batch.ranges.map(({ partition }) => {
       const claim = this.#claims.byPartition.get(partition);
       if (claim === undefined) throw new Fenced(`partition ${partition.topic}/${partition.partition} is not claimed`);
       return claim;
     });
-    if (this.#plan === null) {
-      const types = inferTypes(batch.records, this.#context.fields, this.#key);
-      if (types !== null) await this.#createTable(client, types);
+    if (this.#session.plan === null) {
+      const types = inferTypes(batch.records, this.#context.fields, this.#session.key);
+      if (types !== null) await this.#session.create(types);
     }
-    if (prepared.wire?.encoder !== this.#encoder) prepared.wire = this.#encode(batch);
-    const result = (await this.#writeAtOnce(client, batch, claims, prepared.wire)) ?? (await this.#writeInSteps(client, batch, claims));
+    if (prepared.wire?.encoder !== this.#currentEncoder()) prepared.wire = this.#encode(batch);
+    const result =
+      (await this.#writeAtOnce(client, batch, claims, prepared.wire)) ??
+      (await this.#writeInSteps(client, batch, claims));
     this.#moved = batch.ranges.map(({ to }, i) => ({ claim: claims[i]!, to }));
     return result;
   }
 
   /** Null, with nothing written, when a row was refused or the positions are not where `wire` took them to be. */
-  async #writeAtOnce(client: pg.Client, batch: SinkBatch, claims: readonly Claim[], wire: Wire | null): Promise<WriteResult | null> {
+  async #writeAtOnce(
+    client: Client,
+    batch: SinkBatch,
+    claims: readonly Claim[],
+    wire: Wire | null,
+  ): Promise<WriteResult | null> {
     const { schema } = this.#owner;
     const groups = wire?.encoded.groups ?? [];
     const statements = groups.flatMap(({ shape }, i) => {
       const { copy, move, clear } = this.#statementsOf(shape);
       return move === '' ? [copy] : i === groups.length - 1 ? [copy, move] : [copy, move, clear];
     });
-    const sql = [lockPositions(schema, claims), ...statements, movePositions(schema, batch.ranges, this.#claims.byPartition)];
+    const sql = [
+      lockPositions(schema, claims),
+      ...statements,
+      movePositions(schema, batch.ranges, this.#claims.byPartition),
+    ];
     let results: StatementResult[];
     try {
       results = await this.#run(client, begin + (claims.length === 0 ? '' : sql.join('; ')), wire?.copies ?? []);
@@ -321,18 +258,27 @@ export class PostgresSink implements Sink {
     const rejected: Rejection[] = [];
     for (const record of records) {
       if (record.raw.offset < claims.get(record.partition)!.position) continue;
-      const message = this.#key.length === 0 ? 'the event has no fields' : `the event has no field for each column of the key: ${this.#key.join(', ')}`;
-      rejected.push({ record, code: this.#key.length === 0 ? 'sink_event_shape' : 'sink_key_missing', message });
+      const message =
+        this.#session.key.length === 0
+          ? 'the event has no fields'
+          : `the event has no field for each column of the key: ${this.#session.key.join(', ')}`;
+      rejected.push({
+        record,
+        code: this.#session.key.length === 0 ? 'sink_event_shape' : 'sink_key_missing',
+        message,
+      });
     }
     return { ...nothingWritten, rejected, skippedOffset: records.length - rejected.length };
   }
 
   /** Reads the positions first, and puts every statement inside a savepoint. */
-  async #writeInSteps(client: pg.Client, batch: SinkBatch, claims: readonly Claim[]): Promise<WriteResult> {
+  async #writeInSteps(client: Client, batch: SinkBatch, claims: readonly Claim[]): Promise<WriteResult> {
     const { schema } = this.#owner;
     const [, , locked] = await this.#run(client, begin + lockPositions(schema, claims), []);
     const stored = readLocked(locked!, claims);
-    const actual = new Map(batch.ranges.map(({ partition }, i) => [partition, { ...claims[i]!, position: stored.get(claims[i]!.id)! }]));
+    const actual = new Map(
+      batch.ranges.map(({ partition }, i) => [partition, { ...claims[i]!, position: stored.get(claims[i]!.id)! }]),
+    );
     const wire = this.#encode(batch, actual);
     if (wire === null) {
       await this.#run(client, movePositions(schema, batch.ranges, this.#claims.byPartition), []);
@@ -350,7 +296,7 @@ export class PostgresSink implements Sink {
     };
   }
 
-  async #apply(client: pg.Client, shape: Shape, rows: readonly Row[]): Promise<number | Error> {
+  async #apply(client: Client, shape: Shape, rows: readonly Row[]): Promise<number | Error> {
     const { copy, move, clear } = this.#statementsOf(shape);
     const sql = ['SAVEPOINT part', copy, ...(move === '' ? [] : [move, clear]), 'RELEASE SAVEPOINT part'].join('; ');
     try {
@@ -365,20 +311,20 @@ export class PostgresSink implements Sink {
 
   /** Rows written. Without a version guard the server takes them all; where it says fewer, there was nothing to change. */
   #countOf(_: Shape, rows: readonly Row[], count: number): number {
-    return this.#plan!.guard.kind === 'none' ? rows.length : count;
+    return this.#session.plan!.guard.kind === 'none' ? rows.length : count;
   }
 
   #statementsOf(shape: Shape): GroupStatements {
     let statements = this.#statements.get(shape);
     if (statements === undefined) {
-      statements = groupStatements(this.#plan!, shape, this.#claims.rebuild);
+      statements = groupStatements(this.#session.plan!, shape, this.#claims.rebuild);
       this.#statements.set(shape, statements);
     }
     return statements;
   }
 
-  #run(client: pg.Client, sql: string, copies: readonly Uint8Array[]): Promise<StatementResult[]> {
-    this.#inTransaction = true;
+  #run(client: Client, sql: string, copies: readonly Uint8Array[]): Promise<StatementResult[]> {
+    this.#transaction = client;
     return runScript(client, sql, copies);
   }
 
@@ -389,19 +335,35 @@ export class PostgresSink implements Sink {
     } catch (error) {
       if (error instanceof PipectlError || error instanceof Fenced) throw error;
       if (error instanceof SinkUnavailable || isTransient(error)) {
-        this.#drop();
-        throw error instanceof SinkUnavailable ? error : new SinkUnavailable(`${doing}: ${reasonOf(error)}`, { cause: error });
+        this.#session.drop();
+        throw error instanceof SinkUnavailable
+          ? error
+          : new SinkUnavailable(`${doing}: ${reasonOf(error)}`, { cause: error });
       }
       const state = sqlState(error);
       if (state === undefined) throw error;
-      throw new PipectlError(state === '42501' ? 'sink_rights' : 'sink_failed', `${doing} ${tableSql(this.#table)}: ${reasonOf(error)}`, { cause: error });
+      throw new PipectlError(
+        state === '42501' ? 'sink_rights' : 'sink_failed',
+        `${doing} ${this.#session.table}: ${reasonOf(error)}`,
+        { cause: error },
+      );
     }
   }
 }
 
-const nothingWritten: WriteResult = { written: 0, supersededInBatch: 0, skippedOffset: 0, skippedVersion: 0, rejected: [] };
+const nothingWritten: WriteResult = {
+  written: 0,
+  supersededInBatch: 0,
+  skippedOffset: 0,
+  skippedVersion: 0,
+  rejected: [],
+};
 
-const outcomeOf = ({ supersededInBatch, skippedOffset, rejected }: EncodedBatch): Pick<WriteResult, 'supersededInBatch' | 'skippedOffset' | 'rejected'> => ({
+const outcomeOf = ({
+  supersededInBatch,
+  skippedOffset,
+  rejected,
+}: EncodedBatch): Pick<WriteResult, 'supersededInBatch' | 'skippedOffset' | 'rejected'> => ({
   supersededInBatch,
   skippedOffset,
   rejected,

@@ -48,11 +48,18 @@ export function groupStatements(plan: Plan, { columns }: Shape, rebuild: number)
   };
 }
 
-const sortable = ({ name, collatable }: Column): string => `${quoteIdentifier(name)}${collatable ? ' COLLATE "C"' : ''}`;
+const sortable = ({ name, collatable }: Column): string =>
+  `${quoteIdentifier(name)}${collatable ? ' COLLATE "C"' : ''}`;
 
 function onConflict({ keyCount, guard, columns: all }: Plan, columns: readonly Column[], rebuild: number): string {
-  const key = all.slice(0, keyCount).map(({ name }) => quoteIdentifier(name)).join(', ');
-  const changed = columns.slice(keyCount).filter((column) => !column.identityAlways).map(({ name }) => quoteIdentifier(name));
+  const key = all
+    .slice(0, keyCount)
+    .map(({ name }) => quoteIdentifier(name))
+    .join(', ');
+  const changed = columns
+    .slice(keyCount)
+    .filter((column) => !column.identityAlways)
+    .map(({ name }) => quoteIdentifier(name));
   if (guard.kind === 'own') changed.push(ownVersion);
   if (changed.length === 0) return `ON CONFLICT (${key}) DO NOTHING`;
   return `ON CONFLICT (${key}) DO UPDATE SET ${changed.map((name) => `${name} = excluded.${name}`).join(', ')}${newer(guard, rebuild)}`;
@@ -71,12 +78,12 @@ function newer(guard: Plan['guard'], rebuild: number): string {
       const column = quoteIdentifier(guard.column.name);
       return ` WHERE t.${column} IS NULL OR excluded.${column} ${rebuild > 0 ? '>=' : '>'} t.${column}`;
     }
-    case 'own': {
-      const part = (row: string, i: number): string => `${row}.${ownVersion}[${i}]`;
-      return (
-        ` WHERE t.${ownVersion} IS NULL OR ${part('t', 1)} < ${part('excluded', 1)} OR (${part('t', 1)} = ${part('excluded', 1)}` +
-        ` AND (${part('t', 2)} <> ${part('excluded', 2)} OR ${part('t', 3)} ${guard.versioned ? '<' : '<='} ${part('excluded', 3)}))`
-      );
-    }
+    case 'own':
+      break;
   }
+  const part = (row: string, i: number): string => `${row}.${ownVersion}[${i}]`;
+  return (
+    ` WHERE t.${ownVersion} IS NULL OR ${part('t', 1)} < ${part('excluded', 1)} OR (${part('t', 1)} = ${part('excluded', 1)}` +
+    ` AND (${part('t', 2)} <> ${part('excluded', 2)} OR ${part('t', 3)} ${guard.versioned ? '<' : '<='} ${part('excluded', 3)}))`
+  );
 }

@@ -25,8 +25,8 @@ export type Encoder = (value: unknown) => string | Refusal;
 
 export interface ColumnType {
   readonly encode: Encoder;
-  /** Text that may hold a backslash, tab or line break, which COPY wants escaped. */
-  readonly escape: boolean;
+  /** The same as it stands in the data of COPY, where backslash, tab and line break are escaped. */
+  readonly copy: Encoder;
   /** Two values that this program calls equal, lower or higher are that for the server too. */
   readonly comparable: boolean;
 }
@@ -47,7 +47,7 @@ const refuseType = (value: unknown, hint: string): Refusal =>
   new Refusal('sink_value_type', `the value is ${kindName(value)}${hint === '' ? '' : `; ${hint}`}`);
 
 const tooLarge = new Refusal('sink_value_range', 'the number is out of range');
-const holdsNul = new Refusal('sink_value_text', 'the text holds a NUL character, which PostgreSQL can\'t store');
+const holdsNul = new Refusal('sink_value_text', "the text holds a NUL character, which PostgreSQL can't store");
 const nul = /\u0000/; // oxlint-disable-line no-control-regex
 
 function integer(bits: 16 | 32 | 64): Encoder {
@@ -55,12 +55,14 @@ function integer(bits: 16 | 32 | 64): Encoder {
   const maxBig = 2n ** BigInt(bits - 1);
   return (value) => {
     if (typeof value === 'number') {
-      if (!Number.isInteger(value)) return refuseType(value, 'the column takes whole numbers: round() or trunc() makes one');
+      if (!Number.isInteger(value))
+        return refuseType(value, 'the column takes whole numbers: round() or trunc() makes one');
       return value >= -max && value < max ? String(value) : tooLarge;
     }
     if (typeof value === 'bigint') return value >= -maxBig && value < maxBig ? String(value) : tooLarge;
     if (isDecimal(value)) {
-      if (!value.eq(value.round(0, 0))) return refuseType(value, 'the column takes whole numbers: round() or trunc() makes one');
+      if (!value.eq(value.round(0, 0)))
+        return refuseType(value, 'the column takes whole numbers: round() or trunc() makes one');
       return value.gte(String(-maxBig)) && value.lt(String(maxBig)) ? value.toFixed(0) : tooLarge;
     }
     return refuseType(value, 'the column takes whole numbers: int() makes one of a text');
@@ -75,7 +77,8 @@ function numeric(modifier: number): Encoder {
   const limit = modifier < 4 ? Infinity : 10 ** (precision - scale);
   return (value) => {
     if (typeof value === 'number') return Math.abs(value) < limit || Number.isNaN(value) ? String(value) : tooLarge;
-    if (typeof value === 'bigint' || isDecimal(value)) return Math.abs(Number(value)) <= limit ? String(value) : tooLarge;
+    if (typeof value === 'bigint' || isDecimal(value))
+      return Math.abs(Number(value)) <= limit ? String(value) : tooLarge;
     return refuseType(value, 'the column takes numbers: decimal() makes one of a text');
   };
 }
@@ -123,7 +126,10 @@ const timestamptz: Encoder = (value) => {
   const time = readTime(value);
   if (time === undefined) return notATime;
   if (!time.hasOffset) {
-    return new Refusal('sink_value_type', 'the time names no offset from UTC; timestamp(text, "Europe/Madrid") gives it a zone');
+    return new Refusal(
+      'sink_value_type',
+      'the time names no offset from UTC; timestamp(text, "Europe/Madrid") gives it a zone',
+    );
   }
   // Far from today, as in 9999-12-31, microseconds are no exact number any more: the server reads the text itself.
   return Number.isSafeInteger(time.micros) ? `${timestampText(time.micros)}+00` : value;
@@ -151,7 +157,10 @@ const uuidShape = /^[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{12}$/i;
 const uuid: Encoder = (value) =>
   typeof value === 'string' && uuidShape.test(value)
     ? value.toLowerCase()
-    : new Refusal('sink_value_type', `the value is ${typeof value === 'string' ? 'a text that is no UUID' : kindName(value)}`);
+    : new Refusal(
+        'sink_value_type',
+        `the value is ${typeof value === 'string' ? 'a text that is no UUID' : kindName(value)}`,
+      );
 
 // An even number of backslashes before it: the escape itself, not the text `\u0000`.
 const nulEscape = /(?<!\\)(?:\\\\)*\\u0000/;
@@ -162,7 +171,8 @@ const json: Encoder = (value) => {
 
 const base64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
 const bytea: Encoder = (value) => {
-  if (value instanceof Uint8Array) return `\\x${Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('hex')}`;
+  if (value instanceof Uint8Array)
+    return `\\x${Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('hex')}`;
   if (typeof value === 'string' && base64.test(value)) return `\\x${Buffer.from(value, 'base64').toString('hex')}`;
   return refuseType(value, 'the column takes bytes, or a text in base64');
 };
@@ -179,7 +189,10 @@ const enumOf = (labels: readonly string[]): Encoder => {
   return (value) =>
     typeof value === 'string' && known.has(value)
       ? value
-      : new Refusal('sink_value_type', `the value is none of ${labels.slice(0, 8).join(', ')}${labels.length > 8 ? ', ...' : ''}`);
+      : new Refusal(
+          'sink_value_type',
+          `the value is none of ${labels.slice(0, 8).join(', ')}${labels.length > 8 ? ', ...' : ''}`,
+        );
 };
 
 /** `{1,2,"a b"}`; lists in lists are further dimensions. */
@@ -202,25 +215,48 @@ function arrayOf(element: Encoder): Encoder {
   return encode;
 }
 
+const special = /[\\\t\n\r]/;
+const escapes: Readonly<Record<string, string>> = { '\\': '\\\\', '\t': '\\t', '\n': '\\n', '\r': '\\r' };
+
+const escapeCopy = (value: string): string =>
+  special.test(value) ? value.replaceAll(/[\\\t\n\r]/g, (character) => escapes[character]!) : value;
+
+function escaped(encode: Encoder): ColumnType {
+  const copy: Encoder = (value) => {
+    const encoded = encode(value);
+    return typeof encoded === 'string' ? escapeCopy(encoded) : encoded;
+  };
+  return { encode, copy, comparable: false };
+}
+
+const unusual = /[\u0000\\\t\n\r]/; // oxlint-disable-line no-control-regex
+const anyText = escaped(text(Infinity));
+/** Most columns are of it, and most texts go as they are. */
+const unboundedText: ColumnType = {
+  ...anyText,
+  copy: (value) => (typeof value === 'string' && !unusual.test(value) ? value : anyText.copy(value)),
+};
+
 /** The way values take into a column of type `oid`, whose modifier is `modifier` (-1: none). */
 export function columnType(oid: number, modifier: number, types: ReadonlyMap<number, CatalogType>): ColumnType {
   const type = types.get(oid);
-  if (type === undefined) return { encode: passedThrough, escape: true, comparable: false };
+  if (type === undefined) return escaped(passedThrough);
   switch (type.kind) {
     case 'domain':
       return columnType(type.of, type.modifier, types);
     case 'enum':
-      return { encode: enumOf(type.labels), escape: true, comparable: false };
+      return escaped(enumOf(type.labels));
     case 'array':
-      return { encode: arrayOf(columnType(type.of, modifier, types).encode), escape: true, comparable: false };
-    default:
-      return baseType(type.name, modifier);
+      return escaped(arrayOf(columnType(type.of, modifier, types).encode));
+    case 'base':
+    case 'other':
+      break;
   }
+  return baseType(type.name, modifier);
 }
 
 function baseType(name: string, modifier: number): ColumnType {
-  const plain = (encode: Encoder): ColumnType => ({ encode, escape: false, comparable: modifier === -1 });
-  const escaped = (encode: Encoder): ColumnType => ({ encode, escape: true, comparable: false });
+  const plain = (encode: Encoder): ColumnType => ({ encode, copy: encode, comparable: modifier === -1 });
   switch (name) {
     case 'int2':
       return plain(integer(16));
@@ -247,7 +283,7 @@ function baseType(name: string, modifier: number): ColumnType {
     case 'text':
     case 'name':
     case 'citext':
-      return escaped(text(Infinity));
+      return unboundedText;
     case 'varchar':
     case 'bpchar':
       return escaped(text(modifier < 4 ? Infinity : modifier - 4));
@@ -260,10 +296,3 @@ function baseType(name: string, modifier: number): ColumnType {
       return escaped(passedThrough);
   }
 }
-
-const special = /[\\\t\n\r]/;
-const escapes: Readonly<Record<string, string>> = { '\\': '\\\\', '\t': '\\t', '\n': '\\n', '\r': '\\r' };
-
-/** A text as it stands in the data of COPY. */
-export const escapeCopy = (value: string): string =>
-  special.test(value) ? value.replaceAll(/[\\\t\n\r]/g, (character) => escapes[character]!) : value;

@@ -56,7 +56,10 @@ export class StdoutSink implements Sink {
 
 function outputFailed(error: NodeJS.ErrnoException): PipectlError {
   if (error.code === 'EPIPE' || error.code === 'ERR_STREAM_DESTROYED') {
-    return new PipectlError('output_closed', 'the reader of standard output went away', { exitCode: exitCodes.done, cause: error });
+    return new PipectlError('output_closed', 'the reader of standard output went away', {
+      exitCode: exitCodes.done,
+      cause: error,
+    });
   }
   return new PipectlError('output_failed', `standard output could not be written: ${error.message}`, { cause: error });
 }

@@ -6,14 +6,27 @@ import type { Codec } from '../../engine/ports.ts';
 import { PipectlError } from '../../errors.ts';
 
 const options = Type.Object({
-    path: Type.Union([Type.String({ minLength: 1 }), Type.Array(Type.String({ minLength: 1 }), { minItems: 1 })], {
-      description: 'File, glob pattern, or a list of them, relative to the pipeline file.',
+  path: Type.Union([Type.String({ minLength: 1 }), Type.Array(Type.String({ minLength: 1 }), { minItems: 1 })], {
+    description: 'File, glob pattern, or a list of them, relative to the pipeline file.',
+  }),
+  format: Type.Optional(
+    Type.Union([Type.Literal('ndjson'), Type.Literal('csv')], {
+      description: 'One JSON value a line, or CSV. Default: csv for .csv and .tsv, else ndjson.',
     }),
-    format: Type.Optional(Type.Union([Type.Literal('ndjson'), Type.Literal('csv')], { description: 'One JSON value a line, or CSV. Default: csv for .csv and .tsv, else ndjson.' })),
-    delimiter: Type.Optional(Type.String({ pattern: '^[\\x09\\x20-\\x21\\x23-\\x7e]$', description: 'Between the fields of a CSV row. Default: a tab for .tsv, else a comma.' })),
-    columns: Type.Optional(
-      Type.Array(Type.String({ minLength: 1 }), { minItems: 1, uniqueItems: true, description: 'Names of the columns, for CSV files without a header line.' }),
-    ),
+  ),
+  delimiter: Type.Optional(
+    Type.String({
+      pattern: '^[\\x09\\x20-\\x21\\x23-\\x7e]$',
+      description: 'Between the fields of a CSV row. Default: a tab for .tsv, else a comma.',
+    }),
+  ),
+  columns: Type.Optional(
+    Type.Array(Type.String({ minLength: 1 }), {
+      minItems: 1,
+      uniqueItems: true,
+      description: 'Names of the columns, for CSV files without a header line.',
+    }),
+  ),
 });
 
 type Options = Static<typeof options>;
@@ -27,7 +40,8 @@ function formatOf(given: Options): 'ndjson' | 'csv' | undefined {
   return formats.size === 1 ? [...formats][0] : undefined;
 }
 
-const delimiterOf = (given: Options): string => given.delimiter ?? (pathsOf(given).every((path) => extname(path) === '.tsv') ? '\t' : ',');
+const delimiterOf = (given: Options): string =>
+  given.delimiter ?? (pathsOf(given).every((path) => extname(path) === '.tsv') ? '\t' : ',');
 
 export const fileSource = defineSource({
   kind: 'source',
@@ -38,11 +52,21 @@ export const fileSource = defineSource({
 
   check(given, context) {
     if (formatOf(given) === undefined) {
-      context.problem(['path'], 'file_format_mixed', 'these files differ in format', 'say `format: ndjson` or `format: csv`, or use one source per format');
+      context.problem(
+        ['path'],
+        'file_format_mixed',
+        'these files differ in format',
+        'say `format: ndjson` or `format: csv`, or use one source per format',
+      );
     }
     for (const option of ['delimiter', 'columns'] as const) {
       if (given[option] !== undefined && formatOf(given) === 'ndjson') {
-        context.problem([option], 'option_not_applicable', `${option} is for CSV, and these files are read as NDJSON`, 'say `format: csv`');
+        context.problem(
+          [option],
+          'option_not_applicable',
+          `${option} is for CSV, and these files are read as NDJSON`,
+          'say `format: csv`',
+        );
       }
     }
   },
@@ -53,11 +77,15 @@ export const fileSource = defineSource({
       import('../../codecs/json.ts'),
       import('./record-reader.ts'),
     ]);
-    const inner: Codec = formatOf(given) === 'csv' ? csvCodec({ delimiter: delimiterOf(given), columns: given.columns }) : { decode: decodeJson };
+    const inner: Codec =
+      formatOf(given) === 'csv'
+        ? csvCodec({ delimiter: delimiterOf(given), columns: given.columns })
+        : { decode: decodeJson };
     return {
       decode(bytes) {
         // The reader cut it: what is left could be readable and wrong.
-        if (bytes.length > recordBytesMax) throw new PipectlError('line_too_long', `the line is longer than ${recordBytesMax} bytes`);
+        if (bytes.length > recordBytesMax)
+          throw new PipectlError('line_too_long', `the line is longer than ${recordBytesMax} bytes`);
         return inner.decode(bytes);
       },
     };

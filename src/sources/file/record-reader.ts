@@ -130,7 +130,8 @@ export class RecordReader {
     const block = Buffer.allocUnsafe(rest.length + wanted);
     rest.copy(block, 0);
     const { bytesRead } = await this.#handle.read(block, rest.length, wanted, from);
-    if (bytesRead === 0) throw new SourceFailed('file_changed', `the file ends at byte ${from}, it had ${this.#endOffset} at the start`);
+    if (bytesRead === 0)
+      throw new SourceFailed('file_changed', `the file ends at byte ${from}, it had ${this.#endOffset} at the start`);
     this.#blockOffset += this.#at;
     this.#block = block.subarray(0, rest.length + bytesRead);
     const hasMark = this.#blockOffset === 0 && this.#block.subarray(0, byteOrderMark.length).equals(byteOrderMark);

@@ -3,7 +3,14 @@ import { glob, open, stat, type FileHandle } from 'node:fs/promises';
 import { relative, resolve } from 'node:path';
 import { csvColumns } from '../../codecs/csv.ts';
 import type { SourceContext } from '../../declaration/component.ts';
-import { SourceFailed, type Chunk, type GatherLimits, type Partition, type Source, type SourceEvent } from '../../engine/ports.ts';
+import {
+  SourceFailed,
+  type Chunk,
+  type GatherLimits,
+  type Partition,
+  type Source,
+  type SourceEvent,
+} from '../../engine/ports.ts';
 import { errorTable, PipectlError } from '../../errors.ts';
 import { RecordReader, type Framing } from './record-reader.ts';
 
@@ -59,7 +66,13 @@ export class FileSource implements Source {
     if (this.#failure !== null) throw this.#failure;
     if (!this.#isAssigned) {
       this.#isAssigned = true;
-      const partitions = this.#files.map((file) => ({ partition: file.partition, committed: null, logStart: 0, logEnd: file.size, initial: 0 }));
+      const partitions = this.#files.map((file) => ({
+        partition: file.partition,
+        committed: null,
+        logStart: 0,
+        logEnd: file.size,
+        initial: 0,
+      }));
       return { kind: 'assigned', assignment: { generation: 1, partitions } };
     }
     await this.#begun.promise;
@@ -70,7 +83,7 @@ export class FileSource implements Source {
     while (recordsMax > 0 && bytesMax > 0 && !this.#isClosed) {
       const current = this.#current ?? (await this.#openNext());
       if (current === null) break;
-      const run = await current.reader.read({ recordsMax, bytesMax }, this.#context.clock.now());
+      const run = await current.reader.read({ recordsMax, bytesMax }, Math.floor(this.#context.clock.now()));
       if (run === null) {
         this.#current = null;
         await current.handle.close();
@@ -85,7 +98,9 @@ export class FileSource implements Source {
   }
 
   begin(_generation: number, positions: ReadonlyMap<Partition, number>): void {
-    this.#starts = this.#files.map((file) => ({ file, offset: positions.get(file.partition) ?? 0 })).filter(({ file, offset }) => offset < file.size);
+    this.#starts = this.#files
+      .map((file) => ({ file, offset: positions.get(file.partition) ?? 0 }))
+      .filter(({ file, offset }) => offset < file.size);
     this.#begun.resolve();
   }
 
@@ -95,7 +110,10 @@ export class FileSource implements Source {
 
   /** There is no coordinator to ask: whoever came later owns the files. */
   async reassign(): Promise<void> {
-    this.#failure = new SourceFailed('source_taken_over', `another process runs pipeline ${this.#context.pipeline} on the same files`);
+    this.#failure = new SourceFailed(
+      'source_taken_over',
+      `another process runs pipeline ${this.#context.pipeline} on the same files`,
+    );
   }
 
   ends(): ReadonlyMap<Partition, number> {
@@ -117,9 +135,13 @@ export class FileSource implements Source {
     for (const path of this.#options.paths) {
       const matches: string[] = [];
       if (await isFile(resolve(directory, path))) matches.push(path);
-      else for await (const match of glob(path, { cwd: directory })) if (await isFile(resolve(directory, match))) matches.push(match);
+      else
+        for await (const match of glob(path, { cwd: directory }))
+          if (await isFile(resolve(directory, match))) matches.push(match);
       if (matches.length === 0) {
-        throw new PipectlError('file_not_found', `no file matches ${path} in ${directory}`, { hint: errorTable.file_not_found.hint });
+        throw new PipectlError('file_not_found', `no file matches ${path} in ${directory}`, {
+          hint: errorTable.file_not_found.hint,
+        });
       }
       for (const match of matches.toSorted()) found.add(resolve(directory, match));
     }
@@ -147,7 +169,10 @@ export class FileSource implements Source {
     const handle = await openForReading(file.path, topic);
     try {
       if (!(await isRecordStart(handle, offset))) {
-        throw new SourceFailed('file_changed', `${topic} was rewritten: no record begins at byte ${offset}, where reading stopped`);
+        throw new SourceFailed(
+          'file_changed',
+          `${topic} was rewritten: no record begins at byte ${offset}, where reading stopped`,
+        );
       }
       const { framing, header } = this.#options;
       const reader = new RecordReader(handle, framing, header ? 0 : offset, file.size);

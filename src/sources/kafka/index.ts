@@ -26,11 +26,11 @@ const options = withConnection(
         'Where a new pipeline begins: `earliest`, `latest`, or a time such as `2026-11-01T00:00:00Z`. Without meaning once there is a position.',
     }),
     buffer: size({
-      default: '32MiB',
+      default: '16MiB',
       description: 'How much may be fetched ahead of the pipeline. One fetch may go beyond it.',
     }),
-    fetch_bytes: size({ default: '16MiB', description: 'The most one fetch brings.' }),
-    partition_bytes: size({ default: '1MiB', description: 'The most one fetch brings of a partition.' }),
+    fetch_bytes: size({ default: '4MiB', description: 'The most one fetch brings.' }),
+    partition_bytes: size({ default: '256KiB', description: 'The most one fetch brings of a partition.' }),
     fetch_wait: duration({ default: '100ms', description: 'How long a broker waits for a record to come.' }),
     session_timeout: duration({
       default: '30s',

@@ -1,5 +1,5 @@
 import { createRequire } from 'node:module';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { FetchedPartition } from '../../../src/connections/kafka/fetched-partition.ts';
 import { splitRecordSet } from '../../../src/connections/kafka/record-batch.ts';
@@ -41,7 +41,8 @@ const record = fc.record({
   key: fc.option(bytes),
   value: fc.option(bytes),
   headers: fc.dictionary(
-    fc.string({ minLength: 1, maxLength: 9 }).filter((name) => name !== '__proto__'),
+    // kafkajs mixes headers called `valueOf` and the like up with what every object has: see below.
+    fc.string({ minLength: 1, maxLength: 9 }).filter((name) => !(name in Object.prototype)),
     fc.oneof(bytes, fc.array(bytes, { minLength: 2, maxLength: 3 })),
     { maxKeys: 3 },
   ),
@@ -73,6 +74,14 @@ test('records read as kafkajs reads them, whatever their offsets, timestamps, ke
   );
 });
 
+test('headers may be called like what every object has', async () => {
+  const headers = Object.fromEntries(['__proto__', 'valueOf', 'constructor'].map((name) => [name, Buffer.from(name)]));
+  const [batch] = splitRecordSet(await batchOf([{ ...numbered(1)[0]!, headers }], {}));
+  const read = batch!.records(0)[0]!.headers!;
+  expect(Object.entries(read)).toEqual(Object.entries(headers));
+  expect(Object.getPrototypeOf(read)).toBeNull();
+});
+
 describe('a fetched record set', () => {
   test('gives no record below the position, though a batch begins there', async () => {
     const [batch] = splitRecordSet(await batchOf(numbered(5), { firstOffset: 100 }));
@@ -84,7 +93,7 @@ describe('a fetched record set', () => {
       await batchOf(numbered(2), { firstOffset: 0 }),
       await batchOf(numbered(2), { firstOffset: 2 }),
     ]);
-    for (const cut of [1, 40, 100]) {
+    for (const cut of [1, 40, 80]) {
       expect(splitRecordSet(whole.subarray(0, whole.length - cut))).toHaveLength(1);
     }
   });
@@ -137,7 +146,13 @@ function numbered(count: number) {
 
 /** `offsetDelta` of a record here is its distance from the one before. */
 async function batchOf(
-  records: readonly { offsetDelta: number; timestampDelta: number; key: Buffer | null; value: Buffer | null; headers: object }[],
+  records: readonly {
+    offsetDelta: number;
+    timestampDelta: number;
+    key: Buffer | null;
+    value: Buffer | null;
+    headers: object;
+  }[],
   options: Omit<BatchOptions, 'records'>,
 ): Promise<Buffer> {
   let offset = 0;

@@ -2,7 +2,8 @@ import { expect, it } from 'vitest';
 import type { DeadLetter } from '../../../src/engine/ports.ts';
 import { DeadLetterCauses } from '../../../src/operations/dead-letters/causes.ts';
 
-const letter = (message: string, failedAtMs: number) => ({ stage: 'decode', code: 'bad', message, failedAtMs }) as DeadLetter;
+const letter = (message: string, failedAtMs: number) =>
+  ({ stage: 'decode', code: 'bad', message, failedAtMs }) as DeadLetter;
 
 it('counts by cause, the most frequent first, with the newest message', () => {
   const causes = new DeadLetterCauses(['pw']);
@@ -25,7 +26,8 @@ it('tells the rate of the last minute, and of the time since the first where tha
 
 it('keeps the hundred causes seen last', () => {
   const causes = new DeadLetterCauses([]);
-  const word = (index: number) => `${String.fromCharCode(97 + Math.floor(index / 26))}${String.fromCharCode(97 + (index % 26))}`;
+  const word = (index: number) =>
+    `${String.fromCharCode(97 + Math.floor(index / 26))}${String.fromCharCode(97 + (index % 26))}`;
   for (let index = 0; index < 100; index++) causes.add(letter(`cause ${word(index)}`, index));
   causes.add(letter('cause aa', 200));
   causes.add(letter('cause zz', 201));

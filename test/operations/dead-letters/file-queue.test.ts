@@ -25,7 +25,13 @@ const queueAt = (path: string) => {
   return queue;
 };
 const letter = (offset: number, change: Partial<DeadLetter> = {}): DeadLetter => ({
-  raw: { offset, timestampMs: 1, key: Buffer.from(`key-${offset}`), value: Buffer.from(`{"n":${offset}}`), headers: undefined },
+  raw: {
+    offset,
+    timestampMs: 1,
+    key: Buffer.from(`key-${offset}`),
+    value: Buffer.from(`{"n":${offset}}`),
+    headers: undefined,
+  },
   partition: { cluster: 'file', topic: 'in.ndjson', topicId: 'T', partition: 0, source: 's' },
   element: '',
   stage: 'decode',
@@ -42,7 +48,11 @@ it('what was appended is read back byte for byte', async () => {
   const [view] = await newestDeadLetters({ file }, {}, 10, log);
   expect(view!.record.key).toBeNull();
   expect(Buffer.from(view!.record.value!)).toEqual(binary);
-  expect(view!.headers).toEqual({ binary: Buffer.from([0xfe]), list: [Buffer.from('a'), Buffer.from('b')], text: Buffer.from('ñ') });
+  expect(view!.headers).toEqual({
+    binary: Buffer.from([0xfe]),
+    list: [Buffer.from('a'), Buffer.from('b')],
+    text: Buffer.from('ñ'),
+  });
   expect(view!.record.place).toEqual({ queue: file, partition: 0, offset: '1' });
 });
 
@@ -77,7 +87,15 @@ it('lists causes with counts, times and growth', async () => {
     total: 4,
     uncounted: 0,
     causes: [
-      { count: 3, stage: 'decode', code: 'json_syntax', message: 'line 2 is broken', firstAtMs: 0, lastAtMs: 9 * minute, perMinute: 0.4 },
+      {
+        count: 3,
+        stage: 'decode',
+        code: 'json_syntax',
+        message: 'line 2 is broken',
+        firstAtMs: 0,
+        lastAtMs: 9 * minute,
+        perMinute: 0.4,
+      },
       { count: 1, stage: 'sink:orders', code: 'not_null', perMinute: 0 },
     ],
   });
@@ -101,7 +119,12 @@ it.each<[string, (first: { fingerprint: string; id: string }) => DeadLetterFilte
 });
 
 it('shows the newest, in whatever order they lie', async () => {
-  await queueAt(file).append([letter(1, { failedAtMs: 50 }), letter(2, { failedAtMs: 90 }), letter(3, { failedAtMs: 10 }), letter(4, { failedAtMs: 70 })]);
+  await queueAt(file).append([
+    letter(1, { failedAtMs: 50 }),
+    letter(2, { failedAtMs: 90 }),
+    letter(3, { failedAtMs: 10 }),
+    letter(4, { failedAtMs: 70 }),
+  ]);
   const letters = await newestDeadLetters({ file }, {}, 2, log);
   expect(letters.map((view) => view.failedAtMs)).toEqual([90, 70]);
 });

@@ -65,7 +65,9 @@ it("reads Spring's headers, whose numbers are big-endian bytes", () => {
 
 it('what a header does not hold in the expected form is unknown, never an error', () => {
   expect(readDeadLetter(queued({ 'kafka_dlt-original-partition': Buffer.from('seven') })).source.partition).toBeNull();
-  expect(readDeadLetter(queued({ 'pipectl-dlq-id': 'x', 'pipectl-failed-at': 'never', 'pipectl-attempts': 'many' }))).toMatchObject({
+  expect(
+    readDeadLetter(queued({ 'pipectl-dlq-id': 'x', 'pipectl-failed-at': 'never', 'pipectl-attempts': 'many' })),
+  ).toMatchObject({
     attempts: null,
     failedAtMs: 1000,
   });

@@ -2,8 +2,16 @@ import { appendFile, mkdtemp, open, readFile, rm, writeFile, type FileHandle } f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { Fenced, SinkUnavailable, type EventRecord, type Partition, type SinkBatch } from '../../../src/engine/ports.ts';
+import {
+  Fenced,
+  SinkUnavailable,
+  type EventRecord,
+  type Partition,
+  type SinkBatch,
+} from '../../../src/engine/ports.ts';
+import { readCommitted } from '../../../src/sinks/file/committed.ts';
 import { FileSink } from '../../../src/sinks/file/sink.ts';
+import { sinkContract } from '../../contract/sink.ts';
 
 let directory: string;
 let path: string;
@@ -55,10 +63,21 @@ const rows = async () => (await readFile(path, 'utf8')).split('\n').slice(0, -1)
 it('a new owner begins at the committed positions, per partition', async () => {
   const { sink, positions } = await claimed();
   expect(positions.size).toBe(0);
-  await deliver(sink, { records: [record(p0, 0), record(p1, 7)], ranges: [{ partition: p0, from: 0, to: 1 }, { partition: p1, from: 7, to: 9 }] });
+  await deliver(sink, {
+    records: [record(p0, 0), record(p1, 7)],
+    ranges: [
+      { partition: p0, from: 0, to: 1 },
+      { partition: p1, from: 7, to: 9 },
+    ],
+  });
   await deliver(sink, { records: [], ranges: [{ partition: p0, from: 1, to: 4 }] });
   const next = await claimed();
-  expect(next.positions).toEqual(new Map([[p0, 4], [p1, 9]]));
+  expect(next.positions).toEqual(
+    new Map([
+      [p0, 4],
+      [p1, 9],
+    ]),
+  );
   expect(await rows()).toEqual([0, 7]);
 });
 
@@ -91,6 +110,21 @@ it('records below the position are skipped and counted, also where the batch was
   expect(await rows()).toEqual([0, 1, 2, 3]);
 });
 
+it('a batch that lies wholly below the position does not move it back', async () => {
+  const { sink } = await claimed();
+  await deliver(sink, batch(0, 5));
+  expect(await deliver(sink, batch(0, 2))).toMatchObject({ written: 0, skippedOffset: 2 });
+  expect((await claimed()).positions.get(p0)).toBe(5);
+});
+
+it('what somebody else wrote behind the rows of a batch is cut off by its commit', async () => {
+  const { sink } = await claimed();
+  await sink.write(sink.prepare(batch(0, 2)));
+  await appendFile(path, '98\n99\n');
+  await sink.commit();
+  expect(await rows()).toEqual([0, 1]);
+});
+
 it('a topic that was created anew under the same name has positions of its own', async () => {
   const { sink } = await claimed();
   await deliver(sink, batch(0, 3));
@@ -103,7 +137,10 @@ it('an event that has no JSON form is rejected alone', async () => {
   const { sink } = await claimed();
   const poison: Record<string, unknown> = {};
   poison.self = poison;
-  const result = await deliver(sink, { records: [record(p0, 0), record(p0, 1, poison), record(p0, 2)], ranges: [{ partition: p0, from: 0, to: 3 }] });
+  const result = await deliver(sink, {
+    records: [record(p0, 0), record(p0, 1, poison), record(p0, 2)],
+    ranges: [{ partition: p0, from: 0, to: 3 }],
+  });
   expect(result.written).toBe(2);
   expect(result.rejected).toMatchObject([{ record: { raw: { offset: 1 } }, code: 'row_not_encodable' }]);
   expect(await rows()).toEqual([0, 2]);
@@ -132,7 +169,11 @@ describe('two owners', () => {
 describe('a disk that fails', () => {
   /** Opens the data file with one method failing once, after half of the work where it writes. */
   const failing =
-    (method: 'write' | 'datasync' | 'truncate', code: string, calls = { failed: false, armed: true }): NonNullable<Open> =>
+    (
+      method: 'write' | 'datasync' | 'truncate',
+      code: string,
+      calls = { failed: false, armed: true },
+    ): NonNullable<Open> =>
     async (...args) => {
       const handle = await open(...args);
       const inner = handle[method].bind(handle) as (...args: unknown[]) => Promise<unknown>;
@@ -203,4 +244,36 @@ describe('a file that is not what was committed', () => {
     await claimed();
     expect(await rows()).toEqual([0, 1]);
   });
+});
+
+sinkContract('file', async () => {
+  const contractDirectory = await mkdtemp(join(tmpdir(), 'pipectl-file-sink-'));
+  const contractPath = join(contractDirectory, 'rows.ndjson');
+  return {
+    newSink: async () => new FileSink('file', contractPath, 'pipeline'),
+    event: (id, text) => ({ id, text }),
+    poison(id) {
+      const poison: Record<string, unknown> = { id };
+      poison.self = poison;
+      return poison;
+    },
+    async visible() {
+      const length = (await readCommitted(contractPath))?.bytes ?? 0;
+      const lines = (await readFile(contractPath)).subarray(0, length).toString().split('\n').slice(0, -1);
+      return lines
+        .map((line) => JSON.parse(line) as { id: number; text: string })
+        .toSorted((a, b) => a.id - b.id)
+        .map(({ id, text }) => `${id}:${text}`);
+    },
+    fences: true,
+    close: async () => await rm(contractDirectory, { recursive: true }),
+  };
+});
+
+it('closing in the middle of a batch cuts off what it wrote', async () => {
+  const { sink } = await claimed();
+  await deliver(sink, batch(0, 1));
+  await sink.write(sink.prepare(batch(1, 5)));
+  await sink.close();
+  expect(await rows()).toEqual([0]);
 });

@@ -3,7 +3,10 @@ import { expect, it } from 'vitest';
 import type { EventRecord, SinkBatch } from '../../../src/engine/ports.ts';
 import { StdoutSink } from '../../../src/sinks/stdout/sink.ts';
 
-const batchOf = (...events: unknown[]): SinkBatch => ({ records: events.map((event) => ({ event }) as EventRecord), ranges: [] });
+const batchOf = (...events: unknown[]): SinkBatch => ({
+  records: events.map((event) => ({ event }) as EventRecord),
+  ranges: [],
+});
 
 it('prints one line a row and waits until the stream has taken them', async () => {
   const taken: string[] = [];
@@ -24,7 +27,8 @@ it('prints one line a row and waits until the stream has taken them', async () =
 });
 
 it('a reader that went away ends the run with exit code 0, a broken output with 1', async () => {
-  const failing = (code: string) => new Writable({ write: (_chunk, _encoding, done) => done(Object.assign(new Error(code), { code })) });
+  const failing = (code: string) =>
+    new Writable({ write: (_chunk, _encoding, done) => done(Object.assign(new Error(code), { code })) });
   const write = async (code: string) => {
     const sink = new StdoutSink('stdout', failing(code));
     await sink.open();

@@ -1,0 +1,176 @@
+/**
+ * Throughput, CPU, memory and latency of a whole pipeline on real services of this machine. Each run is a process of
+ * its own; its CPU time and memory are the operating system's account of it, from the assignment of the partitions to
+ * the last commit. `npm run bench -- --records 1000000 --runs 3`
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpus, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import pg from 'pg';
+import type { StatusSnapshot } from '../src/runtime/status.ts';
+import { type Stack, startStack } from '../test/stack/stack.ts';
+import { createTopic, kafkaAt, order, ordersPipeline, produceOrders } from './orders.ts';
+
+const PARTITIONS = 8;
+const LATENCY_RECORDS_PER_SECOND = 5000;
+const LATENCY_SECONDS = 20;
+const root = fileURLToPath(new URL('..', import.meta.url));
+const folder = mkdtempSync(join(tmpdir(), 'pipectl-bench-'));
+
+const { values } = parseArgs({
+  options: {
+    records: { type: 'string', default: '1000000' },
+    runs: { type: 'string', default: '3' },
+    only: { type: 'string', default: 'postgres,discard,latency' },
+  },
+});
+const records = Number(values.records);
+const runs = Number(values.runs);
+const only = values.only.split(',');
+
+await using stack = await startStack({ services: ['kafka', 'postgres'], profile: 'bench' });
+say(`${cpus().length} x ${cpus()[0]!.model.trim()}, Node ${process.version}, broker and database on the same machine`);
+if (only.includes('postgres') || only.includes('discard')) {
+  const bytes = await produceOrders(stack.kafka.brokers, 'bench.orders', PARTITIONS, records);
+  say(`${records} orders of ${bytes.toFixed(0)} bytes in ${PARTITIONS} partitions`);
+}
+if (only.includes('postgres'))
+  await throughput(stack, 'postgres', 'postgres: { url: "${PG_URL}", table: bench_orders, key: [order_id] }');
+if (only.includes('discard')) await throughput(stack, 'discard', 'discard: {}');
+if (only.includes('latency')) await latency(stack);
+
+async function throughput(services: Stack, name: string, sink: string): Promise<void> {
+  for (let run = 1; run <= runs; run++) {
+    await emptyTable(services.postgres.url);
+    const group = `bench-${name}-${run}`;
+    const { seconds, cpuSeconds, peakMiB, snapshot } = await runToEnd(
+      services,
+      group,
+      ordersPipeline(group, 'bench.orders', sink),
+    );
+    const { account, sinks } = snapshot;
+    if (account.read !== records || account.difference !== 0)
+      throw new Error(`the account does not add up: ${JSON.stringify(account)}`);
+    const rows = sinks[0]!.written;
+    say(
+      `${name} run ${run}: ${rate(records / seconds)} records/s in, ${rate(rows / seconds)} rows/s out, ` +
+        `${((cpuSeconds * 1e6) / records).toFixed(2)} us CPU a record, peak ${peakMiB.toFixed(0)} MiB`,
+    );
+  }
+}
+
+interface RunFigures {
+  readonly seconds: number;
+  readonly cpuSeconds: number;
+  readonly peakMiB: number;
+  readonly snapshot: StatusSnapshot;
+}
+
+/** Runs a pipeline to the end of its topic and measures from the assignment to the stop. */
+async function runToEnd(services: Stack, name: string, text: string): Promise<RunFigures> {
+  const child = pipectl(services, name, text, ['--until-end']);
+  const last = lastSnapshot(child);
+  const at: Record<string, { ms: number; cpuSeconds: number }> = {};
+  let peakKiB = 0;
+  createInterface(child.stderr!).on('line', (line) => {
+    const { code } = JSON.parse(line) as { code: string };
+    peakKiB = peakOf(child.pid!) ?? peakKiB;
+    at[code] = { ms: performance.now(), cpuSeconds: cpuSecondsOf(child.pid!) };
+  });
+  const [exitCode] = (await once(child, 'close')) as [number];
+  if (exitCode !== 0 || !at['assigned'] || !at['stopped']) throw new Error(`${name} ended with ${exitCode}`);
+  return {
+    seconds: (at['stopped'].ms - at['assigned'].ms) / 1000,
+    cpuSeconds: at['stopped'].cpuSeconds - at['assigned'].cpuSeconds,
+    peakMiB: peakKiB / 1024,
+    snapshot: last(),
+  };
+}
+
+/** Produces at a fixed rate and reads the pipeline's own end-to-end quantiles: record timestamp to commit. */
+async function latency(services: Stack): Promise<void> {
+  const kafka = kafkaAt(services.kafka.brokers);
+  await createTopic(kafka, 'bench.latency', PARTITIONS);
+  await emptyTable(services.postgres.url);
+  const sink = 'postgres: { url: "${PG_URL}", table: bench_orders, key: [order_id] }';
+  const child = pipectl(services, 'bench-latency', ordersPipeline('bench-latency', 'bench.latency', sink), []);
+  child.stderr!.resume();
+  const last = lastSnapshot(child);
+  const producer = kafka.producer();
+  await producer.connect();
+  const tickMs = 10;
+  const perTick = (LATENCY_RECORDS_PER_SECOND * tickMs) / 1000;
+  let sent = 0;
+  const startMs = performance.now();
+  while (performance.now() - startMs < LATENCY_SECONDS * 1000) {
+    const due = Math.floor((performance.now() - startMs) / tickMs) * perTick;
+    if (due > sent) {
+      const messages = Array.from({ length: due - sent }, (_, i) => order(sent + i));
+      sent = due;
+      await producer.send({ topic: 'bench.latency', messages });
+    }
+    await sleep(tickMs / 2);
+  }
+  await producer.disconnect();
+  child.kill('SIGTERM');
+  await once(child, 'close');
+  const { endToEnd, account } = last();
+  const shown = [endToEnd.p50Ms, endToEnd.p95Ms, endToEnd.p99Ms].map((ms) => ms?.toFixed(1));
+  say(
+    `latency at ${rate(sent / LATENCY_SECONDS)} records/s (${account.read} read): p50 ${shown[0]} ms, p95 ${shown[1]} ms, p99 ${shown[2]} ms`,
+  );
+}
+
+function pipectl(services: Stack, name: string, text: string, flags: readonly string[]): ChildProcess {
+  const file = join(folder, `${name}.yaml`);
+  writeFileSync(file, text);
+  const env = { ...process.env, KAFKA_BROKERS: services.kafka.brokers, PG_URL: services.postgres.url };
+  return spawn(process.execPath, [`${root}bin/pipectl.js`, 'run', file, '--view', 'json', ...flags], {
+    env,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+}
+
+/** Reads the JSON view of a process; call the result for the last snapshot it printed. */
+function lastSnapshot(child: ChildProcess): () => StatusSnapshot {
+  let last = '';
+  createInterface(child.stdout!).on('line', (line) => (last = line));
+  return () => JSON.parse(last) as StatusSnapshot;
+}
+
+async function emptyTable(url: string): Promise<void> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  await client.query(`DROP TABLE IF EXISTS public.bench_orders`);
+  await client.query(`CREATE TABLE public.bench_orders (order_id bigint PRIMARY KEY, customer_id text, sku text, total_cents bigint,
+    currency text, country text, placed_at timestamptz, gift boolean)`);
+  await client.query('CHECKPOINT');
+  await client.end();
+}
+
+/** User and system time of a process so far. Linux: clock ticks of 1/100 s in /proc. */
+function cpuSecondsOf(pid: number): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    .replace(/^.*\) /, '')
+    .split(' ');
+  return (Number(fields[11]) + Number(fields[12])) / 100;
+}
+
+function peakOf(pid: number): number | null {
+  const match = /VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'));
+  return match ? Number(match[1]) : null;
+}
+
+function rate(perSecond: number): string {
+  return Math.round(perSecond).toLocaleString('en');
+}
+
+function say(line: string): void {
+  process.stdout.write(`${line}\n`);
+}

@@ -1,0 +1,233 @@
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import { createClient } from '../../src/connections/kafka/client.ts';
+import { readConnection } from '../../src/connections/kafka/connection.ts';
+import { DetachedSource } from '../../src/connections/kafka/detached-source.ts';
+import { GroupSource, type GroupSourceSettings } from '../../src/connections/kafka/group-source.ts';
+import { kafkajs } from '../../src/connections/kafka/kafkajs.ts';
+import { openKafkaAdmin } from '../../src/connections/kafka/admin.ts';
+import { SourceFailed } from '../../src/engine/ports.ts';
+import { systemClock } from '../../src/runtime/clock.ts';
+import {
+  kafkaSourceContract,
+  Member,
+  silent,
+  topicWith,
+  unique,
+  type SourceOptions,
+} from '../contract/kafka-source.ts';
+import { stackAddress } from '../stack/shared.ts';
+
+const brokers = () => stackAddress('kafka');
+const sessionTimeoutMs = 6000;
+const within = { timeout: 30_000, interval: 50 };
+const all = { recordsMax: 1_000_000, bytesMax: 1 << 30 };
+
+function settings(options: SourceOptions): GroupSourceSettings {
+  return {
+    connection: { brokers: brokers() },
+    source: 'orders',
+    start: 'earliest',
+    untilEnd: false,
+    bufferBytesMax: 32 << 20,
+    fetchBytesMax: 16 << 20,
+    partitionBytesMax: 1 << 20,
+    fetchWaitMs: 100,
+    sessionTimeoutMs,
+    rebalanceTimeoutMs: 12_000,
+    heartbeatMs: 300,
+    clock: systemClock,
+    random: Math.random,
+    log: silent,
+    ...options,
+  };
+}
+
+async function groupMember(options: SourceOptions): Promise<Member> {
+  const member = new Member(new GroupSource(settings(options)));
+  onTestFinished(() => member.source.close());
+  await member.source.start();
+  return member;
+}
+
+describe('a Kafka consumer group', () => {
+  kafkaSourceContract({ brokers, sessionTimeoutMs, create: (options) => new GroupSource(settings(options)) });
+});
+
+describe('transactions', () => {
+  test('that were aborted are not seen, also with the key that kafkajs takes for an abort marker; markers are passed', async () => {
+    const { topic } = await topicWith(brokers(), { partitions: 1, count: 2 });
+    const producer = createClient(readConnection({ brokers: brokers() }), silent).producer({
+      transactionalId: unique('transaction'),
+      maxInFlightRequests: 1,
+      idempotent: true,
+      retry: { initialRetryTime: 5 },
+      createPartitioner: kafkajs().javaPartitioner,
+    });
+    await producer.connect();
+    onTestFinished(() => producer.disconnect());
+    const send = async (values: string[], end: 'commit' | 'abort') => {
+      const transaction = await producer.transaction();
+      for (const value of values) {
+        await transaction.send({ topic, messages: [{ key: Buffer.alloc(4), value }] });
+      }
+      await transaction[end]();
+    };
+    await send(['10', '11'], 'commit');
+    await send(['20', '21', '22'], 'abort');
+    await send(['12'], 'commit');
+    await send(['23'], 'abort');
+    const member = await groupMember({ topics: [topic], group: unique('group'), untilEnd: true });
+    await member.run();
+    expect(member.values).toEqual(['0', '1', '10', '11', '12']);
+    // 2 records, then 3 + 4 + 2 + 2 with the markers.
+    expect([...member.positions.values()]).toEqual([13]);
+    expect([...member.source.ends().values()]).toEqual([13]);
+  });
+});
+
+describe('compression', () => {
+  test.each(['gzip', 'snappy', 'lz4', 'zstd'] as const)('%s is read', async (compression) => {
+    const { topic } = await topicWith(brokers(), { partitions: 1, count: 0 });
+    const { Producer } = await import('@platformatic/kafka');
+    const producer = new Producer({ clientId: 'test', bootstrapBrokers: [brokers()] });
+    const values = Array.from({ length: 500 }, (_, at) => `value ${at} ${'again and '.repeat(10)}`);
+    await producer.send({ messages: values.map((value) => ({ topic, value: Buffer.from(value) })), compression });
+    await producer.close();
+    const member = await groupMember({ topics: [topic], group: unique('group'), untilEnd: true });
+    await member.run();
+    expect(member.failure).toBeNull();
+    expect(member.values).toEqual(values);
+  });
+});
+
+describe('records that were deleted before they were read', () => {
+  test('end the source when it is to begin below them', async () => {
+    const { topic } = await topicWith(brokers(), { partitions: 1, count: 20 });
+    const group = unique('group');
+    const first = await groupMember({ topics: [topic], group });
+    first.take(await first.source.next(all));
+    first.take(await first.source.next(all));
+    first.positions = new Map([...first.positions.keys()].map((partition) => [partition, 5]));
+    expect(await first.commit()).toBe('committed');
+    await first.source.close();
+    await deleteRecords(topic, 12);
+    const second = await groupMember({ topics: [topic], group });
+    await second.run();
+    expect(second.failure).toMatchObject({ code: 'data_loss', message: expect.stringContaining('offset 5 is next') });
+  });
+
+  test('end the source when they go while it reads, and the offsets of the group stay where they were', async () => {
+    const { topic, admin, produce } = await topicWith(brokers(), { partitions: 1, count: 3000, bytes: 1000 });
+    const group = unique('group');
+    const member = await groupMember({ topics: [topic], group, bufferBytesMax: 1 << 18, fetchBytesMax: 1 << 18 });
+    member.take(await member.source.next(all));
+    member.take(await member.source.next(all));
+    expect(await member.commit()).toBe('committed');
+    const committed = await admin.groupOffsets(group);
+    await produce(3000, 3001);
+    await deleteRecords(topic, 3000);
+    await member.run();
+    expect(member.failure).toBeInstanceOf(SourceFailed);
+    expect(member.failure).toMatchObject({ code: 'data_loss' });
+    expect(await admin.groupOffsets(group)).toEqual(committed);
+  });
+});
+
+describe('a source that can not start', () => {
+  test('names topics that are near the one that is missing', async () => {
+    const { topic } = await topicWith(brokers(), { partitions: 1, count: 0 });
+    const source = new GroupSource(settings({ topics: [`${topic}x`], group: unique('group') }));
+    await expect(source.start()).rejects.toMatchObject({
+      code: 'kafka_topic_missing',
+      message: expect.stringContaining(`there is ${topic}`),
+    });
+  });
+
+  test('names the brokers it could not reach, and the exit code says so', async () => {
+    const options = { ...settings({ topics: ['any'], group: 'any' }), connection: { brokers: '127.0.0.1:1' } };
+    await expect(new GroupSource(options).start()).rejects.toMatchObject({
+      code: 'kafka_unreachable',
+      exitCode: 3,
+      message: expect.stringMatching(/connecting to Kafka at 127\.0\.0\.1:1: .*ECONNREFUSED/),
+    });
+  }, 30_000);
+});
+
+describe('topics by regular expression', () => {
+  test('are all that fit', async () => {
+    const [one, two] = [
+      await topicWith(brokers(), { partitions: 1, count: 3 }),
+      await topicWith(brokers(), { partitions: 2, count: 4 }),
+    ];
+    const topics = new RegExp(`^(${one.topic}|${two.topic})$`, 'u');
+    const member = new Member(
+      new GroupSource({ ...settings({ topics: [], group: unique('group'), untilEnd: true }), topics }),
+    );
+    onTestFinished(() => member.source.close());
+    await member.source.start();
+    await member.run();
+    expect(member.values.toSorted()).toEqual(['0', '0', '1', '1', '2', '2', '3']);
+  });
+});
+
+describe('without a group', () => {
+  test('every partition is read and the cluster knows of no group', async () => {
+    const { topic, admin } = await topicWith(brokers(), { partitions: 3, count: 300 });
+    const group = unique('group');
+    const member = new Member(new DetachedSource(settings({ topics: [topic], group, untilEnd: true })));
+    onTestFinished(() => member.source.close());
+    await member.source.start();
+    await member.run();
+    expect(new Set(member.values).size).toBe(300);
+    expect(member.values).toHaveLength(300);
+    expect(await member.commit()).toBe('committed');
+    expect(await admin.groupDescription(group)).toMatchObject({ state: 'Dead', members: [] });
+  });
+
+  test('new records are followed', async () => {
+    const { topic, produce } = await topicWith(brokers(), { partitions: 2, count: 2 });
+    const member = new Member(new DetachedSource(settings({ topics: [topic], group: 'none', start: 'latest' })));
+    onTestFinished(() => member.source.close());
+    await member.source.start();
+    const running = member.run();
+    await vi.waitFor(() => expect(member.partitions).toEqual([0, 1]), within);
+    await produce(2, 6);
+    await vi.waitFor(() => expect(member.values.toSorted()).toEqual(['2', '3', '4', '5']), within);
+    await member.source.close();
+    await running;
+  });
+});
+
+describe('questions to the cluster', () => {
+  test('a topic is read to its end, or from a time on, and one record by its offset', async () => {
+    const { topic, admin } = await topicWith(brokers(), { partitions: 2, count: 10 });
+    const seen: string[] = [];
+    await admin.readTopic(topic, {
+      onRecord: ({ value }, partition) => void seen.push(`${partition}:${Buffer.from(value!).toString()}`),
+    });
+    expect(seen.toSorted()).toEqual(['0:0', '0:2', '0:4', '0:6', '0:8', '1:1', '1:3', '1:5', '1:7', '1:9']);
+    const later: unknown[] = [];
+    await admin.readTopic(topic, {
+      fromTimestampMs: Date.now() + 60_000,
+      onRecord: (record) => void later.push(record),
+    });
+    expect(later).toEqual([]);
+    expect(await admin.recordAt(topic, 1, 3)).toMatchObject({ offset: 3, value: Buffer.from('7') });
+    expect(await admin.recordAt(topic, 1, 99)).toBeNull();
+    await expect(admin.topicOffsets(`${topic}-missing`)).rejects.toMatchObject({ code: 'kafka_topic_missing' });
+  });
+
+  test('a group that is not there has no members and no offsets', async () => {
+    const admin = await openKafkaAdmin({ brokers: brokers() }, silent);
+    onTestFinished(() => admin.close());
+    expect(await admin.groupDescription('nobody')).toEqual({ group: 'nobody', state: 'Dead', members: [] });
+    expect(await admin.groupOffsets('nobody')).toEqual(new Map());
+  });
+});
+
+async function deleteRecords(topic: string, before: number): Promise<void> {
+  const { Admin } = await import('@platformatic/kafka');
+  const admin = new Admin({ clientId: 'test', bootstrapBrokers: [brokers()] });
+  await admin.deleteRecords({ topics: [{ name: topic, partitions: [{ partition: 0, offset: BigInt(before) }] }] });
+  await admin.close();
+}
