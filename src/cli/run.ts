@@ -6,6 +6,7 @@ import { PipectlError, exitCodes } from '../errors.ts';
 import type { Plan } from '../plan/index.ts';
 import { systemClock } from '../runtime/clock.ts';
 import { type RunningPipeline, startPipeline } from '../runtime/run.ts';
+import { startPlainView } from '../view/plain.ts';
 import { describeTerminal } from '../view/terminal.ts';
 import { planFile } from './plan-file.ts';
 
@@ -104,20 +105,14 @@ async function openView(
   switch (kind) {
     case 'ink': {
       const { startInkView } = await (await import('../view/ink/load.ts')).loadInkView();
-      return startInkView({
-        snapshots,
-        onStop: stop,
-        onForce: () => process.exit(130),
-        stdin,
-        stdout,
-        stderr,
-        terminal,
-      });
+      const force = () => process.exit(130);
+      const ink = startInkView({ snapshots, onStop: stop, onForce: force, stdin, stdout, stderr, terminal });
+      let lines: { close(): void } | undefined;
+      void ink.closedByUser.then(() => (lines = startPlainView({ snapshots, out: stdout, unicode: terminal.unicode })));
+      return { close: async () => (lines ? lines.close() : ink.close()) };
     }
-    case 'plain': {
-      const { startPlainView } = await import('../view/plain.ts');
+    case 'plain':
       return startPlainView({ snapshots, out: writesStdout ? stderr : stdout, unicode: terminal.unicode });
-    }
     case 'json': {
       const { startJsonView } = await import('../view/json.ts');
       return startJsonView({ snapshots, out: writesStdout ? stderr : stdout });

@@ -74,7 +74,7 @@ export interface SourceDeclaration<T extends TObject = TObject> extends Declarat
   check?(options: Static<T>, context: BuildContext): void;
   /** The codec that reads its values: `json`; decided by options such as `format`. */
   codec(options: Static<T>): Promise<Codec>;
-  /** The codec that reads its keys; absent: keys are text. */
+  /** The codec that reads its keys. Default: text. */
   keyCodec?(options: Static<T>): Promise<Codec>;
   create(options: Static<T>, context: SourceContext): Promise<Source>;
 }

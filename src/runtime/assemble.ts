@@ -1,6 +1,7 @@
 /** Puts a plan and the world together: source, sinks, dead letters and codecs of a running pipeline. */
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
+import { textCodec } from '../codecs/text.ts';
 import type { RuntimeContext } from '../declaration/component.ts';
 import type { Program } from '../engine/epoch.ts';
 import type { Clock, DeadLetterQueue, EventRecord, HeaderValue, Log, Sink, Source } from '../engine/ports.ts';
@@ -47,10 +48,10 @@ export async function assemble(plan: Plan, { clock, log, untilEnd, dryRun }: Ass
     detached: dryRun !== null,
   });
   const codec = await plan.source.codec(use.options as never);
-  const keyCodec = await plan.source.keyCodec?.(use.options as never);
+  const keyCodec = (await plan.source.keyCodec?.(use.options as never)) ?? textCodec;
   const reader: RecordReader = {
     decode: (value) => codec.decode(value),
-    readKey: (key) => (keyCodec ? keyCodec.decode(key) : textDecoder.decode(key)),
+    readKey: (key) => keyCodec.decode(key),
     readMeta: (record) => new RecordMeta(record),
   };
   const routes = await Promise.all(

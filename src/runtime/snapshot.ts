@@ -223,6 +223,7 @@ export class Snapshots {
       retries: health.retries,
       behindRows: health.pendingRows,
       state: health.state === 'RETRYING' && down ? 'DOWN' : health.state,
+      sinceMs: health.failingSinceMs,
       note: health.state === 'RETRYING' ? `${health.cause}${next}` : '',
       offered: count.offered,
       written: count.written,

@@ -66,6 +66,8 @@ export interface SinkStatus {
   /** Rows gathered for it and not yet written. */
   readonly behindRows: number;
   readonly state: 'OK' | 'RETRYING' | 'DOWN' | 'FENCED';
+  /** Since when it has been in trouble; null without trouble. */
+  readonly sinceMs: number | null;
   /** Cause and next try: `ECONNREFUSED, next in 22 s`. Without secrets. */
   readonly note: string;
   /** Totals since start, in rows: offered = written + the rest + pending. */

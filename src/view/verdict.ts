@@ -17,10 +17,12 @@ export function verdict(snapshot: StatusSnapshot): PipelineVerdict {
   const causes = [
     ...(state === 'failed' ? [failure(snapshot)] : []),
     ...(account.difference === 0 ? [] : [`${formatCount(account.difference)} records UNACCOUNTED FOR`]),
-    ...down.filter((sink) => sink.required).map(sinkCause),
+    ...down.filter((sink) => sink.required).map((sink) => sinkCause(sink, snapshot.atMs)),
     ...partitionCause(partitions, 'STALL', 'STALLED'),
-    ...down.filter((sink) => !sink.required).map(sinkCause),
-    ...sinks.filter((sink) => sink.state === 'FENCED' || sink.state === 'RETRYING').map(sinkCause),
+    ...down.filter((sink) => !sink.required).map((sink) => sinkCause(sink, snapshot.atMs)),
+    ...sinks
+      .filter((sink) => sink.state === 'FENCED' || sink.state === 'RETRYING')
+      .map((sink) => sinkCause(sink, snapshot.atMs)),
     ...(state === 'back-pressured' ? backPressure(sinks) : []),
     ...partitionCause(partitions, 'WARN', 'FALLING BEHIND'),
     ...(deadLetters.perSecond > 0 ? [`dead letters +${formatRateWithUnit(deadLetters.perSecond)}`] : []),
@@ -67,10 +69,9 @@ function failure(snapshot: StatusSnapshot): string {
   return error === undefined ? 'stopped by an error' : `${error.code}: ${error.message}`;
 }
 
-function sinkCause(sink: SinkStatus): string {
-  const amount =
-    sink.behindRows > 0 ? `${formatCount(sink.behindRows)} rows behind` : `after ${formatCount(sink.retries)} retries`;
-  return `${sink.name} ${sink.state} ${amount}`;
+function sinkCause(sink: SinkStatus, atMs: number): string {
+  const since = sink.sinceMs === null ? '' : ` ${formatDuration(atMs - sink.sinceMs)}`;
+  return `${sink.name} ${sink.state}${since}`;
 }
 
 function backPressure(sinks: readonly SinkStatus[]): readonly string[] {

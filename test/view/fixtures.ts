@@ -58,6 +58,7 @@ export function sink(name: string, changes: Partial<SinkStatus> = {}): SinkStatu
     retries: 0,
     behindRows: 0,
     state: 'OK',
+    sinceMs: null,
     note: '',
     offered: 5_185_688,
     written: 5_185_676,
@@ -158,6 +159,7 @@ export const troubled: StatusSnapshot = {
           retries: 14,
           behindRows: 419_440,
           state: 'DOWN',
+          sinceMs: NOW_MS - 3 * MINUTE - 16_000,
           note: 'ECONNREFUSED, next in 22 s',
         }
       : each,

@@ -1,3 +1,4 @@
+import { textCodec } from '../../codecs/text.ts';
 import { kafkaConnection } from '../../connections/kafka/index.ts';
 import { readSelection } from '../../connections/kafka/topics.ts';
 import { defineSource } from '../../declaration/component.ts';
@@ -5,6 +6,7 @@ import { withConnection } from '../../declaration/connection.ts';
 import { duration, size } from '../../declaration/options.ts';
 import { Type } from '../../declaration/type.ts';
 import { parseDuration, parseSize } from '../../declaration/units.ts';
+import type { Codec } from '../../engine/ports.ts';
 
 const options = withConnection(
   kafkaConnection,
@@ -50,6 +52,11 @@ function readStart(text: string): 'earliest' | 'latest' | number | undefined {
   return text === 'earliest' || text === 'latest' ? text : readTime(text);
 }
 
+async function jsonCodec(): Promise<Codec> {
+  const { decodeJson } = await import('../../codecs/json.ts');
+  return { decode: decodeJson };
+}
+
 export const kafkaSource = defineSource({
   kind: 'source',
   name: 'kafka',
@@ -77,10 +84,8 @@ export const kafkaSource = defineSource({
     }
   },
 
-  async codec() {
-    const { decodeJson } = await import('../../codecs/json.ts');
-    return { decode: decodeJson };
-  },
+  codec: jsonCodec,
+  keyCodec: ({ key_format }) => (key_format === 'text' ? Promise.resolve(textCodec) : jsonCodec()),
 
   async create(given, context) {
     const { name, clock, random, log, untilEnd, group } = context;

@@ -69,7 +69,7 @@ describe('the screen', () => {
 
   test('says the worst cause in its first line at any width', () => {
     for (const columns of [60, 80, 100, 200]) {
-      expect(picture(troubled, { columns }).split('\n')[0]).toContain('! redis DOWN 4');
+      expect(picture(troubled, { columns }).split('\n')[0]).toContain('! redis DOWN 3m16s');
     }
   });
 
