@@ -17,6 +17,8 @@ const FLIGHTS_PER_SECOND = 1000;
 const root = fileURLToPath(new URL('..', import.meta.url));
 const interactive = process.stdin.isTTY && process.stdout.isTTY;
 
+// At a terminal Ctrl-C reaches the pipeline too; what came out of it is shown all the same.
+process.on('SIGINT', () => undefined);
 process.exitCode = await main();
 
 async function main(): Promise<number> {
@@ -62,7 +64,18 @@ async function fromKafka(stack: Stack): Promise<number> {
   say('\ndead letters, with their reasons (pipectl dlq ls pipelines/flights.yaml):');
   await exitOf(pipectl(['dlq', 'ls', 'pipelines/flights.yaml'], env));
   whatNext();
+  if (interactive) await keepUp(env);
   return code;
+}
+
+/** Leaves the services up for whoever wants to look around, until Ctrl-C. */
+async function keepUp({ KAFKA_BROKERS, PG_URL }: NodeJS.ProcessEnv): Promise<void> {
+  say(`
+Kafka and PostgreSQL stay up until Ctrl-C. In another terminal:
+  export KAFKA_BROKERS=${KAFKA_BROKERS} PG_URL=${PG_URL}
+  npx pipectl lag pipelines/flights.yaml
+  npx pipectl dlq inspect pipelines/flights.yaml --limit 3`);
+  await once(process, 'SIGINT');
 }
 
 /** Produces the flights in the order and at about the pace of their departure, until all are sent or `ended`. */
@@ -148,11 +161,11 @@ async function fromFile(): Promise<number> {
 function whatNext(): void {
   say(`
 What to try next
-  npm run stack                                       keep Kafka and PostgreSQL up and print where they are
-  npx pipectl validate pipelines/flights.yaml         check a pipeline, offline; break it and see what it says
-  npx pipectl run pipelines/flights.yaml --dry-run    see the rows, write nothing
-  npx pipectl lag --group flights                     how far behind a consumer group is
-Your own: copy pipelines/flights.yaml, name your topic and table, set KAFKA_BROKERS and PG_URL.`);
+  npx pipectl validate pipelines/flights.yaml    check a pipeline, offline; break it and see what it says
+  npm run stack                                  Kafka and PostgreSQL to play with, until Ctrl-C
+Your own: copy pipelines/flights.yaml, name your topic and table, set KAFKA_BROKERS and PG_URL, and
+  npx pipectl run mine.yaml --dry-run            see the rows, write nothing
+  npx pipectl run mine.yaml`);
 }
 
 function pipectl(args: readonly string[], env: NodeJS.ProcessEnv): ChildProcess {

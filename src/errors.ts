@@ -11,37 +11,94 @@ interface ErrorEntry {
 
 export const errorTable = {
   // -- pipeline file ------------------------------------------------------------------------------------------------
-  component_missing: { meaning: 'An entry names no component.', hint: 'one key names what it is, with its options below it' },
+  component_missing: {
+    meaning: 'An entry names no component.',
+    hint: 'one key names what it is, with its options below it',
+  },
   component_twice: { meaning: 'An entry names more than one component.', hint: 'write them as two entries' },
-  component_unknown: { meaning: 'There is no such source, step, sink or connection.', hint: 'the schemas in schemas/ list them' },
-  connection_kind: { meaning: 'A component names a connection to another kind of service.', hint: 'name one of the right kind' },
-  connection_missing: { meaning: 'A component does not say where it connects to.', hint: 'write `connection: NAME`, or its options in place' },
+  component_unknown: {
+    meaning: 'There is no such source, step, sink or connection.',
+    hint: 'the schemas in schemas/ list them',
+  },
+  connection_kind: {
+    meaning: 'A component names a connection to another kind of service.',
+    hint: 'name one of the right kind',
+  },
+  connection_missing: {
+    meaning: 'A component does not say where it connects to.',
+    hint: 'write `connection: NAME`, or its options in place',
+  },
   connection_twice: { meaning: 'A component names a connection and has options of one.', hint: 'keep one of the two' },
-  connection_unknown: { meaning: 'A component names a connection that is not there.', hint: 'add it under `connections:`' },
+  connection_unknown: {
+    meaning: 'A component names a connection that is not there.',
+    hint: 'add it under `connections:`',
+  },
   dlq_is_source: { meaning: 'Dead letters would be read as input again.', hint: 'give `dlq:` a place of its own' },
-  dlq_no_kafka: { meaning: 'Dead letters can go to a topic only where the source is Kafka.', hint: 'use `dlq: { file: ... }`' },
-  expression_needs_quotes: { meaning: 'YAML reads part of an unquoted expression as its own syntax.', hint: 'put the whole expression in quotes' },
+  dlq_no_kafka: {
+    meaning: 'Dead letters can go to a topic only where the source is Kafka.',
+    hint: 'use `dlq: { file: ... }`',
+  },
+  expression_needs_quotes: {
+    meaning: 'YAML reads part of an unquoted expression as its own syntax.',
+    hint: 'put the whole expression in quotes',
+  },
   file_empty: { meaning: 'The file holds no pipeline.', hint: 'a pipeline has at least `source:` and `sinks:`' },
-  interpolation_syntax: { meaning: 'A `${...}` can not be read.', hint: 'write ${NAME}, ${NAME:-default}, ${NAME:?message} or ${file:/path}' },
-  key_misplaced: { meaning: 'A key stands on the wrong level.', hint: 'options stand below the component; what all share stands beside it' },
+  interpolation_syntax: {
+    meaning: 'A `${...}` can not be read.',
+    hint: 'write ${NAME}, ${NAME:-default}, ${NAME:?message} or ${file:/path}',
+  },
+  key_misplaced: {
+    meaning: 'A key stands on the wrong level.',
+    hint: 'options stand below the component; what all share stands beside it',
+  },
   key_missing: { meaning: 'A required key is missing.', hint: 'add it' },
   key_unknown: { meaning: 'A key is not part of the language.', hint: 'check its spelling and its indentation' },
   name_duplicate: { meaning: 'Two components of a pipeline have the same name.', hint: 'give each its own name' },
-  name_invalid: { meaning: 'A name has characters that its use does not allow.', hint: 'use letters, digits, ".", "_" and "-"' },
-  not_available: { meaning: 'The word belongs to the language, but this version does not have it yet.', hint: 'remove it, or use a newer version' },
+  name_invalid: {
+    meaning: 'A name has characters that its use does not allow.',
+    hint: 'use letters, digits, ".", "_" and "-"',
+  },
+  not_available: {
+    meaning: 'The word belongs to the language, but this version does not have it yet.',
+    hint: 'remove it, or use a newer version',
+  },
   secret_file: { meaning: 'The file of a `${file:...}` could not be read.', hint: 'check the path and its rights' },
-  secret_literal: { meaning: 'A secret stands in the file in plain text.', hint: 'use ${VAR} or ${file:/run/secrets/NAME}' },
-  set_invalid: { meaning: 'A `--set path=value` could not be applied.', hint: 'write it as --set sinks[0].postgres.table=orders' },
-  type_wrong: { meaning: 'A value has another type than the option takes.', hint: 'the schemas in schemas/ say what each option takes' },
+  secret_literal: {
+    meaning: 'A secret stands in the file in plain text.',
+    hint: 'use ${VAR} or ${file:/run/secrets/NAME}',
+  },
+  set_invalid: {
+    meaning: 'A `--set path=value` could not be applied.',
+    hint: 'write it as --set sinks[0].postgres.table=orders',
+  },
+  type_wrong: {
+    meaning: 'A value has another type than the option takes.',
+    hint: 'the schemas in schemas/ say what each option takes',
+  },
   unit_missing: { meaning: 'A duration, size or rate is a bare number.', hint: 'write the unit: 30s, 16MiB, 500/s' },
-  value_wrong: { meaning: 'A value is not one of those the option takes.', hint: 'the schemas in schemas/ say what each option takes' },
-  variable_unset: { meaning: 'An environment variable is not set.', hint: 'set it, or give a default: ${NAME:-default}' },
-  yaml_alias: { meaning: 'An alias refers to no anchor, or to itself.', hint: 'define the anchor (&name) above the alias (*name)' },
-  yaml_documents: { meaning: 'A file holds more than one YAML document.', hint: 'one pipeline a file: remove the `---`' },
+  value_wrong: {
+    meaning: 'A value is not one of those the option takes.',
+    hint: 'the schemas in schemas/ say what each option takes',
+  },
+  variable_unset: {
+    meaning: 'An environment variable is not set.',
+    hint: 'set it, or give a default: ${NAME:-default}',
+  },
+  yaml_alias: {
+    meaning: 'An alias refers to no anchor, or to itself.',
+    hint: 'define the anchor (&name) above the alias (*name)',
+  },
+  yaml_documents: {
+    meaning: 'A file holds more than one YAML document.',
+    hint: 'one pipeline a file: remove the `---`',
+  },
   yaml_duplicate_key: { meaning: 'A key is given twice in one mapping.', hint: 'remove one of the two' },
   yaml_key: { meaning: 'A key is not accepted.', hint: 'keys are plain text' },
   yaml_limit: { meaning: 'A file is larger or deeper than a pipeline file may be.', hint: 'is it the right file?' },
-  yaml_syntax: { meaning: 'The file is not valid YAML.', hint: 'check indentation, quotes and brackets around this place' },
+  yaml_syntax: {
+    meaning: 'The file is not valid YAML.',
+    hint: 'check indentation, quotes and brackets around this place',
+  },
   yaml_tag: { meaning: 'A YAML tag is used.', hint: 'remove the tag; a value that begins with ! must stand in quotes' },
 
   // -- expressions and steps ----------------------------------------------------------------------------------------
@@ -79,13 +136,22 @@ export const errorTable = {
   },
   file_not_found: { meaning: 'No file matches the path.', hint: 'paths start at the directory of the pipeline file' },
   file_unreadable: { meaning: 'A file could not be opened for reading.', hint: 'check that it exists and its rights' },
-  kafka_assignment_failed: { meaning: 'The offsets of newly assigned partitions could not be looked up yet.', hint: 'nothing to do: it is tried again' },
+  kafka_assignment_failed: {
+    meaning: 'The offsets of newly assigned partitions could not be looked up yet.',
+    hint: 'nothing to do: it is tried again',
+  },
   kafka_batch_unreadable: {
     meaning: 'A record batch of the log is damaged, or of a format before Kafka 0.11.',
     hint: 'read it with the tools of Kafka (kafka-dump-log) at the partition and offset named',
   },
-  kafka_client: { meaning: 'The Kafka client tells of a failed request; it tries again by itself.', hint: 'look at the broker when it goes on' },
-  kafka_commit_failed: { meaning: 'The offsets of the group could not be committed.', hint: 'positions in the sinks are not touched by this; the next commit makes up for it' },
+  kafka_client: {
+    meaning: 'The Kafka client tells of a failed request; it tries again by itself.',
+    hint: 'look at the broker when it goes on',
+  },
+  kafka_commit_failed: {
+    meaning: 'The offsets of the group could not be committed.',
+    hint: 'positions in the sinks are not touched by this; the next commit makes up for it',
+  },
   kafka_login_failed: {
     meaning: 'Kafka refused the user, the password or the mechanism.',
     hint: 'check `sasl:` of the connection; brokers that ask for TLS need `tls: true`',
@@ -94,7 +160,10 @@ export const errorTable = {
     meaning: 'This user may not do this in Kafka.',
     hint: 'grant Read on the topic and the group, and Write on the dead-letter topic',
   },
-  kafka_reconnecting: { meaning: 'The consumer broke and is being built anew.', hint: 'nothing to do: nothing is lost by it' },
+  kafka_reconnecting: {
+    meaning: 'The consumer broke and is being built anew.',
+    hint: 'nothing to do: nothing is lost by it',
+  },
   kafka_topic_missing: {
     meaning: 'A topic does not exist.',
     hint: 'check its name, and that `brokers` is the right cluster; pipectl never creates a source topic',
@@ -107,16 +176,25 @@ export const errorTable = {
     meaning: 'An option has no meaning together with another one.',
     hint: 'remove one of the two',
   },
-  source_start: { meaning: '`start` is not a place to begin from.', hint: 'earliest, latest, or a time with its zone: 2026-11-01T00:00:00Z' },
+  source_start: {
+    meaning: '`start` is not a place to begin from.',
+    hint: 'earliest, latest, or a time with its zone: 2026-11-01T00:00:00Z',
+  },
   source_taken_over: {
     meaning: 'Another process reads the same files under the same pipeline name.',
     hint: 'stop one of the two, or give the pipelines different names',
   },
-  source_topics: { meaning: 'A Kafka source does not say what it reads, or says it twice.', hint: 'write either `topic:` or `topics:`' },
+  source_topics: {
+    meaning: 'A Kafka source does not say what it reads, or says it twice.',
+    hint: 'write either `topic:` or `topics:`',
+  },
 
   // -- sinks --------------------------------------------------------------------------------------------------------
   output_failed: { meaning: 'Standard output could not be written.', hint: 'is the disk it goes to full?' },
-  output_closed: { meaning: 'The reader of standard output went away.', hint: 'nothing to do: `head` and pagers do this' },
+  output_closed: {
+    meaning: 'The reader of standard output went away.',
+    hint: 'nothing to do: `head` and pagers do this',
+  },
   row_not_encodable: { meaning: 'An event can not be written as JSON.', hint: 'look at it with `pipectl dlq inspect`' },
   sink_file_foreign: {
     meaning: 'The file of a file sink holds data this pipeline did not write.',
@@ -126,30 +204,96 @@ export const errorTable = {
     meaning: 'The file of a file sink is shorter than what was committed to it.',
     hint: 'bring it back, or remove the .pipectl file beside it to begin anew',
   },
-  sink_file_unwritable: { meaning: 'The file of a file sink could not be opened.', hint: 'check the directory and its rights' },
-  postgres_connection: { meaning: "The connection to PostgreSQL can't be made, and waiting will not mend it.", hint: 'check host, port and TLS settings of the connection' },
-  postgres_database: { meaning: 'The database of the connection does not exist.', hint: 'correct the database in the connection, or create it' },
-  postgres_login: { meaning: 'PostgreSQL refused user or password.', hint: "check user and password of the connection, and the server's pg_hba.conf" },
-  sink_column_missing: { meaning: 'A column that needs a value gets none from the event.', hint: 'set the field in a step, or let the column be null' },
-  sink_column_unknown: { meaning: 'The table has no column of that name, or computes it itself.', hint: 'rename or drop the field, or add the column to the table' },
-  sink_constraint: { meaning: 'The row breaks a constraint of the table (unique, foreign key, check, not null).', hint: 'look at it with `pipectl dlq inspect`; correct the data or the constraint, then replay' },
-  sink_create_failed: { meaning: 'The table could not be created.', hint: 'create it yourself with the statement that is printed' },
+  sink_file_unwritable: {
+    meaning: 'The file of a file sink could not be opened.',
+    hint: 'check the directory and its rights',
+  },
+  postgres_connection: {
+    meaning: "The connection to PostgreSQL can't be made, and waiting will not mend it.",
+    hint: 'check host, port and TLS settings of the connection',
+  },
+  postgres_database: {
+    meaning: 'The database of the connection does not exist.',
+    hint: 'correct the database in the connection, or create it',
+  },
+  postgres_login: {
+    meaning: 'PostgreSQL refused user or password.',
+    hint: "check user and password of the connection, and the server's pg_hba.conf",
+  },
+  sink_column_missing: {
+    meaning: 'A column that needs a value gets none from the event.',
+    hint: 'set the field in a step, or let the column be null',
+  },
+  sink_column_unknown: {
+    meaning: 'The table has no column of that name, or computes it itself.',
+    hint: 'rename or drop the field, or add the column to the table',
+  },
+  sink_constraint: {
+    meaning: 'The row breaks a constraint of the table (unique, foreign key, check, not null).',
+    hint: 'look at it with `pipectl dlq inspect`; correct the data or the constraint, then replay',
+  },
+  sink_create_failed: {
+    meaning: 'The table could not be created.',
+    hint: 'create it yourself with the statement that is printed',
+  },
   sink_event_shape: { meaning: 'The event is no map of fields, so it is no row.', hint: 'make it one with a map step' },
-  sink_failed: { meaning: "The database refused the work for a reason that is no single row's fault.", hint: 'read its text; the pipeline goes on from where it stopped when it is run again' },
-  sink_field_ignored: { meaning: 'Fields of the event have no column in the table and are not written.', hint: 'add the columns, or drop the fields in a step' },
-  sink_key_missing: { meaning: 'The event has no value for a column of the key.', hint: 'set it in a step, or filter such events' },
-  sink_key_not_unique: { meaning: "No unique index covers exactly the key, so an upsert can't find its row.", hint: 'create the unique index that is printed, or correct key' },
-  sink_positions_rights: { meaning: 'The role may not create the tables in which positions are kept.', hint: 'have them created once by the statements that are printed' },
-  sink_refused: { meaning: "The database refused the row's values.", hint: 'look at it with `pipectl dlq inspect`; correct the mapping, then replay' },
+  sink_failed: {
+    meaning: "The database refused the work for a reason that is no single row's fault.",
+    hint: 'read its text; the pipeline goes on from where it stopped when it is run again',
+  },
+  sink_field_ignored: {
+    meaning: 'Fields of the event have no column in the table and are not written.',
+    hint: 'add the columns, or drop the fields in a step',
+  },
+  sink_key_missing: {
+    meaning: 'The event has no value for a column of the key.',
+    hint: 'set it in a step, or filter such events',
+  },
+  sink_key_not_unique: {
+    meaning: "No unique index covers exactly the key, so an upsert can't find its row.",
+    hint: 'create the unique index that is printed, or correct key',
+  },
+  sink_positions_rights: {
+    meaning: 'The role may not create the tables in which positions are kept.',
+    hint: 'have them created once by the statements that are printed',
+  },
+  sink_refused: {
+    meaning: "The database refused the row's values.",
+    hint: 'look at it with `pipectl dlq inspect`; correct the mapping, then replay',
+  },
   sink_rights: { meaning: 'The role lacks a right on the table.', hint: 'grant it as printed' },
-  sink_table_created: { meaning: 'The table was missing and was created.', hint: 'nothing to do; the statement is in the log' },
-  sink_table_missing: { meaning: 'There is no table of that name.', hint: 'correct table, create it, or add create: true' },
-  sink_value_null: { meaning: 'A column that is NOT NULL would be null.', hint: 'give it a value in a step (coalesce), or let the column be null' },
-  sink_value_range: { meaning: 'A value is too large or too long for its column.', hint: 'widen the column, or shorten the value in a step' },
-  sink_value_text: { meaning: "A text holds a NUL character, which PostgreSQL can't store.", hint: 'remove it in a step: replace()' },
-  sink_value_type: { meaning: 'A value is of a kind its column does not take.', hint: 'convert it in a step, as the message says' },
-  sink_version_place: { meaning: 'The sink has a version: and the table no column to keep it in.', hint: 'add the column that is printed, or name one by version_column' },
-  sink_version_value: { meaning: 'The version of a row is absent, or nothing that can be ordered.', hint: 'let version: give a whole number or a time with an offset' },
+  sink_table_created: {
+    meaning: 'The table was missing and was created.',
+    hint: 'nothing to do; the statement is in the log',
+  },
+  sink_table_missing: {
+    meaning: 'There is no table of that name.',
+    hint: 'correct table, create it, or add create: true',
+  },
+  sink_value_null: {
+    meaning: 'A column that is NOT NULL would be null.',
+    hint: 'give it a value in a step (coalesce), or let the column be null',
+  },
+  sink_value_range: {
+    meaning: 'A value is too large or too long for its column.',
+    hint: 'widen the column, or shorten the value in a step',
+  },
+  sink_value_text: {
+    meaning: "A text holds a NUL character, which PostgreSQL can't store.",
+    hint: 'remove it in a step: replace()',
+  },
+  sink_value_type: {
+    meaning: 'A value is of a kind its column does not take.',
+    hint: 'convert it in a step, as the message says',
+  },
+  sink_version_place: {
+    meaning: 'The sink has a version: and the table no column to keep it in.',
+    hint: 'add the column that is printed, or name one by version_column',
+  },
+  sink_version_value: {
+    meaning: 'The version of a row is absent, or nothing that can be ordered.',
+    hint: 'let version: give a whole number or a time with an offset',
+  },
 
   // -- running ------------------------------------------------------------------------------------------------------
   group_unknown: {

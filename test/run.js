@@ -6,6 +6,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { isInstalled } from './installed.js';
 
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..');
 const binaries = path.join(root, 'node_modules', '.bin');
@@ -18,7 +19,7 @@ process.chdir(root);
 const phases = [];
 const total = { passed: 0, failed: 0 };
 
-if (!isInstalled() && !phase('npm ci', 'npm', ['ci', '--no-audit', '--no-fund'])) finish();
+if (!isInstalled(root) && !phase('npm ci', 'npm', ['ci', '--no-audit', '--no-fund'])) finish();
 for (const script of scripts) phase(script, path.join(binaries, 'node'), ['--run', script]);
 rmSync(results, { recursive: true, force: true });
 mkdirSync(results, { recursive: true });
@@ -49,19 +50,6 @@ function phase(name, command, args) {
   if (error) print(error.message);
   phases.push({ name, passed: status === 0, seconds: (Date.now() - startMs) / 1000 });
   return status === 0;
-}
-
-/** Whether node_modules holds what package-lock.json says, by npm's own record of what it installed. */
-function isInstalled() {
-  const record = path.join('node_modules', '.package-lock.json');
-  if (!existsSync(record)) return false;
-  const { packages: installed } = JSON.parse(readFileSync(record, 'utf8'));
-  const { packages: locked } = JSON.parse(readFileSync('package-lock.json', 'utf8'));
-  return Object.entries(locked).every(([name, { version, optional }]) => {
-    if (name === '') return true;
-    // Optional packages for other platforms are rightly absent.
-    return installed[name] === undefined ? optional === true : installed[name].version === version;
-  });
 }
 
 /** Prints the account and ends the process; the last line is the one a CI counts. */

@@ -243,7 +243,15 @@ export function deadLetter(
   failedAtMs: number,
 ): DeadLetter {
   const { raw, partition, element } = record;
-  return { raw, partition, element, stage, code: reason.code, message: reason.message, failedAtMs: Math.floor(failedAtMs) };
+  return {
+    raw,
+    partition,
+    element,
+    stage,
+    code: reason.code,
+    message: reason.message,
+    failedAtMs: Math.floor(failedAtMs),
+  };
 }
 
 /** Code and message of an error a codec or expression throws for one record. Any other error is a bug and goes on. */

@@ -107,15 +107,8 @@ class Builder {
     return {
       fields,
       expression: (text, path, expected) => {
-        const expression = settle(compileExpression(text, options), path);
-        if (expected === 'bool' && expression.type !== 'bool' && expression.type !== 'dyn') {
-          problems.at(
-            [...base, ...path],
-            'not_a_condition',
-            `this must give true or false, but gives ${String(expression.type)}`,
-          );
-        }
-        return expression;
+        const wanted = expected === undefined ? options : { ...options, expected };
+        return settle(compileExpression(text, wanted), path);
       },
       template: (text, path) => settle(compileTemplate(text, options), path),
       problem: (path, code, message, hint) =>

@@ -114,8 +114,10 @@ function codeOf(error: unknown): string {
 }
 
 function sourceText({ definition: { source } }: Plan): string {
-  const options = source.options as Record<string, unknown>;
-  const what = options.topic ?? options.topics ?? options.path ?? '';
-  const format = typeof options.format === 'string' ? ` (${options.format})` : '';
-  return `${Array.isArray(what) ? what.join(', ') : String(what)}${format}`;
+  const { topic, topics, path, format } = source.options as Readonly<
+    Record<string, string | readonly string[] | undefined>
+  >;
+  const what = topic ?? topics ?? path ?? source.component;
+  const names = typeof what === 'string' ? what : what.join(', ');
+  return typeof format === 'string' ? `${names} (${format})` : names;
 }

@@ -60,7 +60,9 @@ export class Pipectl implements AsyncDisposable {
 
   /** Its log so far. */
   get log(): LogLine[] {
-    return this.stderr.split('\n').flatMap((line) => (line.startsWith('{') && line.endsWith('}') ? [JSON.parse(line) as LogLine] : []));
+    return this.stderr
+      .split('\n')
+      .flatMap((line) => (line.startsWith('{') && line.endsWith('}') ? [JSON.parse(line) as LogLine] : []));
   }
 
   kill(signal: NodeJS.Signals): void {
@@ -144,7 +146,12 @@ export class Bench implements AsyncDisposable {
     const topics = this.#topics.filter((topic) => existing.has(topic));
     if (topics.length > 0) await this.kafka.deleteTopics({ topics });
     for (const table of this.#tables) await this.query(`DROP TABLE IF EXISTS ${table}`);
-    await Promise.all([this.kafka.disconnect(), this.#producer.disconnect(), this.#reader?.close(), this.#database.end()]);
+    await Promise.all([
+      this.kafka.disconnect(),
+      this.#producer.disconnect(),
+      this.#reader?.close(),
+      this.#database.end(),
+    ]);
     await rm(this.directory, { recursive: true, force: true });
   }
 
@@ -153,7 +160,10 @@ export class Bench implements AsyncDisposable {
   /** A pipeline file; `definition` without its name, and with the connections of this bench added. */
   async pipeline(definition: Readonly<Record<string, unknown>>, name = uniqueName('pipeline')): Promise<PipelineFile> {
     const file = path.join(this.directory, `${name}.yaml`);
-    const connections = { kafka: { kafka: { brokers: '${KAFKA_BROKERS}' } }, serving: { postgres: { url: '${PG_URL}' } } };
+    const connections = {
+      kafka: { kafka: { brokers: '${KAFKA_BROKERS}' } },
+      serving: { postgres: { url: '${PG_URL}' } },
+    };
     // JSON is YAML.
     await writeFile(file, JSON.stringify({ name, connections, ...definition }, null, 2));
     this.#topics.push(`${name}.dlq`);
@@ -190,7 +200,12 @@ export class Bench implements AsyncDisposable {
 
   async topic(partitions = 1, name = uniqueName('input')): Promise<string> {
     this.#topics.push(name);
-    await this.kafka.createTopics({ topics: [{ topic: name, numPartitions: partitions, configEntries: [{ name: 'max.message.bytes', value: '4000000' }] }], waitForLeaders: true });
+    await this.kafka.createTopics({
+      topics: [
+        { topic: name, numPartitions: partitions, configEntries: [{ name: 'max.message.bytes', value: '4000000' }] },
+      ],
+      waitForLeaders: true,
+    });
     return name;
   }
 
@@ -253,7 +268,8 @@ export class Bench implements AsyncDisposable {
 
   /** Where a sink stands, by partition. */
   async positions(pipeline: string, sink = 'postgres'): Promise<number[]> {
-    const sql = 'SELECT coalesce(position, 0)::int FROM pipectl.positions WHERE pipeline = $1 AND sink = $2 ORDER BY topic, partition';
+    const sql =
+      'SELECT coalesce(position, 0)::int FROM pipectl.positions WHERE pipeline = $1 AND sink = $2 ORDER BY topic, partition';
     return (await this.query(sql, [pipeline, sink])).map(([position]) => position as number);
   }
 
@@ -263,19 +279,33 @@ export class Bench implements AsyncDisposable {
   }
 
   /** Resolves when the sink has all `records` behind it; `running` must live that long. */
-  async written(pipeline: string, records: number, running: readonly Pipectl[], { sink = 'postgres', withinMs = 30_000 } = {}): Promise<void> {
-    await eventually(`${sink} has ${records} records behind it`, async () => (await this.progress(pipeline, sink)) >= records, { running, withinMs });
+  async written(
+    pipeline: string,
+    records: number,
+    running: readonly Pipectl[],
+    { sink = 'postgres', withinMs = 30_000 } = {},
+  ): Promise<void> {
+    await eventually(
+      `${sink} has ${records} records behind it`,
+      async () => (await this.progress(pipeline, sink)) >= records,
+      { running, withinMs },
+    );
   }
 
   /** The table holds exactly these rows, each value as text; `columns` in the order of `expected`. */
-  async expectRows(table: string, columns: readonly string[], expected: readonly (readonly unknown[])[]): Promise<void> {
+  async expectRows(
+    table: string,
+    columns: readonly string[],
+    expected: readonly (readonly unknown[])[],
+  ): Promise<void> {
     const actual = await this.query(`SELECT ${columns.map((column) => `${column}::text`).join(', ')} FROM ${table}`);
     expect(differences(actual.map(rowText), expected.map(rowText))).toEqual([]);
     expect(actual).toHaveLength(expected.length);
   }
 }
 
-const rowText = (row: readonly unknown[]): string => JSON.stringify(row.map((value) => (value === null ? null : String(value))));
+const rowText = (row: readonly unknown[]): string =>
+  JSON.stringify(row.map((value) => (value === null ? null : String(value))));
 
 /** Rows that are missing and rows that are too many, as far as a person wants to read. */
 function differences(actual: readonly string[], expected: readonly string[]): string[] {
@@ -283,7 +313,9 @@ function differences(actual: readonly string[], expected: readonly string[]): st
   for (const row of expected) counts.set(row, (counts.get(row) ?? 0) + 1);
   for (const row of actual) counts.set(row, (counts.get(row) ?? 0) - 1);
   const different = [...counts].filter(([, count]) => count !== 0);
-  return different.slice(0, 20).map(([row, count]) => (count > 0 ? `missing: ${count} x ${row}` : `too many: ${-count} x ${row}`));
+  return different
+    .slice(0, 20)
+    .map(([row, count]) => (count > 0 ? `missing: ${count} x ${row}` : `too many: ${-count} x ${row}`));
 }
 
 export const sum = (numbers: readonly number[]): number => numbers.reduce((total, one) => total + one, 0);
@@ -344,7 +376,8 @@ export const order = (n: number, ids: number): Order => ({
   price: 100 + (n % 997),
 });
 
-export const orders = (from: number, to: number, ids = 500): Order[] => Array.from({ length: to - from }, (_, i) => order(from + i, ids));
+export const orders = (from: number, to: number, ids = 500): Order[] =>
+  Array.from({ length: to - from }, (_, i) => order(from + i, ids));
 
 export function orderMessage(one: Order, partitions: number): Message {
   return { partition: one.id % partitions, key: String(one.id), value: JSON.stringify(one) };
@@ -356,11 +389,16 @@ export const orderSteps = [
   { map: { id: 'event.id', n: 'event.n', total: 'event.qty * event.price' } },
 ];
 export const orderColumns = ['id', 'n', 'total'];
-export const orderTable = { upsert: 'id bigint PRIMARY KEY, n bigint NOT NULL, total bigint NOT NULL', append: 'id bigint, n bigint NOT NULL, total bigint NOT NULL' };
+export const orderTable = {
+  upsert: 'id bigint PRIMARY KEY, n bigint NOT NULL, total bigint NOT NULL',
+  append: 'id bigint, n bigint NOT NULL, total bigint NOT NULL',
+};
 
 /** The rows an append table holds after these orders: what the steps say, written down a second time. */
 export const appended = (input: readonly Order[]): number[][] =>
   input.filter(({ status }) => status === 'paid').map(({ id, n, qty, price }) => [id, n, qty * price]);
 
 /** The rows an upsert table holds: the last one of each id. */
-export const upserted = (input: readonly Order[]): number[][] => [...new Map(appended(input).map((row) => [row[0], row])).values()];
+export const upserted = (input: readonly Order[]): number[][] => [
+  ...new Map(appended(input).map((row) => [row[0], row])).values(),
+];

@@ -70,7 +70,7 @@ export const postgres = {
       command: path.join(binaries, 'bin', 'initdb'),
       args: [
         `--pgdata=${data}`,
-        '--username=pipectl',
+        '--username=stack',
         `--pwfile=${passwordFile}`,
         '--auth=scram-sha-256',
         '--locale=C',
@@ -81,7 +81,7 @@ export const postgres = {
       logFile: run.logFile('postgres-initdb'),
       cleanupSignal: 'SIGKILL',
     });
-    const url = `postgres://pipectl:${password}@${host}:${port}/postgres`;
+    const url = `postgres://stack:${password}@${host}:${port}/postgres`;
     const service = new PostgresService(
       run.supervisor,
       {

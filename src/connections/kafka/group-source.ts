@@ -188,7 +188,9 @@ export class GroupSource implements Source, SessionEvents {
     this.#delivery.end();
     const session = this.#session;
     this.#session = null;
-    await Promise.race([session?.close(), this.#settings.clock.sleep(leaveWithinMs)]);
+    const left = new AbortController();
+    const leaving = Promise.resolve(session?.close()).finally(() => left.abort());
+    await Promise.race([leaving, this.#settings.clock.sleep(leaveWithinMs, left.signal)]);
     await (this.#admin as KafkaAdmin | undefined)?.close();
   }
 

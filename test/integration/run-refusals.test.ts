@@ -1,0 +1,233 @@
+import { writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { freePort } from '../stack/loopback.ts';
+import { stackAddress, uniqueName } from '../stack/shared.ts';
+import {
+  Bench,
+  type Outcome,
+  appended,
+  orderColumns,
+  orderMessage,
+  orderSteps,
+  orderTable,
+  orders,
+} from './pipeline.ts';
+
+let bench: Bench;
+beforeAll(async () => {
+  bench = await Bench.open({ brokers: stackAddress('kafka'), url: stackAddress('postgres') });
+});
+afterEach(() => bench.expectNoSecrets());
+afterAll(() => bench[Symbol.asyncDispose]());
+
+/** What a person reads: not the log, which is for machines. */
+const spoken = ({ stderr }: Outcome): string =>
+  stderr
+    .split('\n')
+    .filter((line) => !line.startsWith('{'))
+    .join('\n')
+    .trimEnd();
+
+/** It ended with this code and said why in a sentence with a way out, without a stack. */
+function expectRefusal(outcome: Outcome, code: number, sentence: RegExp): void {
+  expect(outcome.code).toBe(code);
+  expect(spoken(outcome)).toMatch(sentence);
+  expect(spoken(outcome)).toMatch(/^pipectl: /);
+  expect(outcome.stderr + outcome.stdout).not.toMatch(/^\s+at .*:\d+|this is a bug|unhandled/im);
+}
+
+describe('a pipeline that does not fit is refused in a sentence with the way out', () => {
+  const postgres = (table: string, options: object = { key: ['id'] }) => [
+    { postgres: { connection: 'serving', table, ...options } },
+  ];
+  const runWith = async (definition: object): Promise<Outcome> => {
+    const { path: file } = await bench.pipeline({
+      source: { kafka: { topic: await bench.topic() } },
+      steps: orderSteps,
+      ...definition,
+    });
+    return bench.run(['run', file, '--until-end']);
+  };
+
+  test('a table that is not there', async () => {
+    const table = await bench.table(orderTable.upsert);
+    expectRefusal(
+      await runWith({ sinks: postgres(`${table}x`) }),
+      1,
+      new RegExp(`there is no table .*${table}x.*did you mean ${table}.*\\n.*create: true`),
+    );
+  });
+
+  test('a field without a column', async () => {
+    const table = await bench.table('id bigint PRIMARY KEY, n bigint, totals bigint');
+    expectRefusal(await runWith({ sinks: postgres(table) }), 1, /total.*\n.*totals|total.*totals/);
+  });
+
+  test('a column that needs a value and gets none', async () => {
+    const table = await bench.table(`${orderTable.upsert}, region text NOT NULL`);
+    expectRefusal(await runWith({ sinks: postgres(table) }), 1, /column region .*needs a value.*\n.*set: \{ region/);
+  });
+
+  test('a key without a unique index', async () => {
+    const table = await bench.table(orderTable.append);
+    expectRefusal(await runWith({ sinks: postgres(table) }), 1, /CREATE UNIQUE INDEX/);
+  });
+
+  test('a topic that is not there', async () => {
+    const table = await bench.table(orderTable.upsert);
+    const missing = uniqueName('missing');
+    expectRefusal(
+      await runWith({ source: { kafka: { topic: missing } }, sinks: postgres(table) }),
+      1,
+      new RegExp(`topic ${missing}`),
+    );
+  });
+
+  test('a variable that is not set', async () => {
+    const { path: file } = await bench.pipeline({
+      source: { kafka: { topic: 'any', brokers: '${NO_SUCH_BROKERS}' } },
+      sinks: [{ stdout: {} }],
+    });
+    expectRefusal(await bench.run(['run', file]), 1, /NO_SUCH_BROKERS/);
+  });
+
+  test('a file that is not YAML: with the place', async () => {
+    const file = path.join(bench.directory, 'broken.yaml');
+    await writeFile(file, 'name: broken\nsource:\n  kafka: { topic: a\nsinks:\n  - stdout: {}\n');
+    expectRefusal(await bench.run(['run', file]), 1, /broken\.yaml:\d+:\d+ /);
+  });
+
+  test('a key that is misspelt: with the place and what was meant', async () => {
+    const file = path.join(bench.directory, 'misspelt.yaml');
+    await writeFile(file, 'source:\n  kafka: { topic: a }\nsinks:\n  - stdout: {}\nstepps: []\n');
+    expectRefusal(await bench.run(['run', file]), 1, /misspelt\.yaml:5:1 [^]*steps/);
+  });
+
+  test('wrong usage ends with 2', async () => {
+    expect((await bench.run(['run', 'a.yaml', '--no-such-option'])).code).toBe(2);
+    expect((await bench.run(['run', 'a.yaml', '--max-dead-letters', 'many'])).code).toBe(2);
+  });
+});
+
+test(
+  'a database and a broker that are away at the start end with 3 and a sentence, and do not tell the password',
+  { timeout: 60_000 },
+  async () => {
+    const topic = await bench.topic();
+    const { path: file } = await bench.pipeline({
+      source: { kafka: { topic } },
+      steps: orderSteps,
+      sinks: [{ postgres: { connection: 'serving', table: 'any', key: ['id'] } }],
+    });
+    const url = new URL(bench.url);
+    url.port = String(await freePort());
+    const [withoutDatabase, withoutBroker] = await Promise.all([
+      bench.run(['run', file], { PG_URL: url.href }),
+      bench.run(['run', file, '--set', 'sinks=[{ stdout: {} }]'], { KAFKA_BROKERS: `127.0.0.1:${await freePort()}` }),
+    ]);
+    expectRefusal(
+      withoutDatabase,
+      3,
+      new RegExp(`connecting to PostgreSQL at 127\\.0\\.0\\.1:${url.port}: .*ECONNREFUSED`),
+    );
+    expectRefusal(withoutBroker, 3, /Kafka.*127\.0\.0\.1/);
+  },
+);
+
+test('a wrong password is told as what it is, and not printed', async () => {
+  const topic = await bench.topic();
+  const { path: file } = await bench.pipeline({
+    source: { kafka: { topic } },
+    steps: orderSteps,
+    sinks: [{ postgres: { connection: 'serving', table: 'any', key: ['id'] } }],
+  });
+  const url = new URL(bench.url);
+  url.password = 'wrong-hunter2-password';
+  const outcome = await bench.run(['run', file], { PG_URL: url.href });
+  expectRefusal(outcome, 1, /password authentication failed.*\n.*check user and password/);
+  expect(outcome.stderr + outcome.stdout).not.toContain('hunter2');
+});
+
+describe('a log that is not what it was is never read on silently', () => {
+  async function stoppedPipeline() {
+    const topic = await bench.topic();
+    const table = await bench.table(orderTable.append);
+    const pipeline = await bench.pipeline({
+      source: { kafka: { topic } },
+      steps: orderSteps,
+      sinks: [{ postgres: { connection: 'serving', table, mode: 'append' } }],
+    });
+    const input = orders(0, 1000);
+    await bench.send(
+      topic,
+      input.map((one) => orderMessage(one, 1)),
+    );
+    expect((await bench.run(['run', pipeline.path, '--until-end'])).code).toBe(0);
+    return { ...pipeline, topic, table, input };
+  }
+
+  test('records deleted before they were read', async () => {
+    const { path: file, topic, table, input } = await stoppedPipeline();
+    await bench.send(
+      topic,
+      orders(1000, 1500).map((one) => orderMessage(one, 1)),
+    );
+    await bench.kafka.deleteTopicRecords({ topic, partitions: [{ partition: 0, offset: '1200' }] });
+    expectRefusal(
+      await bench.run(['run', file, '--until-end']),
+      1,
+      new RegExp(`${topic} partition 0.* 1000.* 1200.*200 `),
+    );
+    await bench.expectRows(table, orderColumns, appended(input));
+  });
+
+  test.each([
+    ['longer', 2000],
+    ['shorter', 500],
+  ])('a topic created anew, now %s than what was read', async (_, count) => {
+    const { path: file, topic, table, input } = await stoppedPipeline();
+    await bench.kafka.deleteTopics({ topics: [topic] });
+    await bench.topic(1, topic);
+    await bench.send(
+      topic,
+      orders(0, count).map((one) => orderMessage(one, 1)),
+    );
+    expectRefusal(
+      await bench.run(['run', file, '--until-end']),
+      1,
+      new RegExp(`${topic}.*(created anew|another topic)`),
+    );
+    await bench.expectRows(table, orderColumns, appended(input));
+  });
+
+  test('a topic deleted and created anew while it is read', async () => {
+    const topic = await bench.topic();
+    const table = await bench.table(orderTable.append);
+    const { path: file, name } = await bench.pipeline({
+      source: { kafka: { topic } },
+      steps: orderSteps,
+      sinks: [{ postgres: { connection: 'serving', table, mode: 'append' } }],
+    });
+    const input = orders(0, 1000);
+    await bench.send(
+      topic,
+      input.map((one) => orderMessage(one, 1)),
+    );
+    await using child = bench.start(['run', file]);
+    await bench.written(name, 1000, [child]);
+    await bench.kafka.deleteTopics({ topics: [topic] });
+    await bench.topic(1, topic);
+    await bench.send(
+      topic,
+      orders(0, 1500).map((one) => orderMessage(one, 1)),
+    );
+    const ended = await child.ended;
+    expectRefusal(
+      { ...ended, stdout: child.stdout, stderr: child.stderr },
+      1,
+      new RegExp(`${topic}.*(created anew|another topic)`),
+    );
+    await bench.expectRows(table, orderColumns, appended(input));
+  });
+});
