@@ -188,6 +188,10 @@ export const errorTable = {
     meaning: 'A Kafka source does not say what it reads, or says it twice.',
     hint: 'write either `topic:` or `topics:`',
   },
+  topic_recreated: {
+    meaning: 'A topic was deleted and created again: its positions belong to a log that is gone.',
+    hint: 'to go on with the new log, remove the positions of the old one as the message says',
+  },
 
   // -- sinks --------------------------------------------------------------------------------------------------------
   output_failed: { meaning: 'Standard output could not be written.', hint: 'is the disk it goes to full?' },
@@ -319,7 +323,7 @@ export class PipectlError extends Error {
   constructor(code: string, message: string, options: ErrorOptions & { hint?: string; exitCode?: number } = {}) {
     super(message, options);
     this.code = code;
-    this.hint = options.hint;
+    this.hint = options.hint ?? (errorTable as Readonly<Record<string, ErrorEntry>>)[code]?.hint;
     this.exitCode = options.exitCode ?? exitCodes.failed;
   }
 }

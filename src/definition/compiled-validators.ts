@@ -1273,8 +1273,8 @@ validate6.errors = vErrors;
 return errors === 0;
 }
 
-const validate_07b707eea0402428 = validate7;
-const schema7 = {"type":"object","properties":{"topic":{"type":"string","minLength":1,"description":"The topic to read."},"topics":{"anyOf":[{"type":"array","items":{"type":"string","minLength":1},"minItems":1},{"type":"string","pattern":"^/.+/$"}],"description":"Several topics: a list, or a regular expression `/^shop\\./` over those that exist at start."},"format":{"type":"string","enum":["json"],"default":"json","description":"How values are encoded."},"key_format":{"type":"string","enum":["text","json"],"default":"text","description":"How keys are encoded."},"start":{"type":"string","default":"earliest","description":"Where a new pipeline begins: `earliest`, `latest`, or a time such as `2026-11-01T00:00:00Z`. Without meaning once there is a position."},"buffer":{"type":"string","pattern":"^\\d+(\\.\\d+)?(B|KB|KiB|MB|MiB|GB|GiB|TB|TiB)$","x-pipectl":"size","default":"16MiB","description":"How much may be fetched ahead of the pipeline. One fetch may go beyond it."},"fetch_bytes":{"type":"string","pattern":"^\\d+(\\.\\d+)?(B|KB|KiB|MB|MiB|GB|GiB|TB|TiB)$","x-pipectl":"size","default":"4MiB","description":"The most one fetch brings."},"partition_bytes":{"type":"string","pattern":"^\\d+(\\.\\d+)?(B|KB|KiB|MB|MiB|GB|GiB|TB|TiB)$","x-pipectl":"size","default":"256KiB","description":"The most one fetch brings of a partition."},"fetch_wait":{"type":"string","pattern":"^\\d+(\\.\\d+)?(ms|s|m|h|d)$","x-pipectl":"duration","default":"100ms","description":"How long a broker waits for a record to come."},"session_timeout":{"type":"string","pattern":"^\\d+(\\.\\d+)?(ms|s|m|h|d)$","x-pipectl":"duration","default":"30s","description":"After this time without a heartbeat the group gives the partitions of a member to others."},"connection":{"type":"string","description":"Name of a kafka connection under `connections:`. Its options may also be written here instead."},"brokers":{"anyOf":[{"type":"string","minLength":1},{"type":"array","items":{"type":"string","minLength":1},"minItems":1}],"description":"Brokers to start from, `host:port`: a list, or a text with commas."},"client_id":{"type":"string","description":"Name of this client in the broker's logs and quotas."},"tls":{"anyOf":[{"type":"boolean","description":"true: TLS with the certificates the system trusts."},{"type":"object","properties":{"ca":{"type":"string","description":"PEM text of the authority to trust, as a rule `${file:/path/ca.pem}`."},"cert":{"type":"string","description":"PEM text of the client certificate."},"key":{"type":"string","x-pipectl":"secret","description":"PEM text of the client key."},"reject_unauthorized":{"type":"boolean","default":true,"description":"false accepts any certificate. Only for a test."}},"additionalProperties":false,"description":"TLS with own certificates."}],"description":"Encrypts the connection: `true`, or certificates."},"sasl":{"type":"object","properties":{"mechanism":{"type":"string","enum":["plain","scram-sha-256","scram-sha-512"],"description":"How to log in."},"username":{"type":"string","description":"User name."},"password":{"type":"string","x-pipectl":"secret","description":"Password, as a rule `${KAFKA_PASSWORD}` or `${file:/run/secrets/kafka}`."}},"required":["mechanism","username","password"],"additionalProperties":false,"description":"Log in by SASL."},"connect_timeout":{"type":"string","pattern":"^\\d+(\\.\\d+)?(ms|s|m|h|d)$","x-pipectl":"duration","description":"How long one attempt to connect may take."},"request_timeout":{"type":"string","pattern":"^\\d+(\\.\\d+)?(ms|s|m|h|d)$","x-pipectl":"duration","description":"How long a broker may take to answer."}},"additionalProperties":false,"x-pipectl-connection":"kafka"};
+const validate_16ead05522dd3076 = validate7;
+const schema7 = {"type":"object","properties":{"topic":{"type":"string","minLength":1,"description":"The topic to read."},"topics":{"anyOf":[{"type":"array","items":{"type":"string","minLength":1},"minItems":1},{"type":"string","pattern":"^/.+/$"}],"description":"Several topics: a list, or a regular expression `/^shop\\./` over those that exist at start."},"format":{"type":"string","enum":["json"],"default":"json","description":"How values are encoded."},"key_format":{"type":"string","enum":["text","json"],"default":"text","description":"How keys are encoded."},"start":{"type":"string","default":"earliest","description":"Where a new pipeline begins: `earliest`, `latest`, or a time such as `2026-11-01T00:00:00Z`. Without meaning once there is a position."},"buffer":{"type":"string","pattern":"^\\d+(\\.\\d+)?(B|KB|KiB|MB|MiB|GB|GiB|TB|TiB)$","x-pipectl":"size","default":"8MiB","description":"How much may be fetched ahead of the pipeline. One fetch may go beyond it."},"fetch_bytes":{"type":"string","pattern":"^\\d+(\\.\\d+)?(B|KB|KiB|MB|MiB|GB|GiB|TB|TiB)$","x-pipectl":"size","default":"4MiB","description":"The most one fetch brings."},"partition_bytes":{"type":"string","pattern":"^\\d+(\\.\\d+)?(B|KB|KiB|MB|MiB|GB|GiB|TB|TiB)$","x-pipectl":"size","default":"256KiB","description":"The most one fetch brings of a partition."},"fetch_wait":{"type":"string","pattern":"^\\d+(\\.\\d+)?(ms|s|m|h|d)$","x-pipectl":"duration","default":"100ms","description":"How long a broker waits for a record to come."},"session_timeout":{"type":"string","pattern":"^\\d+(\\.\\d+)?(ms|s|m|h|d)$","x-pipectl":"duration","default":"30s","description":"After this time without a heartbeat the group gives the partitions of a member to others."},"connection":{"type":"string","description":"Name of a kafka connection under `connections:`. Its options may also be written here instead."},"brokers":{"anyOf":[{"type":"string","minLength":1},{"type":"array","items":{"type":"string","minLength":1},"minItems":1}],"description":"Brokers to start from, `host:port`: a list, or a text with commas."},"client_id":{"type":"string","description":"Name of this client in the broker's logs and quotas."},"tls":{"anyOf":[{"type":"boolean","description":"true: TLS with the certificates the system trusts."},{"type":"object","properties":{"ca":{"type":"string","description":"PEM text of the authority to trust, as a rule `${file:/path/ca.pem}`."},"cert":{"type":"string","description":"PEM text of the client certificate."},"key":{"type":"string","x-pipectl":"secret","description":"PEM text of the client key."},"reject_unauthorized":{"type":"boolean","default":true,"description":"false accepts any certificate. Only for a test."}},"additionalProperties":false,"description":"TLS with own certificates."}],"description":"Encrypts the connection: `true`, or certificates."},"sasl":{"type":"object","properties":{"mechanism":{"type":"string","enum":["plain","scram-sha-256","scram-sha-512"],"description":"How to log in."},"username":{"type":"string","description":"User name."},"password":{"type":"string","x-pipectl":"secret","description":"Password, as a rule `${KAFKA_PASSWORD}` or `${file:/run/secrets/kafka}`."}},"required":["mechanism","username","password"],"additionalProperties":false,"description":"Log in by SASL."},"connect_timeout":{"type":"string","pattern":"^\\d+(\\.\\d+)?(ms|s|m|h|d)$","x-pipectl":"duration","description":"How long one attempt to connect may take."},"request_timeout":{"type":"string","pattern":"^\\d+(\\.\\d+)?(ms|s|m|h|d)$","x-pipectl":"duration","description":"How long a broker may take to answer."}},"additionalProperties":false,"x-pipectl-connection":"kafka"};
 const pattern3 = new RegExp("^/.+/$", "u");
 const pattern4 = new RegExp("^\\d+(\\.\\d+)?(B|KB|KiB|MB|MiB|GB|GiB|TB|TiB)$", "u");
 
@@ -2666,9 +2666,10 @@ validate14.errors = vErrors;
 return errors === 0;
 }
 
-const validate_efadb66c4ee60da6 = validate15;
-const schema15 = {"type":"object","properties":{"table":{"type":"string","minLength":1,"description":"The table, `orders` or `shop.orders`. Names are taken as written: `Orders` is another table than `orders`."},"key":{"type":"array","items":{"type":"string","minLength":1},"minItems":1,"description":"Columns that make a row unique; a unique index must cover exactly these. Needed for upsert."},"mode":{"type":"string","enum":["upsert","append"],"default":"upsert","description":"upsert: the row of a key is replaced. append: every event adds a row."},"create":{"type":"boolean","default":false,"description":"Create the table where it is missing. Column types are those of `columns`, else taken from the values of the first batch."},"columns":{"type":"object","additionalProperties":{"type":"string","pattern":"^[a-z][a-z0-9_ ]*(\\(\\d+(, ?\\d+)?\\))?( with(out)? time zone)?(\\[\\])*$"},"description":"Column names and types of a table that `create` makes: `{ id: bigint, total: \"numeric(12,2)\", tags: \"text[]\" }`."},"version_column":{"type":"string","minLength":1,"description":"Column that holds the version of the row: a row is replaced only by one with a higher value in it. Tables made by `create` have `_pipectl_version` instead."},"guard":{"type":"object","properties":{"schema":{"type":"string","default":"pipectl","minLength":1,"description":"Schema with the tables in which positions are kept."}},"additionalProperties":false,"description":"Where the promise is kept."},"statement_timeout":{"type":"string","pattern":"^\\d+(\\.\\d+)?(ms|s|m|h|d)$","x-pipectl":"duration","default":"25s","description":"Longest a statement may take. Shorter than the session of the consumer group."},"lock_timeout":{"type":"string","pattern":"^\\d+(\\.\\d+)?(ms|s|m|h|d)$","x-pipectl":"duration","default":"10s","description":"Longest wait for a lock before the batch is tried again."},"idle_transaction_timeout":{"type":"string","pattern":"^\\d+(\\.\\d+)?(ms|s|m|h|d)$","x-pipectl":"duration","default":"25s","description":"After this long a frozen owner loses its open transaction and its locks. Shorter than the session of the consumer group."},"connection":{"type":"string","description":"Name of a postgres connection under `connections:`. Its options may also be written here instead."},"url":{"type":"string","x-pipectl":"secret","description":"Where and as whom: `postgres://user:password@host:5432/database`. `?sslmode=verify-full` and other libpq settings may follow."},"host":{"type":"string","description":"Host name, where no url is given. Default localhost."},"port":{"type":"integer","minimum":1,"maximum":65535,"description":"Port, where no url is given. Default 5432."},"database":{"type":"string","description":"Database, where no url is given. Default: the name of the user."},"user":{"type":"string","description":"Role to log in as, where no url is given."},"password":{"type":"string","x-pipectl":"secret","description":"Password of the role, where no url is given."},"tls":{"type":"boolean","description":"Encrypt and verify the server against the machine's certificate authorities. Default: what the url says."}},"required":["table"],"additionalProperties":false,"x-pipectl-connection":"postgres"};
+const validate_8d57f134c82d40f6 = validate15;
+const schema15 = {"type":"object","properties":{"table":{"type":"string","minLength":1,"description":"The table, `orders` or `shop.orders`. Names are taken as written: `Orders` is another table than `orders`."},"key":{"type":"array","items":{"type":"string","minLength":1},"minItems":1,"description":"Columns that make a row unique; a unique index must cover exactly these. Needed for upsert."},"mode":{"type":"string","enum":["upsert","append"],"default":"upsert","description":"upsert: the row of a key is replaced. append: every event adds a row."},"create":{"type":"boolean","default":false,"description":"Create the table where it is missing. Column types are those of `columns`, else taken from the values of the first batch."},"columns":{"type":"object","additionalProperties":{"type":"string","pattern":"^[a-z][a-z0-9_ ]*(\\(\\d+(, ?\\d+)?\\))?( with(out)? time zone)?(\\[\\])*$"},"description":"Column names and types of a table that `create` makes: `{ id: bigint, total: \"numeric(12,2)\", tags: \"text[]\" }`."},"version_column":{"type":"string","minLength":1,"description":"Column that holds the version of the row: a row is replaced only by one with a higher value in it. Tables made by `create` have `_pipectl_version` instead."},"guard":{"type":"object","properties":{"schema":{"type":"string","default":"pipectl","minLength":1,"description":"Schema with the tables in which positions are kept."}},"additionalProperties":false,"description":"Where the promise is kept."},"statement_timeout":{"type":"string","pattern":"^\\d+(\\.\\d+)?(ms|s|m|h|d)$","x-pipectl":"duration","default":"25s","description":"Longest a statement may take. Shorter than the session of the consumer group."},"lock_timeout":{"type":"string","pattern":"^\\d+(\\.\\d+)?(ms|s|m|h|d)$","x-pipectl":"duration","default":"10s","description":"Longest wait for a lock before the batch is tried again."},"idle_transaction_timeout":{"type":"string","pattern":"^\\d+(\\.\\d+)?(ms|s|m|h|d)$","x-pipectl":"duration","default":"25s","description":"After this long a frozen owner loses its open transaction and its locks. Shorter than the session of the consumer group."},"connection":{"type":"string","description":"Name of a postgres connection under `connections:`. Its options may also be written here instead."},"url":{"type":"string","x-pipectl":"secret","pattern":"^postgres(ql)?://","description":"Where and as whom: `postgres://user:password@host:5432/database`. `?sslmode=verify-full` and other libpq settings may follow."},"host":{"type":"string","description":"Host name, where no url is given. Default localhost."},"port":{"type":"integer","minimum":1,"maximum":65535,"description":"Port, where no url is given. Default 5432."},"database":{"type":"string","description":"Database, where no url is given. Default: the name of the user."},"user":{"type":"string","description":"Role to log in as, where no url is given."},"password":{"type":"string","x-pipectl":"secret","description":"Password of the role, where no url is given."},"tls":{"type":"boolean","description":"Encrypt and verify the server against the machine's certificate authorities. Default: what the url says."}},"required":["table"],"additionalProperties":false,"x-pipectl-connection":"postgres"};
 const pattern11 = new RegExp("^[a-z][a-z0-9_ ]*(\\(\\d+(, ?\\d+)?\\))?( with(out)? time zone)?(\\[\\])*$", "u");
+const pattern15 = new RegExp("^postgres(ql)?://", "u");
 
 function validate15(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
@@ -3012,8 +3013,10 @@ errors++;
 }
 }
 if(data.url !== undefined){
-if(typeof data.url !== "string"){
-const err27 = {instancePath:instancePath+"/url",schemaPath:"#/properties/url/type",keyword:"type",params:{type: "string"},message:"must be string"};
+let data14 = data.url;
+if(typeof data14 === "string"){
+if(!pattern15.test(data14)){
+const err27 = {instancePath:instancePath+"/url",schemaPath:"#/properties/url/pattern",keyword:"pattern",params:{pattern: "^postgres(ql)?://"},message:"must match pattern \""+"^postgres(ql)?://"+"\""};
 if(vErrors === null){
 vErrors = [err27];
 }
@@ -3023,9 +3026,8 @@ vErrors.push(err27);
 errors++;
 }
 }
-if(data.host !== undefined){
-if(typeof data.host !== "string"){
-const err28 = {instancePath:instancePath+"/host",schemaPath:"#/properties/host/type",keyword:"type",params:{type: "string"},message:"must be string"};
+else {
+const err28 = {instancePath:instancePath+"/url",schemaPath:"#/properties/url/type",keyword:"type",params:{type: "string"},message:"must be string"};
 if(vErrors === null){
 vErrors = [err28];
 }
@@ -3035,10 +3037,9 @@ vErrors.push(err28);
 errors++;
 }
 }
-if(data.port !== undefined){
-let data16 = data.port;
-if(!((typeof data16 == "number") && (!(data16 % 1) && !isNaN(data16)))){
-const err29 = {instancePath:instancePath+"/port",schemaPath:"#/properties/port/type",keyword:"type",params:{type: "integer"},message:"must be integer"};
+if(data.host !== undefined){
+if(typeof data.host !== "string"){
+const err29 = {instancePath:instancePath+"/host",schemaPath:"#/properties/host/type",keyword:"type",params:{type: "string"},message:"must be string"};
 if(vErrors === null){
 vErrors = [err29];
 }
@@ -3047,9 +3048,11 @@ vErrors.push(err29);
 }
 errors++;
 }
-if(typeof data16 == "number"){
-if(data16 > 65535 || isNaN(data16)){
-const err30 = {instancePath:instancePath+"/port",schemaPath:"#/properties/port/maximum",keyword:"maximum",params:{comparison: "<=", limit: 65535},message:"must be <= 65535"};
+}
+if(data.port !== undefined){
+let data16 = data.port;
+if(!((typeof data16 == "number") && (!(data16 % 1) && !isNaN(data16)))){
+const err30 = {instancePath:instancePath+"/port",schemaPath:"#/properties/port/type",keyword:"type",params:{type: "integer"},message:"must be integer"};
 if(vErrors === null){
 vErrors = [err30];
 }
@@ -3058,8 +3061,9 @@ vErrors.push(err30);
 }
 errors++;
 }
-if(data16 < 1 || isNaN(data16)){
-const err31 = {instancePath:instancePath+"/port",schemaPath:"#/properties/port/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},message:"must be >= 1"};
+if(typeof data16 == "number"){
+if(data16 > 65535 || isNaN(data16)){
+const err31 = {instancePath:instancePath+"/port",schemaPath:"#/properties/port/maximum",keyword:"maximum",params:{comparison: "<=", limit: 65535},message:"must be <= 65535"};
 if(vErrors === null){
 vErrors = [err31];
 }
@@ -3068,11 +3072,8 @@ vErrors.push(err31);
 }
 errors++;
 }
-}
-}
-if(data.database !== undefined){
-if(typeof data.database !== "string"){
-const err32 = {instancePath:instancePath+"/database",schemaPath:"#/properties/database/type",keyword:"type",params:{type: "string"},message:"must be string"};
+if(data16 < 1 || isNaN(data16)){
+const err32 = {instancePath:instancePath+"/port",schemaPath:"#/properties/port/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},message:"must be >= 1"};
 if(vErrors === null){
 vErrors = [err32];
 }
@@ -3082,9 +3083,10 @@ vErrors.push(err32);
 errors++;
 }
 }
-if(data.user !== undefined){
-if(typeof data.user !== "string"){
-const err33 = {instancePath:instancePath+"/user",schemaPath:"#/properties/user/type",keyword:"type",params:{type: "string"},message:"must be string"};
+}
+if(data.database !== undefined){
+if(typeof data.database !== "string"){
+const err33 = {instancePath:instancePath+"/database",schemaPath:"#/properties/database/type",keyword:"type",params:{type: "string"},message:"must be string"};
 if(vErrors === null){
 vErrors = [err33];
 }
@@ -3094,9 +3096,9 @@ vErrors.push(err33);
 errors++;
 }
 }
-if(data.password !== undefined){
-if(typeof data.password !== "string"){
-const err34 = {instancePath:instancePath+"/password",schemaPath:"#/properties/password/type",keyword:"type",params:{type: "string"},message:"must be string"};
+if(data.user !== undefined){
+if(typeof data.user !== "string"){
+const err34 = {instancePath:instancePath+"/user",schemaPath:"#/properties/user/type",keyword:"type",params:{type: "string"},message:"must be string"};
 if(vErrors === null){
 vErrors = [err34];
 }
@@ -3106,9 +3108,9 @@ vErrors.push(err34);
 errors++;
 }
 }
-if(data.tls !== undefined){
-if(typeof data.tls !== "boolean"){
-const err35 = {instancePath:instancePath+"/tls",schemaPath:"#/properties/tls/type",keyword:"type",params:{type: "boolean"},message:"must be boolean"};
+if(data.password !== undefined){
+if(typeof data.password !== "string"){
+const err35 = {instancePath:instancePath+"/password",schemaPath:"#/properties/password/type",keyword:"type",params:{type: "string"},message:"must be string"};
 if(vErrors === null){
 vErrors = [err35];
 }
@@ -3118,14 +3120,26 @@ vErrors.push(err35);
 errors++;
 }
 }
-}
-else {
-const err36 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},message:"must be object"};
+if(data.tls !== undefined){
+if(typeof data.tls !== "boolean"){
+const err36 = {instancePath:instancePath+"/tls",schemaPath:"#/properties/tls/type",keyword:"type",params:{type: "boolean"},message:"must be boolean"};
 if(vErrors === null){
 vErrors = [err36];
 }
 else {
 vErrors.push(err36);
+}
+errors++;
+}
+}
+}
+else {
+const err37 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},message:"must be object"};
+if(vErrors === null){
+vErrors = [err37];
+}
+else {
+vErrors.push(err37);
 }
 errors++;
 }
@@ -3553,8 +3567,8 @@ validate16.errors = vErrors;
 return errors === 0;
 }
 
-const validate_278aa0e476391893 = validate17;
-const schema17 = {"type":"object","properties":{"url":{"type":"string","x-pipectl":"secret","description":"Where and as whom: `postgres://user:password@host:5432/database`. `?sslmode=verify-full` and other libpq settings may follow."},"host":{"type":"string","description":"Host name, where no url is given. Default localhost."},"port":{"type":"integer","minimum":1,"maximum":65535,"description":"Port, where no url is given. Default 5432."},"database":{"type":"string","description":"Database, where no url is given. Default: the name of the user."},"user":{"type":"string","description":"Role to log in as, where no url is given."},"password":{"type":"string","x-pipectl":"secret","description":"Password of the role, where no url is given."},"tls":{"type":"boolean","description":"Encrypt and verify the server against the machine's certificate authorities. Default: what the url says."}},"additionalProperties":false};
+const validate_c0138427e7d002a6 = validate17;
+const schema17 = {"type":"object","properties":{"url":{"type":"string","x-pipectl":"secret","pattern":"^postgres(ql)?://","description":"Where and as whom: `postgres://user:password@host:5432/database`. `?sslmode=verify-full` and other libpq settings may follow."},"host":{"type":"string","description":"Host name, where no url is given. Default localhost."},"port":{"type":"integer","minimum":1,"maximum":65535,"description":"Port, where no url is given. Default 5432."},"database":{"type":"string","description":"Database, where no url is given. Default: the name of the user."},"user":{"type":"string","description":"Role to log in as, where no url is given."},"password":{"type":"string","x-pipectl":"secret","description":"Password of the role, where no url is given."},"tls":{"type":"boolean","description":"Encrypt and verify the server against the machine's certificate authorities. Default: what the url says."}},"additionalProperties":false};
 
 function validate17(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
@@ -3573,8 +3587,10 @@ errors++;
 }
 }
 if(data.url !== undefined){
-if(typeof data.url !== "string"){
-const err1 = {instancePath:instancePath+"/url",schemaPath:"#/properties/url/type",keyword:"type",params:{type: "string"},message:"must be string"};
+let data0 = data.url;
+if(typeof data0 === "string"){
+if(!pattern15.test(data0)){
+const err1 = {instancePath:instancePath+"/url",schemaPath:"#/properties/url/pattern",keyword:"pattern",params:{pattern: "^postgres(ql)?://"},message:"must match pattern \""+"^postgres(ql)?://"+"\""};
 if(vErrors === null){
 vErrors = [err1];
 }
@@ -3584,9 +3600,8 @@ vErrors.push(err1);
 errors++;
 }
 }
-if(data.host !== undefined){
-if(typeof data.host !== "string"){
-const err2 = {instancePath:instancePath+"/host",schemaPath:"#/properties/host/type",keyword:"type",params:{type: "string"},message:"must be string"};
+else {
+const err2 = {instancePath:instancePath+"/url",schemaPath:"#/properties/url/type",keyword:"type",params:{type: "string"},message:"must be string"};
 if(vErrors === null){
 vErrors = [err2];
 }
@@ -3596,10 +3611,9 @@ vErrors.push(err2);
 errors++;
 }
 }
-if(data.port !== undefined){
-let data2 = data.port;
-if(!((typeof data2 == "number") && (!(data2 % 1) && !isNaN(data2)))){
-const err3 = {instancePath:instancePath+"/port",schemaPath:"#/properties/port/type",keyword:"type",params:{type: "integer"},message:"must be integer"};
+if(data.host !== undefined){
+if(typeof data.host !== "string"){
+const err3 = {instancePath:instancePath+"/host",schemaPath:"#/properties/host/type",keyword:"type",params:{type: "string"},message:"must be string"};
 if(vErrors === null){
 vErrors = [err3];
 }
@@ -3608,9 +3622,11 @@ vErrors.push(err3);
 }
 errors++;
 }
-if(typeof data2 == "number"){
-if(data2 > 65535 || isNaN(data2)){
-const err4 = {instancePath:instancePath+"/port",schemaPath:"#/properties/port/maximum",keyword:"maximum",params:{comparison: "<=", limit: 65535},message:"must be <= 65535"};
+}
+if(data.port !== undefined){
+let data2 = data.port;
+if(!((typeof data2 == "number") && (!(data2 % 1) && !isNaN(data2)))){
+const err4 = {instancePath:instancePath+"/port",schemaPath:"#/properties/port/type",keyword:"type",params:{type: "integer"},message:"must be integer"};
 if(vErrors === null){
 vErrors = [err4];
 }
@@ -3619,8 +3635,9 @@ vErrors.push(err4);
 }
 errors++;
 }
-if(data2 < 1 || isNaN(data2)){
-const err5 = {instancePath:instancePath+"/port",schemaPath:"#/properties/port/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},message:"must be >= 1"};
+if(typeof data2 == "number"){
+if(data2 > 65535 || isNaN(data2)){
+const err5 = {instancePath:instancePath+"/port",schemaPath:"#/properties/port/maximum",keyword:"maximum",params:{comparison: "<=", limit: 65535},message:"must be <= 65535"};
 if(vErrors === null){
 vErrors = [err5];
 }
@@ -3629,11 +3646,8 @@ vErrors.push(err5);
 }
 errors++;
 }
-}
-}
-if(data.database !== undefined){
-if(typeof data.database !== "string"){
-const err6 = {instancePath:instancePath+"/database",schemaPath:"#/properties/database/type",keyword:"type",params:{type: "string"},message:"must be string"};
+if(data2 < 1 || isNaN(data2)){
+const err6 = {instancePath:instancePath+"/port",schemaPath:"#/properties/port/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},message:"must be >= 1"};
 if(vErrors === null){
 vErrors = [err6];
 }
@@ -3643,9 +3657,10 @@ vErrors.push(err6);
 errors++;
 }
 }
-if(data.user !== undefined){
-if(typeof data.user !== "string"){
-const err7 = {instancePath:instancePath+"/user",schemaPath:"#/properties/user/type",keyword:"type",params:{type: "string"},message:"must be string"};
+}
+if(data.database !== undefined){
+if(typeof data.database !== "string"){
+const err7 = {instancePath:instancePath+"/database",schemaPath:"#/properties/database/type",keyword:"type",params:{type: "string"},message:"must be string"};
 if(vErrors === null){
 vErrors = [err7];
 }
@@ -3655,9 +3670,9 @@ vErrors.push(err7);
 errors++;
 }
 }
-if(data.password !== undefined){
-if(typeof data.password !== "string"){
-const err8 = {instancePath:instancePath+"/password",schemaPath:"#/properties/password/type",keyword:"type",params:{type: "string"},message:"must be string"};
+if(data.user !== undefined){
+if(typeof data.user !== "string"){
+const err8 = {instancePath:instancePath+"/user",schemaPath:"#/properties/user/type",keyword:"type",params:{type: "string"},message:"must be string"};
 if(vErrors === null){
 vErrors = [err8];
 }
@@ -3667,9 +3682,9 @@ vErrors.push(err8);
 errors++;
 }
 }
-if(data.tls !== undefined){
-if(typeof data.tls !== "boolean"){
-const err9 = {instancePath:instancePath+"/tls",schemaPath:"#/properties/tls/type",keyword:"type",params:{type: "boolean"},message:"must be boolean"};
+if(data.password !== undefined){
+if(typeof data.password !== "string"){
+const err9 = {instancePath:instancePath+"/password",schemaPath:"#/properties/password/type",keyword:"type",params:{type: "string"},message:"must be string"};
 if(vErrors === null){
 vErrors = [err9];
 }
@@ -3679,14 +3694,26 @@ vErrors.push(err9);
 errors++;
 }
 }
-}
-else {
-const err10 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},message:"must be object"};
+if(data.tls !== undefined){
+if(typeof data.tls !== "boolean"){
+const err10 = {instancePath:instancePath+"/tls",schemaPath:"#/properties/tls/type",keyword:"type",params:{type: "boolean"},message:"must be boolean"};
 if(vErrors === null){
 vErrors = [err10];
 }
 else {
 vErrors.push(err10);
+}
+errors++;
+}
+}
+}
+else {
+const err11 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},message:"must be object"};
+if(vErrors === null){
+vErrors = [err11];
+}
+else {
+vErrors.push(err11);
 }
 errors++;
 }
@@ -3702,7 +3729,7 @@ export const compiledValidators: Readonly<Record<string, Validator>> = {
   'c7e5e5a6cfed9ebf': validate_c7e5e5a6cfed9ebf,
   '32062bdb9024160d': validate_32062bdb9024160d,
   '15cad99c8fac5bc5': validate_15cad99c8fac5bc5,
-  '07b707eea0402428': validate_07b707eea0402428,
+  '16ead05522dd3076': validate_16ead05522dd3076,
   '750ae4fb1ddd932c': validate_750ae4fb1ddd932c,
   '2a911a2bd65da39d': validate_2a911a2bd65da39d,
   'bdbba11aaf249466': validate_bdbba11aaf249466,
@@ -3710,7 +3737,7 @@ export const compiledValidators: Readonly<Record<string, Validator>> = {
   '2cd45b4017c24fff': validate_2cd45b4017c24fff,
   'dd28d725bbb766ee': validate_dd28d725bbb766ee,
   '99d8e8a58e1cdc3a': validate_99d8e8a58e1cdc3a,
-  'efadb66c4ee60da6': validate_efadb66c4ee60da6,
+  '8d57f134c82d40f6': validate_8d57f134c82d40f6,
   '05857ac809fc10ce': validate_05857ac809fc10ce,
-  '278aa0e476391893': validate_278aa0e476391893,
+  'c0138427e7d002a6': validate_c0138427e7d002a6,
 };

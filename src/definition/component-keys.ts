@@ -1,25 +1,19 @@
 /** Which component each entry of a file uses: exactly one key names it. */
 import type { Components } from './components.ts';
-import { notAvailableYet } from './frame.ts';
+import { isWordNotAvailableYet } from './frame.ts';
 import { fittingSchema } from './resolve.ts';
 import { asJsonSchema, isMapping } from './json-schema.ts';
 import type { ValuePath } from './pipeline.ts';
 import { pathText, type ProblemList } from './problems.ts';
 import { keysBeside, type Place } from './schema.ts';
 import { listed, suggestion } from './suggestion.ts';
-import { notAvailable } from './violations.ts';
+import { notAvailable, tooDeep } from './violations.ts';
 
 const nouns: Readonly<Record<Place, string>> = {
   sources: 'source',
   steps: 'step',
   sinks: 'sink',
   connections: 'connection',
-};
-const keyOfPlace: Readonly<Record<Place, string>> = {
-  sources: 'source',
-  steps: 'steps',
-  sinks: 'sinks',
-  connections: 'connections',
 };
 
 /** The component an entry names; null when it is not exactly one, which has been told to `problems`. */
@@ -36,7 +30,8 @@ export function componentOf(
   const [first, second] = Object.keys(entry).filter((key) => known.includes(key));
   for (const key of Object.keys(entry)) {
     if (known.includes(key) || beside.includes(key)) continue;
-    unknownKey(key, first, place, path, components, problems);
+    const isEmpty = first !== undefined && entry[first] === null;
+    unknownKey(key, { component: first, isEmpty }, place, path, components, problems);
     problems.ignore([...path, key]);
   }
   if (first !== undefined && second !== undefined) {
@@ -67,7 +62,7 @@ function bareEntry(entry: unknown, place: Place, path: ValuePath, components: Co
 
 function unknownKey(
   key: string,
-  used: string | undefined,
+  { component: used, isEmpty }: { readonly component: string | undefined; readonly isEmpty: boolean },
   place: Place,
   path: ValuePath,
   components: Components,
@@ -76,12 +71,15 @@ function unknownKey(
   const own = [...path, key];
   const at = pathText(own);
   const known = components[place].map(({ name }) => name);
-  if (notAvailableYet[keyOfPlace[place]]?.includes(key)) {
+  // The name of a connection is no part of its place.
+  if (isWordNotAvailableYet(path, key)) {
     const { code, message } = notAvailable(at, key);
     return problems.at(own, code, message, { on: 'key' });
   }
   const options = used === undefined ? [] : optionsOf(place, used, components);
   if (options.includes(key)) {
+    // What is left below the component is not worth a word of its own.
+    if (isEmpty) problems.ignoreBroken([...path, used!]);
     return problems.at(own, 'key_misplaced', `${at} belongs below ${used}`, {
       on: 'key',
       hint: `indent it under "${used}:"`,
@@ -89,6 +87,8 @@ function unknownKey(
   }
   const candidates = used === undefined ? [...known, ...keysBeside(place)] : keysBeside(place);
   const near = suggestion(key, candidates);
+  const misplaced = near === null ? tooDeep(at, key) : null;
+  if (misplaced) return problems.at(own, misplaced.code, misplaced.message, { on: 'key', hint: misplaced.hint! });
   const isComponent = used === undefined;
   const message =
     isComponent && (near === null || known.includes(near)) ? `${key} is no ${nouns[place]}` : `${at} is unknown`;

@@ -3,6 +3,7 @@ import { duration, expression } from '../declaration/options.ts';
 import { Type } from '../declaration/type.ts';
 import type { JsonSchema } from './json-schema.ts';
 import { asJsonSchema } from './json-schema.ts';
+import type { ValuePath } from './pipeline.ts';
 
 const name = (of: string) =>
   Type.Optional(Type.String({ description: `Name of this ${of} in metrics, dead letters and the status view.` }));
@@ -126,13 +127,33 @@ export const projectFrame: JsonSchema = asJsonSchema(
   ),
 );
 
-/** Words of the language that this version does not have, by where they stand. */
-export const notAvailableYet: Readonly<Record<string, readonly string[]>> = {
+/** Words of the language that this version does not have, by where they stand (`placeOf`). */
+const notAvailableYet: Readonly<Record<string, readonly string[]>> = {
   '': ['sources', 'lookups', 'alerts', 'defaults', 'environments', 'conventions', 'registry', 'state', 'retry'],
-  source: ['cdc', 'postgres', 'generate', 'schema', 'time'],
+  source: ['cdc', 'postgres', 'generate', 'schema', 'time', 'steps'],
+  'source.kafka': ['schema'],
   time: ['profile', 'lateness', 'late', 'keep', 'corrections', 'idle', 'quiet'],
   dlq: ['breaker', 'compat', 'redact'],
   steps: ['enrich', 'window', 'join', 'dedupe', 'repartition'],
   sinks: ['kafka', 'clickhouse', 'redis', 'bigquery', 'retry'],
+  'sinks.postgres': ['guard', 'on_new_field'],
+  kafka: ['client'],
   connections: ['clickhouse', 'redis', 'bigquery', 'registry'],
+  'connections.kafka': ['client'],
 };
+
+/** Like the words, values that an option is to take one day. */
+const valuesNotAvailableYet: Readonly<Record<string, readonly string[]>> = {
+  'source.kafka.format': ['avro', 'protobuf', 'debezium'],
+  'source.kafka.key_format': ['avro', 'protobuf'],
+};
+
+/** `sinks.postgres` for `['sinks', 0, 'postgres']`: indexes and the names of connections say nothing. */
+const placeOf = (path: ValuePath): string =>
+  path.filter((part, index) => typeof part === 'string' && !(index === 1 && path[0] === 'connections')).join('.');
+
+export const isWordNotAvailableYet = (path: ValuePath, key: string): boolean =>
+  notAvailableYet[placeOf(path)]?.includes(key) ?? false;
+
+export const isValueNotAvailableYet = (path: ValuePath, value: unknown): boolean =>
+  typeof value === 'string' && (valuesNotAvailableYet[placeOf(path)]?.includes(value) ?? false);

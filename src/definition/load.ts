@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { dirname, join, resolve as resolvePath } from 'node:path';
 import { parseDuration } from '../declaration/units.ts';
 import { exitCodes, PipectlError } from '../errors.ts';
+import { unknownVar } from '../expressions/environment.ts';
 import { checkParts } from './check.ts';
 import { componentOf, reportMisplacedKeys } from './component-keys.ts';
 import { type Components, components as allComponents } from './components.ts';
@@ -14,7 +15,7 @@ import { applyOverrides, type Override } from './overrides.ts';
 import type { ComponentUse, ConnectionUse, PipelineDefinition, SinkUse, StepUse, ValuePath } from './pipeline.ts';
 import { ProblemList } from './problems.ts';
 import { parseYaml, plainYaml, type ReadYaml } from './read-yaml.ts';
-import { fillDefaults, resolveValue } from './resolve.ts';
+import { fillDefaults, resolveValue, type WrittenExpression } from './resolve.ts';
 import { partsOf, type Place, schemaForPipeline, schemaForProject } from './schema.ts';
 import { checkDeadLetters, deadLetterPlace } from './dead-letter-place.ts';
 
@@ -37,6 +38,10 @@ export interface LoadedPipeline {
    */
   readonly definition: PipelineDefinition | null;
   readonly problems: ProblemList;
+  /** Every expression of the file, those of parts that `definition` leaves out too. */
+  readonly expressions: readonly WrittenExpression[];
+  /** Of the project and the pipeline; `unknownVar` where the environment does not tell. */
+  readonly vars: Readonly<Record<string, unknown>>;
 }
 
 /** What `pipectl.yaml` gives to every pipeline. */
@@ -60,6 +65,8 @@ class Loader {
   readonly #components: Components;
   readonly #interpolation: InterpolationSources;
   readonly #secrets = new Set<string>();
+  readonly #expressions: WrittenExpression[] = [];
+  #vars: Readonly<Record<string, unknown>> = {};
   readonly #yaml: ReadYaml;
   readonly #problems: ProblemList;
 
@@ -80,7 +87,7 @@ class Loader {
   async load(): Promise<LoadedPipeline> {
     const definition = await this.#definition();
     this.#problems.hide(this.#secrets);
-    return { definition, problems: this.#problems };
+    return { definition, problems: this.#problems, expressions: this.#expressions, vars: this.#vars };
   }
 
   async #definition(): Promise<PipelineDefinition | null> {
@@ -113,8 +120,10 @@ class Loader {
       problems,
       interpolation: this.#interpolation,
       secrets: this.#secrets,
+      expressions: this.#expressions,
     }) as Record<string, unknown>;
     await checkParts(partsOf(value, 'pipeline', uses), value, problems);
+    this.#vars = { ...project.vars, ...this.#knownVars(value.vars, problems) };
     return this.#assemble(value, project, { source, steps, sinks });
   }
 
@@ -158,13 +167,21 @@ class Loader {
       problems,
       interpolation: this.#interpolation,
       secrets: this.#secrets,
+      expressions: [],
     };
     const value = resolveValue(file, context) as Record<string, unknown>;
     await checkParts(partsOf(value, 'project', this.#components), value, problems);
     return {
       connections: isMapping(value.connections) ? value.connections : {},
-      vars: isMapping(value.vars) ? value.vars : {},
+      vars: this.#knownVars(value.vars, problems),
     };
+  }
+
+  #knownVars(vars: unknown, problems: ProblemList): Record<string, unknown> {
+    const entries = isMapping(vars) ? Object.entries(vars) : [];
+    return Object.fromEntries(
+      entries.map(([name, value]) => [name, problems.isIgnored(['vars', name]) ? unknownVar : value]),
+    );
   }
 
   #findProject(): { readonly path: string; readonly text: string } | null {
@@ -246,7 +263,7 @@ class Loader {
       dlq,
       batchEveryMs: typeof batch.every === 'string' ? (parseDuration(batch.every) ?? null) : null,
       connections: connections.all,
-      vars: { ...project.vars, ...(isMapping(value.vars) ? value.vars : {}) },
+      vars: this.#vars,
       secrets: [...this.#secrets],
     };
   }

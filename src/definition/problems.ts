@@ -1,4 +1,5 @@
 /** What is wrong with a pipeline file, each problem with its place and the way out. */
+import { hideSecrets } from '../declaration/secrets.ts';
 import { errorTable } from '../errors.ts';
 import type { ValuePath } from './pipeline.ts';
 import type { YamlSource } from './yaml-source.ts';
@@ -106,14 +107,11 @@ export class ProblemList {
     if (former && (former.severity === 'error' || severity === 'warning')) return;
     const start = source.position(range.start);
     const end = source.position(Math.max(range.start, range.end));
-    const entry: { readonly hint: string } | undefined = (errorTable as Record<string, { readonly hint: string }>)[
-      code
-    ];
     this.#found.set(place, {
       code,
       severity,
       message,
-      hint: options.hint ?? entry?.hint ?? null,
+      hint: options.hint ?? null,
       file: source.file,
       line: start.line,
       column: start.column,
@@ -161,23 +159,23 @@ export class ProblemList {
 
   /** Blots these out wherever a problem would show them. */
   hide(secrets: Iterable<string>): void {
-    for (const secret of secrets) if (secret !== '') this.#secrets.push(secret);
-    // A longer secret may hold a shorter one.
-    this.#secrets.sort((a, b) => b.length - a.length);
+    this.#secrets.push(...secrets);
   }
 
   #blot(text: string): string {
     // As long as before, so that carets and columns still fit.
-    return this.#secrets.reduce((shown, secret) => shown.replaceAll(secret, '*'.repeat(secret.length)), text);
+    return hideSecrets(text, this.#secrets, (secret) => '*'.repeat(secret.length));
   }
 
   /** In the order of the file; problems of the project file come last. */
   sorted(): readonly Problem[] {
     const first = this.#pipeline.file;
+    const table: Readonly<Record<string, { readonly hint: string }>> = errorTable;
     const shown = this.#found.values().map((problem) => ({
       ...problem,
-      message: this.#blot(problem.message),
-      hint: problem.hint === null ? null : this.#blot(problem.hint),
+      // What is said of every literal secret holds none, but a secret may well be the word "secret".
+      message: problem.code === 'secret_literal' ? problem.message : this.#blot(problem.message),
+      hint: problem.hint === null ? (table[problem.code]?.hint ?? null) : this.#blot(problem.hint),
       path: this.#blot(problem.path),
       sourceLine: this.#blot(problem.sourceLine),
     }));

@@ -34,8 +34,8 @@ export interface ReadYaml {
 
 /** Parses without judging. A text beyond the limit is not parsed at all. */
 export function parseYaml(file: string, withMark: string): ReadYaml {
-  // A byte order mark would shift the columns of the first line.
-  const text = withMark.replace(/^\u{feff}/u, '');
+  // A byte order mark would shift the columns of the first line, and the parser does not know a carriage return alone.
+  const text = withMark.replace(/^\u{feff}/u, '').replaceAll(/\r(?!\n)/g, '\n');
   const mended: ExplainedError[] = [];
   if (text.length > textLengthMax)
     return { source: new YamlSource(file, '', new Document(null)), document: null, mended };
@@ -156,6 +156,7 @@ class PlainReader {
         const message = key === '<<' ? 'merge keys (<<) are not part of YAML 1.2' : `"${key}" is not accepted as a key`;
         const hint = key === '<<' ? 'write the keys out; an alias (*name) can stand for a whole value' : 'rename it';
         this.#problems.inSource(this.#source, range, 'yaml_key', message, { hint });
+        if (path.length > 0) this.#problems.ignoreBroken(path);
         continue;
       }
       lines.set(key, this.#source.position(range.start).line);

@@ -17,6 +17,14 @@ export interface ResolveContext {
   readonly interpolation: InterpolationSources;
   /** Receives secret values. */
   readonly secrets: Set<string>;
+  /** Receives every expression of the file. */
+  readonly expressions: WrittenExpression[];
+}
+
+/** An expression as it stands in the file. */
+export interface WrittenExpression {
+  readonly path: ValuePath;
+  readonly text: unknown;
 }
 
 /** A copy of `value` with everything filled in. Values that are not known keep their `${...}` and are ignored from then on. */
@@ -28,6 +36,7 @@ function resolve(value: unknown, schema: JsonSchema | undefined, path: ValuePath
   const fitting = schema && fittingSchema(schema, value, context.schema);
   if (fitting?.[meaningKeyword] === 'expression') {
     warnOfComment(path, context);
+    if (!isMapping(value) && !Array.isArray(value)) context.expressions.push({ path, text: value });
     return value;
   }
   if (typeof value === 'string') return resolveText(value, schema, fitting, path, context);
@@ -104,7 +113,8 @@ function resolveText(
   const isSecret = fitting?.[meaningKeyword] === 'secret' || schema?.[meaningKeyword] === 'secret';
   if (isSecret) {
     if (result !== '') secrets.add(result);
-    if (!done)
+    // A URL is secret for its password, which is looked for below.
+    if (!done && !result.includes('://'))
       problems.at(path, 'secret_literal', 'a secret stands in the file in plain text', { severity: 'warning' });
   }
   collectPasswords(result, done?.replacements ?? [], path, context);

@@ -1,8 +1,8 @@
 /** One violation of a schema, in a sentence and with the way out. */
 import type { ErrorObject } from 'ajv';
 import { meaningKeyword, type Meaning } from '../declaration/options.ts';
-import { notAvailableYet } from './frame.ts';
-import { isMapping, type JsonSchema } from './json-schema.ts';
+import { frame, isValueNotAvailableYet, isWordNotAvailableYet } from './frame.ts';
+import { isMapping, type JsonSchema, jsonTypeOf } from './json-schema.ts';
 import type { ValuePath } from './pipeline.ts';
 import { pathText } from './problems.ts';
 import { listed, suggestion } from './suggestion.ts';
@@ -39,7 +39,8 @@ export function explainViolation(violation: Violation): Explanation {
   const { error, schema } = violation;
   const explained = explain(violation);
   const { description } = schema;
-  return { ...(description !== undefined && error.keyword !== 'required' ? { hint: description } : {}), ...explained };
+  const isHelped = description !== undefined && error.keyword !== 'required' && explained.code !== 'not_available';
+  return { ...(isHelped ? { hint: description } : {}), ...explained };
 }
 
 function explain({ error, path, schema, value }: Violation): Explanation {
@@ -59,7 +60,9 @@ function explain({ error, path, schema, value }: Violation): Explanation {
       return wrongType(at, schema, value);
     case 'enum':
     case 'const':
-      return wrongValue(at, schema.enum ?? [schema.const], value);
+      return isValueNotAvailableYet(path, value)
+        ? { code: 'not_available', message: `${at}: ${String(value)} is not available in this version` }
+        : wrongValue(at, schema.enum ?? [schema.const], value);
     case 'pattern':
       return wrongPattern(at, schema, String(value));
     case 'minItems':
@@ -76,18 +79,28 @@ function explain({ error, path, schema, value }: Violation): Explanation {
 
 function unknownKey(key: string, path: ValuePath, schema: JsonSchema): Explanation {
   const at = pathText([...path, key]);
-  const place = String(path[0] ?? '');
-  if (path.length < 2 && notAvailableYet[place]?.includes(key)) return notAvailable(at, key);
-  if (path.length === 2 && typeof path[1] === 'number' && notAvailableYet[place]?.includes(key))
-    return notAvailable(at, key);
+  if (isWordNotAvailableYet(path, key)) return notAvailable(at, key);
   const allowed = Object.keys(schema.properties ?? {});
   const near = suggestion(key, allowed);
+  const misplaced = near === null && path.length > 0 ? tooDeep(at, key) : null;
+  if (misplaced) return misplaced;
   return {
     code: 'key_unknown',
     message: `${at} is unknown${near === null ? '' : `; did you mean "${near}"?`}`,
     hint: near === null ? `known here: ${allowed.join(', ') || 'nothing'}` : `rename it to "${near}"`,
     key,
     ...(near === null ? {} : { meant: near }),
+  };
+}
+
+/** For a word of the file itself that stands below another one; null for other words. */
+export function tooDeep(at: string, key: string): Explanation | null {
+  if (!Object.hasOwn(frame.properties, key) || key === 'name') return null;
+  return {
+    code: 'key_misplaced',
+    message: `${at} stands too deep: \`${key}:\` is a word of the file itself`,
+    hint: `write "${key}:" at the start of its line`,
+    key,
   };
 }
 
@@ -107,9 +120,35 @@ function wrongType(at: string, schema: JsonSchema, value: unknown): Explanation 
   const text = typeof value === 'number' || typeof value === 'boolean';
   if (text && expected.some((word) => word === 'text'))
     return { code: 'type_wrong', message, hint: `write it as text: "${String(value)}"` };
-  if (typeof value === 'string' && expected.includes('a list'))
-    return { code: 'type_wrong', message, hint: `write it as a list: [${value.slice(0, 40)}]` };
-  return { code: 'type_wrong', message };
+  const hint = expected.includes('a list')
+    ? listHint(value)
+    : expected.includes('a mapping')
+      ? mappingHint(schema, value)
+      : undefined;
+  return { code: 'type_wrong', message, ...(hint === undefined ? {} : { hint }) };
+}
+
+function listHint(value: unknown): string | undefined {
+  if (typeof value === 'string') return `write it as a list: [${value.slice(0, 40)}]`;
+  if (!isMapping(value)) return undefined;
+  return Object.keys(value)[0]?.startsWith('-') === true
+    ? 'a "-" that begins an entry needs a space after it'
+    : 'begin each entry with "- "';
+}
+
+function mappingHint({ properties = {}, required = [] }: JsonSchema, value: unknown): string | undefined {
+  // A no-break space looks like the one that is missing.
+  if (typeof value === 'string' && /^[\w-]+:[^ \t\r\n]/.test(value)) return 'the ":" after a key needs an ordinary space';
+  const keys = Object.keys(properties);
+  switch (jsonTypeOf(value)) {
+    case 'null':
+      if (required.length > 0) return `it needs ${listed(required, 'and')}`;
+      return 'write {} for "no options"';
+    case 'array':
+      return 'write it without "- "';
+    default:
+      return keys.length === 0 ? undefined : `known here: ${listed(keys, 'and')}`;
+  }
 }
 
 function unitMissing(

@@ -40,6 +40,11 @@ export class YamlSource {
     return { line: low + 1, column: offset - (starts[low] as number) + 1 };
   }
 
+  /** Offset of the first character of a line. */
+  start(line: number): number {
+    return this.#lineStarts[line - 1] ?? this.text.length;
+  }
+
   /** The text of a line, without its end. */
   line(number: number): string {
     const start = this.#lineStarts[number - 1] ?? this.text.length;

@@ -40,6 +40,25 @@ export function isCutOff(text: string): boolean {
 
 /** Reads one error of the parser. `all` are the file's errors: some come in pairs. */
 export function explainYamlError(error: YAMLError, source: YamlSource, all: readonly YAMLError[]): ExplainedError {
+  const explained = explain(error, source, all);
+  if (explained.code !== 'yaml_syntax') return explained;
+  const { line } = source.position(explained.range.start);
+  const column = source.line(line).search(foreignSpace);
+  if (column === -1) return explained;
+  const start = source.start(line) + column;
+  return {
+    range: { start, end: start + 1 },
+    code: 'yaml_syntax',
+    message: 'this is not an ordinary space, and YAML takes it as a letter',
+    hint: 'write an ordinary space; text copied from a web page or a document often brings these',
+    broken: null,
+  };
+}
+
+/** No-break, figure, zero-width and ideographic spaces look like spaces. */
+const foreignSpace = /[\u00a0\u2000-\u200b\u202f\u205f\u3000]/;
+
+function explain(error: YAMLError, source: YamlSource, all: readonly YAMLError[]): ExplainedError {
   const [start, end] = error.pos;
   const range = withinLine(source.text, start, end);
   switch (error.code as string) {
@@ -180,6 +199,19 @@ function textAfterValue(error: YAMLError, source: YamlSource, range: TextRange):
       ...(isInside ? mendLine(source, valueStart) : {}),
     };
   }
+  const marked = /(?<=[:\s-])[*&]\S*$/.exec(before);
+  if (marked) {
+    const [word] = marked;
+    const start = marked.index;
+    return {
+      range: withinLine(source.text, start, start + word.length),
+      code: needsQuotes,
+      message: `YAML reads ${word} as ${word.startsWith('*') ? 'an alias' : 'an anchor'}, since it begins with ${word[0] ?? ''}`,
+      hint: quoteHint(restOfLine(source, start)),
+      broken: source.pathAt(start),
+      ...mendLine(source, start),
+    };
+  }
   return {
     range,
     code: 'yaml_syntax',
@@ -192,6 +224,7 @@ function textAfterValue(error: YAMLError, source: YamlSource, range: TextRange):
 function missingCharacter(error: YAMLError, source: YamlSource, range: TextRange): ExplainedError {
   const quote = /Missing closing (["'])/.exec(error.message)?.[1];
   if (quote === undefined) {
+    if (/must end with a [\]}]/.test(error.message)) return neverClosed(source, openBracket(source.text, range.start));
     const message = error.message.includes('Implicit map keys')
       ? 'this line is neither a key with a value nor the end of one'
       : lowerFirst(error.message);
@@ -220,15 +253,8 @@ function badIndent(error: YAMLError, source: YamlSource, range: TextRange): Expl
     };
   }
   const opening = flow === '}' ? '{' : '[';
-  const at = source.text.lastIndexOf(opening, range.start);
-  if (source.text.slice(range.start).trim() === '') {
-    return {
-      range: { start: at, end: at + 1 },
-      code: 'yaml_syntax',
-      message: `this ${opening} is never closed`,
-      broken: null,
-    };
-  }
+  const at = openBracket(source.text, range.start);
+  if (source.text.slice(range.start).trim() === '') return neverClosed(source, at);
   const { line } = source.position(Math.max(0, at));
   return {
     range,
@@ -236,6 +262,23 @@ function badIndent(error: YAMLError, source: YamlSource, range: TextRange): Expl
     message: `the ${opening} of line ${line} must be closed with ${flow} before this`,
     broken: null,
   };
+}
+
+const neverClosed = (source: YamlSource, at: number): ExplainedError => ({
+  range: { start: at, end: at + 1 },
+  code: 'yaml_syntax',
+  message: `this ${source.text[at] ?? '{'} is never closed`,
+  broken: null,
+});
+
+/** Offset of the innermost bracket that is open at `end`, quoted ones left aside. */
+function openBracket(text: string, end: number): number {
+  const open: number[] = [];
+  for (const { 0: token, index } of text.slice(0, end).matchAll(/"(?:[^"\\]|\\.)*"|'(?:[^']|'')*'|[[\]{}]/g)) {
+    if (token === '{' || token === '[') open.push(index);
+    else if (token === '}' || token === ']') open.pop();
+  }
+  return open.at(-1) ?? 0;
 }
 
 const looksLikeExpression = (text: string): boolean => /\bevent\b|==|&&|\|\||[()]/.test(text);

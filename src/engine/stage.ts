@@ -110,6 +110,8 @@ export class Stage {
   /** Ends the loop's wait: something arrived, a delivery failed, or the run is to stop. */
   #wake: () => void = () => undefined;
   #generation = 0;
+  /** Which log each topic is, as far as this run has seen it. */
+  readonly #topicIds = new Map<string, string>();
   #fencedInARow = 0;
   /** Where sinks that keep no positions go on; they skip what lies below while others catch up. */
   #floors: ReadonlyMap<Partition, number> = new Map();
@@ -390,6 +392,7 @@ export class Stage {
     this.#abandon = new AbortController();
     if (this.#givingUp.signal.aborted) this.#abandon.abort();
     this.#generation = assignment.generation;
+    for (const { partition } of assignment.partitions) this.#recognise(partition);
     const positions = await this.#claim(assignment);
     report.partitions = new Map(
       [...positions].map(([partition, position]) => [
@@ -403,6 +406,17 @@ export class Stage {
       generation: assignment.generation,
       partitions: assignment.partitions.length,
     });
+    // From the first moment on the group knows where this pipeline stands, also with `start: latest`.
+    this.#planCommit();
+  }
+
+  /** A topic that was created anew is another log: read from its beginning, its records would count as new ones. */
+  #recognise({ cluster, topic, topicId }: Partition): void {
+    const known = this.#topicIds.get(`${cluster}/${topic}`) ?? topicId;
+    if (known !== topicId) {
+      throw new SourceFailed('topic_recreated', `${topic} was created anew while it was read: it is another log now`);
+    }
+    this.#topicIds.set(`${cluster}/${topic}`, topicId);
   }
 
   async #claim(assignment: Assignment): Promise<ReadonlyMap<Partition, number>> {
@@ -417,7 +431,9 @@ export class Stage {
     const positions = new Map<Partition, number>();
     for (const assigned of assignment.partitions) {
       const { partition, committed, initial } = assigned;
-      const known = stored.map((of) => of.get(partition) ?? initial);
+      // A sink that has written nothing yet begins where this group began: `latest` was another place then.
+      const first = Math.min(initial, committed ?? initial);
+      const known = stored.map((of) => of.get(partition) ?? first);
       if (anyWithout) {
         floors.set(partition, committed ?? initial);
         known.push(committed ?? initial);

@@ -2,7 +2,7 @@
 import type { Checker } from './check.ts';
 import { unify } from './check-types.ts';
 import { unknownVar, varValue, type Environment } from './environment.ts';
-import { closest } from './errors.ts';
+import { closest, EvaluationError } from './errors.ts';
 import { foreignFunctions, functions, specialForms } from './functions.ts';
 import type { Format } from './format.ts';
 import {
@@ -34,18 +34,35 @@ export function checkCall(checker: Checker, node: NodeOf<'call'>): Type {
   const { parameters } = spec;
   const least = parameters.filter((parameter) => !parameter.optional).length;
   if (node.args.length < least || (node.args.length > parameters.length && parameters.at(-1)?.rest !== true)) {
-    const most =
-      parameters.at(-1)?.rest === true ? 'or more' : parameters.length > least ? `to ${parameters.length}` : '';
     return wrongCount(
       checker,
       node,
-      `${node.name} takes ${least} ${most} arguments, not ${node.args.length}`.replace('  ', ' '),
+      `${node.name} takes ${argumentCount(least, parameters)}, not ${node.args.length}`,
       usage(node.name, spec),
     );
   }
   node.args.forEach((arg, i) => checkArgument(checker, node, arg, parameters[Math.min(i, parameters.length - 1)]!));
   if (node.name === 'format') checkFormat(checker, node);
+  checkOnTexts(checker, node, spec);
   return spec.result;
+}
+
+function argumentCount(least: number, parameters: readonly Parameter[]): string {
+  const most = parameters.at(-1)?.rest === true ? ' or more' : parameters.length > least ? ` to ${parameters.length}` : '';
+  return `${least}${most} ${least === 1 && most === '' ? 'argument' : 'arguments'}`;
+}
+
+/** `timestamp("yesterday")` would fail on every record: what is given nothing but texts is tried now. */
+function checkOnTexts(checker: Checker, { name, args }: NodeOf<'call'>, { parameters, run }: FunctionSpec): void {
+  const texts = args.map((arg) => (arg.kind === 'literal' && typeof arg.value === 'string' ? arg.value : undefined));
+  const [first] = args;
+  if (first === undefined || texts.includes(undefined) || parameters.some(({ kind }) => isPrepared(kind))) return;
+  try {
+    run(checker.subject(first), ...(texts as never[]));
+  } catch (error) {
+    if (!(error instanceof EvaluationError)) throw error;
+    checker.problem('bad_literal', `${name}: ${error.message}`, first);
+  }
 }
 
 const wrongCount = (checker: Checker, node: NodeOf<'call'>, message: string, hint?: string): 'dyn' =>

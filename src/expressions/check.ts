@@ -202,7 +202,8 @@ export class Checker {
 
   #unknownField(message: string, field: string, known: readonly string[], place: Place): 'dyn' {
     const near = closest(field, known);
-    const list = known.length === 0 || known.length > 20 ? undefined : `known are ${known.join(', ')}`;
+    const none = message.startsWith('vars ') ? 'declare it below vars:' : undefined;
+    const list = known.length === 0 ? none : known.length > 20 ? undefined : `known are ${known.join(', ')}`;
     return this.problem('unknown_field', message, place, near === undefined ? list : `did you mean ${near}?`);
   }
 

@@ -68,7 +68,7 @@ function readOperator(text: string, start: number, rest: string): Token {
   }
   if (operator === undefined) {
     const character = String.fromCodePoint(text.codePointAt(start)!);
-    const hint = /[“”‘’„]/.test(character) ? 'write straight quotes, "text"' : 'a text stands in quotes, "text"';
+    const hint = hintForCharacter(character);
     throw new SyntaxProblem({
       code: 'syntax',
       message: `${JSON.stringify(character)} has no meaning here`,
@@ -78,6 +78,13 @@ function readOperator(text: string, start: number, rest: string): Token {
     });
   }
   return { kind: 'operator', text: operator, start, end: start + operator.length };
+}
+
+function hintForCharacter(character: string): string {
+  if (/[“”‘’„]/.test(character)) return 'write straight quotes, "text"';
+  if (/\p{L}/u.test(character)) return 'a field with other letters than a to z is written event["the field"]';
+  if (character === ';') return 'an expression is a single one and ends without it';
+  return 'a text stands in quotes, "text"';
 }
 
 function readName(text: string, start: number, to: number): Token {

@@ -38,12 +38,13 @@ export async function planPipeline(
   known: Components = components,
 ): Promise<Plan | null> {
   const { definition, problems } = loaded;
+  const builder = new Builder(problems, loaded.vars);
+  if (definition === null || problems.hasErrors) checkExpressions(loaded, builder);
   if (definition === null) return null;
   const named = <T extends { readonly name: string }>(list: readonly T[], name: string): T =>
     list.find((component) => component.name === name)!;
 
   const source = named(known.sources, definition.source.component);
-  const builder = new Builder(problems, definition.vars);
   source.check?.(definition.source.options as never, builder.context(definition.source.path, null));
 
   const steps: PlannedStep[] = [];
@@ -108,6 +109,7 @@ class Builder {
       fields,
       expression: (text, path, expected) => {
         const wanted = expected === undefined ? options : { ...options, expected };
+        if (typeof text === 'string') warnOfInterpolation(text, [...base, ...path], problems);
         return settle(compileExpression(text, wanted), path);
       },
       template: (text, path) => settle(compileTemplate(text, options), path),
@@ -119,12 +121,29 @@ class Builder {
   }
 }
 
+/** Within the quotes of a text `${` is text like any other, which is hardly ever what was meant. */
+function warnOfInterpolation(text: string, path: ValuePath, problems: ProblemList): void {
+  const start = text.indexOf('${');
+  if (start === -1) return;
+  const end = text.indexOf('}', start) + 1 || text.length;
+  problems.at(path, 'interpolation_in_expression', '`${...}` is not filled in inside expressions', {
+    severity: 'warning',
+    span: { start, end },
+    hint: 'declare it below `vars:` and write vars.NAME, without quotes',
+  });
+}
+
 /** Stands in for an expression that did not compile, so that checking can go on to the next problem. */
 const neverRun: Expression = (() => {
   const compiled = compileExpression('event', {});
   if (!compiled.ok) throw new Error('event must compile');
   return compiled.expression;
 })();
+
+/** Of parts that can't be planned for another reason, so that one run tells everything. A place is told of once. */
+function checkExpressions({ expressions }: LoadedPipeline, builder: Builder): void {
+  for (const { path, text } of expressions) if (text !== 'otherwise') builder.context(path, null).expression(text, []);
+}
 
 function checkOtherwise({ sinks }: PipelineDefinition, problems: ProblemList): void {
   const otherwise = sinks.filter(({ when }) => when === 'otherwise');

@@ -1,5 +1,4 @@
 /** Puts a plan and the world together: source, sinks, dead letters and codecs of a running pipeline. */
-import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import { textCodec } from '../codecs/text.ts';
 import type { RuntimeContext } from '../declaration/component.ts';
@@ -26,7 +25,7 @@ export interface AssembleOptions {
 }
 
 /** Name of this process among the members of the group. */
-export const memberName = (): string => `${hostname()}-${process.pid}-${randomUUID().slice(0, 4)}`;
+export const memberName = (): string => `${hostname()}-${process.pid}`;
 
 export async function assemble(plan: Plan, { clock, log, untilEnd, dryRun }: AssembleOptions): Promise<Assembly> {
   const { definition } = plan;

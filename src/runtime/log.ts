@@ -1,3 +1,4 @@
+import { hideSecrets } from '../declaration/secrets.ts';
 import type { Log } from '../engine/ports.ts';
 import type { StatusEvent } from './status.ts';
 
@@ -29,16 +30,12 @@ export function pipelineLog({ pipeline, member, write, secrets, now }: LogOption
     events.unshift({ atMs, level, code, message });
     events.length = Math.min(events.length, EVENTS_MAX);
     if (write === undefined) return;
-    const line = JSON.stringify({
-      time: new Date(atMs).toISOString(),
-      level,
-      pipeline,
-      member,
-      code,
-      message,
-      ...details,
-    });
-    write(`${redact(line, secrets)}\n`);
+    const frame = { time: new Date(atMs).toISOString(), level, pipeline, member, code, message };
+    // Value by value: in the line as a whole a secret could look like a key, or stand there escaped.
+    const line = JSON.stringify({ ...frame, ...details }, (key, value: unknown) =>
+      typeof value === 'string' && !Object.hasOwn(frame, key) ? redact(value, secrets) : value,
+    );
+    write(`${line}\n`);
   };
   return {
     events,
@@ -50,7 +47,6 @@ export function pipelineLog({ pipeline, member, write, secrets, now }: LogOption
 
 /** `text` with every secret replaced, and passwords in URLs. */
 export function redact(text: string, secrets: readonly string[]): string {
-  let clean = text.replaceAll(/(\b[a-z][a-z0-9+.-]*:\/\/[^\s:/@]*):[^\s@/]+@/gi, '$1:***@');
-  for (const secret of secrets) if (secret.length > 0) clean = clean.replaceAll(secret, '***');
-  return clean;
+  const clean = text.replaceAll(/(\b[a-z][a-z0-9+.-]*:\/\/[^\s:/@]*):[^\s@/]+@/gi, '$1:***@');
+  return hideSecrets(clean, secrets, () => '***');
 }

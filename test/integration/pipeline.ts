@@ -7,6 +7,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { Admin as KafkaTools } from '@platformatic/kafka';
 import type { Admin, Kafka, Producer } from 'kafkajs';
 import pg from 'pg';
 import { expect, onTestFailed } from 'vitest';
@@ -114,7 +115,7 @@ export class Bench implements AsyncDisposable {
   readonly #database: pg.Pool;
   readonly #producer: Producer;
   #reader: KafkaAdmin | undefined;
-  readonly #topics: string[] = [];
+  readonly #topics = new Set<string>();
   readonly #tables: string[] = [];
   readonly #started: Pipectl[] = [];
 
@@ -143,7 +144,7 @@ export class Bench implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all(this.#started.map((one) => one[Symbol.asyncDispose]()));
     const existing = new Set(await this.kafka.listTopics());
-    const topics = this.#topics.filter((topic) => existing.has(topic));
+    const topics = [...this.#topics].filter((topic) => existing.has(topic));
     if (topics.length > 0) await this.kafka.deleteTopics({ topics });
     for (const table of this.#tables) await this.query(`DROP TABLE IF EXISTS ${table}`);
     await Promise.all([
@@ -166,7 +167,7 @@ export class Bench implements AsyncDisposable {
     };
     // JSON is YAML.
     await writeFile(file, JSON.stringify({ name, connections, ...definition }, null, 2));
-    this.#topics.push(`${name}.dlq`);
+    this.#topics.add(`${name}.dlq`);
     return { path: file, name, dlq: `${name}.dlq` };
   }
 
@@ -199,7 +200,7 @@ export class Bench implements AsyncDisposable {
   // -- Kafka --------------------------------------------------------------------------------------------------------
 
   async topic(partitions = 1, name = uniqueName('input')): Promise<string> {
-    this.#topics.push(name);
+    this.#topics.add(name);
     await this.kafka.createTopics({
       topics: [
         { topic: name, numPartitions: partitions, configEntries: [{ name: 'max.message.bytes', value: '4000000' }] },
@@ -214,6 +215,16 @@ export class Bench implements AsyncDisposable {
     const atOnce = 2000;
     for (let at = 0; at < messages.length; at += atOnce) {
       await this.#producer.send({ topic, acks: -1, messages: messages.slice(at, at + atOnce) });
+    }
+  }
+
+  /** Deletes the records of partition 0 below an offset, as a broker does with old ones. */
+  async truncate(topic: string, offset: number): Promise<void> {
+    const admin = new KafkaTools({ clientId: 'test', bootstrapBrokers: this.brokers.split(',') });
+    try {
+      await admin.deleteRecords({ topics: [{ name: topic, partitions: [{ partition: 0, offset: BigInt(offset) }] }] });
+    } finally {
+      await admin.close();
     }
   }
 

@@ -6,6 +6,7 @@ import {
   Bench,
   type Message,
   appended,
+  eventually,
   header,
   orderColumns,
   orderMessage,
@@ -14,8 +15,6 @@ import {
   orders,
   upserted,
 } from './pipeline.ts';
-import { readFile, writeFile } from 'node:fs/promises';
-import path from 'node:path';
 
 let bench: Bench;
 beforeAll(async () => {
@@ -66,7 +65,7 @@ const poisons: readonly [what: string, value: string | Buffer | null, stage: str
     'bytes that are not UTF-8',
     Buffer.from('7b226964223a312c226e6f7465223a22fffe227d', 'hex'),
     'decode',
-    'json_malformed',
+    'invalid_utf8',
   ],
   ['no bytes at all', '', 'decode', 'json_syntax'],
   ['a tombstone', null, 'step:map', 'null_operand'],
@@ -295,6 +294,25 @@ describe('run', () => {
     expect(await bench.positions(name)).toEqual([]);
     expect(await bench.kafka.listTopics()).not.toContain(dlq);
     expect((await bench.kafka.listGroups()).groups.map(({ groupId }) => groupId)).not.toContain(name);
+  });
+
+  test('start: latest leaves out what was there, and nothing that came while it was away', async () => {
+    const topic = await bench.topic();
+    const table = await bench.table(orderTable.append);
+    const { path: file, name } = await bench.pipeline({
+      source: { kafka: { topic, start: 'latest', session_timeout: '2s' } },
+      steps: orderSteps,
+      sinks: [{ postgres: { connection: 'serving', table, mode: 'append' } }],
+    });
+    await bench.send(topic, orders(0, 100).map((one) => orderMessage(one, 1)));
+    await using child = bench.start(['run', file]);
+    await eventually('the group begins at the end', async () => (await bench.committed(name, topic))[0] === 100, { running: [child] });
+    child.kill('SIGKILL');
+    await child.ended;
+    const input = orders(100, 300);
+    await bench.send(topic, input.map((one) => orderMessage(one, 1)));
+    expect((await bench.run(['run', file, '--until-end'])).code).toBe(0);
+    await bench.expectRows(table, orderColumns, appended(input));
   });
 
   test('--set changes a value of the file for this run', async () => {

@@ -9,6 +9,7 @@ export const postgresConnection = defineConnection({
   options: Type.Object({
     url: Type.Optional(
       secret({
+        pattern: '^postgres(ql)?://',
         description:
           'Where and as whom: `postgres://user:password@host:5432/database`. `?sslmode=verify-full` and other libpq settings may follow.',
       }),

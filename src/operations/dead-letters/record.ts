@@ -82,11 +82,7 @@ export function fingerprintOf(stage: string, code: string, message: string): str
 
 /** One line, without secrets, at most 1 KiB of UTF-8. */
 export function publicMessage(message: string, secrets: readonly string[]): string {
-  // The longest first: one secret may contain another.
-  const redacted = redact(
-    message.slice(0, messageCharactersMax),
-    secrets.toSorted((a, b) => b.length - a.length),
-  );
+  const redacted = redact(message.slice(0, messageCharactersMax), secrets);
   const text = stripControls(redacted).replace(/\s+/g, ' ').trim();
   const bytes = Buffer.from(text);
   if (bytes.length <= messageBytesMax) return text;

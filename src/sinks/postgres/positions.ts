@@ -93,6 +93,7 @@ export async function claimPartitions(client: Client, owner: Owner, partitions: 
     partitions.map(({ topicId }) => topicId),
     partitions.map(({ partition }) => partition),
   ];
+  await refuseOtherLogs(client, owner, partitions);
   await client.query(
     `INSERT INTO ${logs} (cluster, topic_id, partition)
      SELECT p.* FROM unnest($1::text[], $2::text[], $3::int[]) AS p(cluster, topic_id, partition)
@@ -126,6 +127,40 @@ export async function claimPartitions(client: Client, owner: Owner, partitions: 
     rebuild = Math.max(rebuild, Number(row.rebuild));
   }
   return { byPartition: claims, positions: stored, rebuild };
+}
+
+/**
+ * A topic under whose name another log was written is not read on: its records would count as new ones. Files are read by
+ * what they hold, and a new file under an old name is meant.
+ */
+async function refuseOtherLogs(client: Client, owner: Owner, partitions: readonly Partition[]): Promise<void> {
+  const positions = positionsTable(owner.schema);
+  const { rows } = await client.query<{ topic: string; cluster: string; topic_id: string; position: string }>(
+    `SELECT t.topic, t.cluster, t.topic_id, sum(t.position) AS position
+       FROM ${positions} t
+       JOIN (SELECT DISTINCT * FROM unnest($3::text[], $4::text[], $5::text[])) AS p(cluster, topic, topic_id) USING (topic)
+      WHERE t.pipeline = $1 AND t.sink = $2 AND t.position IS NOT NULL
+        AND p.cluster <> 'file' AND (t.cluster, t.topic_id) <> (p.cluster, p.topic_id)
+      GROUP BY 1, 2, 3 LIMIT 1`,
+    [
+      owner.pipeline,
+      owner.sink,
+      partitions.map(({ cluster }) => cluster),
+      partitions.map(({ topic }) => topic),
+      partitions.map(({ topicId }) => topicId),
+    ],
+  );
+  const [other] = rows;
+  if (other === undefined) return;
+  const { topic, cluster, topic_id: topicId, position } = other;
+  const conditions = Object.entries({ pipeline: owner.pipeline, sink: owner.sink, cluster, topic_id: topicId })
+    .map(([column, value]) => `${column} = ${quoteLiteral(value)}`)
+    .join(' AND ');
+  throw new PipectlError(
+    'topic_recreated',
+    `${topic} is another topic of that name: ${owner.sink} has written ${position} records of one that was deleted, or lies in another cluster`,
+    { hint: `to go on with the new one, remove the positions of the old one:\nDELETE FROM ${positions} WHERE ${conditions};` },
+  );
 }
 
 /** Locks the position rows, in one order for everyone. Read the answer with `readLocked`. */

@@ -28,7 +28,7 @@ const options = withConnection(
         'Where a new pipeline begins: `earliest`, `latest`, or a time such as `2026-11-01T00:00:00Z`. Without meaning once there is a position.',
     }),
     buffer: size({
-      default: '16MiB',
+      default: '8MiB',
       description: 'How much may be fetched ahead of the pipeline. One fetch may go beyond it.',
     }),
     fetch_bytes: size({ default: '4MiB', description: 'The most one fetch brings.' }),
