@@ -4,7 +4,7 @@
  */
 import type { Static, TObject, TSchema } from 'typebox';
 import type { Clock, Codec, Log, Sink, Source, Step } from '../engine/ports.ts';
-import type { Expression } from '../expressions/index.ts';
+import type { Expression, Type } from '../expressions/index.ts';
 
 interface Declaration<T extends TSchema> {
   /** The key that names it in a pipeline file: `postgres`, `filter`. */
@@ -76,6 +76,8 @@ export interface SourceDeclaration<T extends TObject = TObject> extends Declarat
   codec(options: Static<T>): Promise<Codec>;
   /** The codec that reads its keys. Default: text. */
   keyCodec?(options: Static<T>): Promise<Codec>;
+  /** Among which records it keeps one order: all, those of one key, or (default) only those of one partition. */
+  order?(options: Static<T>): 'all' | 'key' | 'partition';
   create(options: Static<T>, context: SourceContext): Promise<Source>;
 }
 
@@ -83,12 +85,22 @@ export interface SourceDeclaration<T extends TObject = TObject> extends Declarat
 export interface Delivery {
   readonly verdict: 'effectively once' | 'at least once';
   readonly reason: string;
+  /** What the verdict does not cover, each with the way out. */
+  readonly limits?: readonly string[];
+}
+
+/** What a sink's promise rests on beside its own options. */
+export interface DeliveryInput {
+  /** The sink has a `version:`. */
+  readonly versioned: boolean;
+  /** True where all events with the same values in these fields surely come in the order in which they were written. */
+  keepsOrder(fields: readonly string[]): boolean;
 }
 
 export interface SinkDeclaration<T extends TObject = TObject> extends Declaration<T> {
   readonly kind: 'sink';
   check?(options: Static<T>, context: BuildContext): void;
-  delivery(options: Static<T>): Delivery;
+  delivery(options: Static<T>, input: DeliveryInput): Delivery;
   create(options: Static<T>, context: SinkContext): Promise<Sink>;
 }
 
@@ -101,6 +113,11 @@ export interface StepDeclaration<T extends TSchema = TSchema> extends Declaratio
   ): Step;
   /** Fields of the event after the step, from those before it; null where they are not known. */
   fields(options: Static<T>, before: readonly string[] | null): readonly string[] | null;
+  /**
+   * Type of the event after the step. `typeOf` gives the type of an expression that reads the event before it, `dyn` where
+   * that is not known. Default: `dyn`.
+   */
+  types?(options: Static<T>, before: Type, typeOf: (expression: unknown) => Type): Type;
 }
 
 /** Shared options of a service, named in `connections:` or written inside the component that uses them. */

@@ -7,7 +7,7 @@ import type { ValuePath } from './pipeline.ts';
 import { pathText, type ProblemList } from './problems.ts';
 import { keysBeside, type Place } from './schema.ts';
 import { listed, suggestion } from './suggestion.ts';
-import { notAvailable, tooDeep } from './violations.ts';
+import { kindOf, notAvailable, tooDeep } from './violations.ts';
 
 const nouns: Readonly<Record<Place, string>> = {
   sources: 'source',
@@ -51,12 +51,23 @@ export function componentOf(
   return null;
 }
 
-/** `- explode` or `source: kafka`: a component without options. */
+/** `- explode` or `source: kafka`: a component without options, or something else that is no entry. */
 function bareEntry(entry: unknown, place: Place, path: ValuePath, components: Components, problems: ProblemList): null {
-  if (typeof entry !== 'string' || !components[place].some(({ name }) => name === entry)) return null;
-  problems.at(path, 'type_wrong', `${pathText(path)} must be a mapping, but is text`, {
-    hint: `write "${entry}: " and its options`,
-  });
+  // A whole place that is missing is told by its schema.
+  if (entry === undefined) return null;
+  const known = components[place].map(({ name }) => name);
+  const [word, colon] = typeof entry === 'string' ? [/^[\w-]*/.exec(entry)?.[0] ?? '', /^[\w-]+:[^ \t\r\n]/.test(entry)] : ['', false];
+  // A no-break space looks like the one that is missing.
+  const hint = colon
+    ? `the ":" after "${word}" needs an ordinary space`
+    : known.includes(word)
+      ? `write "${word}: " and its options`
+      : entry === null && path.length > 1
+        ? `remove it, or add one of: ${known.join(', ')}`
+        : Array.isArray(entry) && path.length === 1
+          ? 'write it without "- "'
+          : `begin it with one of: ${known.join(', ')}`;
+  problems.at(path, 'type_wrong', `${pathText(path)} must be a mapping, but is ${kindOf(entry)}`, { hint });
   return null;
 }
 

@@ -106,7 +106,7 @@ class Loader {
     const project = await this.#project();
 
     const uses = this.#components;
-    const source = componentOf(file.source ?? null, 'sources', ['source'], uses, problems);
+    const source = componentOf(file.source, 'sources', ['source'], uses, problems);
     const steps = this.#componentsIn(file.steps, 'steps');
     const sinks = this.#componentsIn(file.sinks, 'sinks');
     this.#connectionKinds(file.connections, problems);

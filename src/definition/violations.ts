@@ -137,15 +137,13 @@ function listHint(value: unknown): string | undefined {
 }
 
 function mappingHint({ properties = {}, required = [] }: JsonSchema, value: unknown): string | undefined {
-  // A no-break space looks like the one that is missing.
-  if (typeof value === 'string' && /^[\w-]+:[^ \t\r\n]/.test(value)) return 'the ":" after a key needs an ordinary space';
   const keys = Object.keys(properties);
   switch (jsonTypeOf(value)) {
     case 'null':
       if (required.length > 0) return `it needs ${listed(required, 'and')}`;
-      return 'write {} for "no options"';
+      return keys.length === 0 ? 'write {}' : `write its options below it (${listed(keys.slice(0, 6), 'or')}), or {} for none`;
     case 'array':
-      return 'write it without "- "';
+      return (value as readonly unknown[]).every(isMapping) ? 'write it without "- "' : undefined;
     default:
       return keys.length === 0 ? undefined : `known here: ${listed(keys, 'and')}`;
   }
@@ -206,7 +204,7 @@ function expectations(schema: JsonSchema): readonly string[] {
 }
 
 /** What a value is, in words. Never the text itself: it may be a secret. */
-function kindOf(value: unknown): string {
+export function kindOf(value: unknown): string {
   if (value === null || value === undefined) return 'empty';
   if (Array.isArray(value)) return 'a list';
   if (isMapping(value)) return 'a mapping';

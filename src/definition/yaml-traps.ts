@@ -199,9 +199,9 @@ function textAfterValue(error: YAMLError, source: YamlSource, range: TextRange):
       ...(isInside ? mendLine(source, valueStart) : {}),
     };
   }
-  const marked = /(?<=[:\s-])[*&]\S*$/.exec(before);
+  const marked = /(?<=[:-] +)([*&]\S*)[^\r\n]*$/.exec(before);
   if (marked) {
-    const [word] = marked;
+    const [, word = ''] = marked;
     const start = marked.index;
     return {
       range: withinLine(source.text, start, start + word.length),
@@ -268,6 +268,7 @@ const neverClosed = (source: YamlSource, at: number): ExplainedError => ({
   range: { start: at, end: at + 1 },
   code: 'yaml_syntax',
   message: `this ${source.text[at] ?? '{'} is never closed`,
+  hint: `close it with ${source.text[at] === '[' ? ']' : '}'}`,
   broken: null,
 });
 

@@ -33,15 +33,11 @@ export interface RouteHealth {
   pendingRows: number;
 }
 
-export const newRouteHealth = (): RouteHealth => ({
-  state: 'OK',
-  retries: 0,
-  failures: 0,
-  failingSinceMs: null,
-  nextTryAtMs: null,
-  cause: '',
-  pendingRows: 0,
-});
+/** What a sink is told to be when nothing troubles it. */
+export const wellRoute = () =>
+  ({ state: 'OK', failures: 0, failingSinceMs: null, nextTryAtMs: null, cause: '' }) satisfies Partial<RouteHealth>;
+
+export const newRouteHealth = (): RouteHealth => ({ ...wellRoute(), retries: 0, pendingRows: 0 });
 
 export interface DeliveryOptions {
   readonly routes: readonly Route[];
@@ -93,6 +89,8 @@ async function deliverToSink(
   const { clock } = options;
   const { sink } = options.routes[index]!;
   let commitUnknown = false;
+  /** Those of its rejections that are durable already: a repeat of the batch refuses the same records. */
+  const buried = new Set<EventRecord>();
   await retrying(options, signal, options.health[index]!, `sink_unavailable`, `writing to ${sink.name}`, async () => {
     const startedMs = clock.now();
     let committing = false;
@@ -100,13 +98,13 @@ async function deliverToSink(
       const result = await sink.write(prepared);
       await epochLettersDurable;
       const failedAtMs = clock.now();
+      const fresh = result.rejected.filter(({ record }) => !buried.has(record));
       await appendDeadLetters(
-        result.rejected.map(({ record, code, message }) =>
-          deadLetter(record, `sink:${sink.name}`, { code, message }, failedAtMs),
-        ),
+        fresh.map((reason) => deadLetter(reason.record, `sink:${sink.name}`, reason, failedAtMs)),
         options,
         signal,
       );
+      for (const { record } of fresh) buried.add(record);
       committing = true;
       await sink.commit();
       batch.count.settle(commitUnknown ? asWritten(result) : result);
@@ -153,8 +151,7 @@ export async function retrying<T>(
     try {
       const result = await attempt();
       if (failures > 1) log.info(`${code}_ended`, `${doing} works again`, { attempts: failures });
-      if (health)
-        Object.assign(health, { state: 'OK', failures: 0, failingSinceMs: null, nextTryAtMs: null, cause: '' });
+      if (health) Object.assign(health, wellRoute());
       return result;
     } catch (error) {
       if (error instanceof Fenced && health) health.state = 'FENCED';

@@ -215,16 +215,17 @@ function offer(
   const { count } = batch;
   count.offered += records.length;
   for (const record of records) {
-    if (!sink.storesPositions && record.raw.offset < (floors.get(record.partition) ?? 0)) {
-      count.skippedOffset++;
-      continue;
-    }
     try {
       if (otherwise ? taken!.has(record) : when !== null && !when(record)) {
         count.excluded++;
         continue;
       }
       if (when !== null) taken?.add(record);
+      // Asked after `when`: what this sink had before is still not for the one that takes the rest.
+      if (!sink.storesPositions && record.raw.offset < (floors.get(record.partition) ?? 0)) {
+        count.skippedOffset++;
+        continue;
+      }
       if (version !== null) batch.versions!.push(version(record));
       batch.records.push(record);
     } catch (error) {

@@ -11,6 +11,7 @@ import {
   type RouteHealth,
   deliver,
   newRouteHealth,
+  wellRoute,
   retrying,
 } from './delivery.ts';
 import { type Epoch, type Program, transform } from './epoch.ts';
@@ -110,6 +111,8 @@ export class Stage {
   /** Ends the loop's wait: something arrived, a delivery failed, or the run is to stop. */
   #wake: () => void = () => undefined;
   #generation = 0;
+  /** False from the moment a sink refused us until the next assignment has begun: what comes in between is not ours. */
+  #owning = false;
   /** Which log each topic is, as far as this run has seen it. */
   readonly #topicIds = new Map<string, string>();
   #fencedInARow = 0;
@@ -117,7 +120,10 @@ export class Stage {
   #floors: ReadonlyMap<Partition, number> = new Map();
   #commitAtMs = Number.NEGATIVE_INFINITY;
   #commitPlanned = false;
-  #committing: Promise<void> = Promise.resolve();
+  /** The commit that is under way. */
+  #committing: Promise<void> | undefined;
+  /** Positions have moved since it was sent. */
+  #commitAgain = false;
 
   constructor(options: StageOptions) {
     const { program, clock } = options;
@@ -225,8 +231,7 @@ export class Stage {
     let full = false;
     let begunMs = Number.NEGATIVE_INFINITY;
     while (!this.#stopping.signal.aborted) {
-      if (batchEveryMs !== null && !full)
-        await clock.sleep(Math.max(0, begunMs + batchEveryMs - clock.now()), this.#stopping.signal);
+      if (batchEveryMs !== null && !full) await this.#nap(begunMs + batchEveryMs - clock.now());
       const event = await this.#next();
       if (event === 'stopping') return;
       if (event === 'delivery failed') {
@@ -235,19 +240,35 @@ export class Stage {
       }
       switch (event.kind) {
         case 'ended':
-          // The last epoch may still be refused; then what is ours is read again, to its end.
+          // What is undone is read again, to its end.
+          if (!this.#owning) break;
+          // The last epoch may still be refused.
           if (!(await this.#former())) return;
           await this.#recover();
           break;
         case 'assigned':
-          await this.#takeOver(event.assignment);
+          try {
+            await this.#takeOver(event.assignment);
+          } catch (error) {
+            await this.#refused(error);
+          }
           break;
         case 'records':
+          // Gathered before a refusal: written now, they would leave the undone epoch out.
+          if (!this.#owning) break;
           begunMs = clock.now();
           full = await this.#process(event.generation, event.chunks, limits);
           break;
       }
     }
+  }
+
+  /** Waits for `delayMs`, or until the run is to stop or the delivery has failed. */
+  async #nap(delayMs: number): Promise<void> {
+    if (delayMs <= 0 || this.#inDelivery?.failed || this.#stopping.signal.aborted) return;
+    const nap = new AbortController();
+    this.#wake = () => nap.abort();
+    await this.#options.clock.sleep(delayMs, nap.signal);
   }
 
   /** The source's next event, or why there is none to wait for. */
@@ -367,13 +388,19 @@ export class Stage {
     try {
       await this.#settle();
     } catch (error) {
-      if (!(error instanceof Fenced)) throw error;
-      this.#options.log.warn('fenced', `${error.message}; asking the coordinator what is still ours`);
-      this.report.state = 'rebalancing';
-      this.#fencedInARow++;
-      await this.#options.clock.sleep(backoffMs(this.#fencedInARow, this.#options.random()), this.#stopping.signal);
-      await this.#options.source.reassign();
+      await this.#refused(error);
     }
+  }
+
+  async #refused(error: unknown): Promise<void> {
+    if (!(error instanceof Fenced)) throw error;
+    const { log, clock, random, source } = this.#options;
+    this.#owning = false;
+    log.warn('fenced', `${error.message}; asking the coordinator what is still ours`);
+    this.report.state = 'rebalancing';
+    this.#fencedInARow++;
+    await clock.sleep(backoffMs(this.#fencedInARow, random()), this.#stopping.signal);
+    await source.reassign();
   }
 
   /** Ends what belongs to the former generation, claims the partitions at every sink and starts at the lowest position. */
@@ -382,6 +409,7 @@ export class Stage {
     const { report } = this;
     if (report.state !== 'starting') report.rebalances++;
     report.state = this.#generation === 0 ? 'starting' : 'rebalancing';
+    this.#owning = false;
     // A batch that is being written may still land; one that waits for its next try is given up.
     this.#abandon.abort();
     try {
@@ -391,9 +419,12 @@ export class Stage {
     }
     this.#abandon = new AbortController();
     if (this.#givingUp.signal.aborted) this.#abandon.abort();
-    this.#generation = assignment.generation;
     for (const { partition } of assignment.partitions) this.#recognise(partition);
     const positions = await this.#claim(assignment);
+    // What troubled a sink was a batch of the former generation.
+    for (const health of report.health) Object.assign(health, wellRoute());
+    // Together, so that no commit speaks for the one generation with the positions of the other.
+    this.#generation = assignment.generation;
     report.partitions = new Map(
       [...positions].map(([partition, position]) => [
         partition,
@@ -401,6 +432,7 @@ export class Stage {
       ]),
     );
     source.begin(assignment.generation, positions);
+    this.#owning = true;
     report.state = 'running';
     log.info('assigned', `owns ${assignment.partitions.length} partitions`, {
       generation: assignment.generation,
@@ -465,15 +497,29 @@ export class Stage {
     });
   }
 
+  /** Commits where each partition stands. One call at a time: while one is under way, the newest positions wait for it. */
   #commitGroup(): Promise<void> {
-    this.#commitAtMs = this.#options.clock.now();
-    const generation = this.#generation;
-    const positions = new Map([...this.report.partitions].map(([partition, { position }]) => [partition, position]));
-    // One at a time and in order: a later commit must not be overtaken by an earlier one.
-    this.#committing = this.#committing.then(async () => {
-      if (positions.size > 0) await this.#options.source.commit(generation, positions);
-    });
+    this.#commitAgain = true;
+    this.#committing ??= this.#commitNewest();
     return this.#committing;
+  }
+
+  async #commitNewest(): Promise<void> {
+    const { clock, source } = this.#options;
+    while (this.#commitAgain) {
+      this.#commitAgain = false;
+      this.#commitAtMs = clock.now();
+      // A sink without positions has its place in the group: others that catch up do not take it back.
+      const positions = new Map(
+        [...this.report.partitions].map(([partition, { position }]) => [
+          partition,
+          Math.max(position, this.#floors.get(partition) ?? 0),
+        ]),
+      );
+      await (positions.size > 0 ? source.commit(this.#generation, positions) : undefined);
+    }
+    // In the same turn as the last look at `#commitAgain`: who asks from now on begins anew.
+    this.#committing = undefined;
   }
 }
 

@@ -12,6 +12,7 @@ import type { PlannedStep, Route } from '../engine/epoch.ts';
 import type { Clock } from '../engine/ports.ts';
 import { type Expression, type Scope, compileExpression, compileTemplate } from '../expressions/index.ts';
 import { eventTimeStep, eventTimeText } from './event-time.ts';
+import { orderKeeper } from './record-key.ts';
 
 /** One sink with what decides which rows it gets; the sink itself is made when the pipeline runs. */
 export interface PlannedSink extends Omit<Route, 'sink'> {
@@ -63,6 +64,7 @@ export async function planPipeline(
     fields = declaration.fields(use.options as never, fields);
   }
 
+  const keepsOrder = orderKeeper(definition, source);
   const sinks = definition.sinks.map((use): PlannedSink => {
     const declaration = named(known.sinks, use.component);
     // `when` and `version` stand beside the component.
@@ -78,7 +80,7 @@ export async function planPipeline(
       otherwise,
       when: when && ((record) => when.evaluate(record as Scope) === true),
       version: version && ((record) => version.evaluate(record as Scope)),
-      delivery: declaration.delivery(use.options as never),
+      delivery: declaration.delivery(use.options as never, { versioned: version !== null, keepsOrder }),
     };
   });
   checkOtherwise(definition, problems);

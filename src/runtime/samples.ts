@@ -26,9 +26,4 @@ export class Samples {
     if (!first || !last || last.atMs <= first.atMs) return null;
     return ((last.value - first.value) * 1000) / (last.atMs - first.atMs);
   }
-
-  /** True when the number was the same over the whole window. */
-  get still(): boolean {
-    return this.#samples.length > 1 && this.#samples.every(({ value }) => value === this.#samples[0]!.value);
-  }
 }

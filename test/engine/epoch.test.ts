@@ -136,6 +136,16 @@ describe('routing', () => {
     expect(epoch.batches[1]!.count.skippedOffset).toBe(2);
   });
 
+  it('does not give the rest what another sink took before, while this one catches up', async () => {
+    const routes = [
+      route('stdout', { sink: sinkNamed('stdout', false), when: even }),
+      route('rest', { otherwise: true }),
+    ];
+    const epoch = await run(program([], routes), chunkOf('1', '2', '3', '4'), new Map([[partition, 103]]));
+    expect(epoch.batches.map(({ records }) => events(records))).toEqual([[4], [1, 3]]);
+    expect(epoch.batches[0]!.count.skippedOffset).toBe(1);
+  });
+
   it('lets an error that is not the record’s fault through', async () => {
     const bug = () => {
       throw new TypeError('a bug');

@@ -36,13 +36,17 @@ describe('time', () => {
   });
 
   test('without an offset it needs a zone', () => {
-    expect(failure('timestamp("2024-07-01T12:00:00")')).toMatchObject({
+    expect(failure('timestamp(event.t)', { t: '2024-07-01T12:00:00' })).toMatchObject({
       code: 'invalid_argument',
       message: expect.stringContaining('Europe/Madrid'),
     });
     expect(iso('timestamp("2024-07-01T12:00:00", "Europe/Madrid")')).toBe('2024-07-01T10:00:00.000Z');
     expect(iso('timestamp("2024-01-01", "America/New_York")')).toBe('2024-01-01T05:00:00.000Z');
     expect(iso('timestamp("2024-07-01T12:00:00Z", "Europe/Madrid")')).toBe('2024-07-01T12:00:00.000Z');
+    expect(problems('timestamp("yesterday") < timestamp("2024-07-01T12:00:00")')).toMatchObject([
+      { code: 'bad_literal', start: 10, end: 21 },
+      { code: 'bad_literal', message: expect.stringContaining('Europe/Madrid') },
+    ]);
     expect(problems('timestamp(event.t, "Europe/Madird")')[0]!.code).toBe('bad_literal');
     expect(failure('timestamp("2024-07-01T12:00:00", event.z)', { z: 'Mars/Base' }).code).toBe('invalid_argument');
   });
@@ -71,7 +75,7 @@ describe('time', () => {
     expect(texts.map((text) => (evaluate(`duration("${text}")`) as Duration).micros)).toEqual([
       5e5, 3e7, 3e8, 1.44e10, 6.048e11, -3e8, 7,
     ]);
-    expect(failure('duration("5")').code).toBe('invalid_argument');
+    expect(failure('duration(event.d)', { d: '5' }).code).toBe('invalid_argument');
     expect(['90s', '1500ms', '7us'].map((text) => iso(`duration("${text}")`))).toEqual(['90s', '1500ms', '7us']);
   });
 

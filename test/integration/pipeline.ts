@@ -102,6 +102,9 @@ export interface PipelineFile {
   readonly dlq: string;
 }
 
+/** A value of a table, compared as text. */
+export type Cell = string | number | null;
+
 /** A record read back from a topic. */
 export interface ReadRecord extends RawRecord {
   readonly partition: number;
@@ -126,7 +129,7 @@ export class Bench implements AsyncDisposable {
     const client = new (kafkajs().Kafka as unknown as typeof Kafka)({
       clientId: 'test',
       brokers: brokers.split(','),
-      logLevel: 0,
+      logCreator: () => () => {},
       retry: { initialRetryTime: 50, maxRetryTime: 500, retries: 100 },
     });
     this.kafka = client.admin();
@@ -272,9 +275,25 @@ export class Bench implements AsyncDisposable {
     return (await this.#database.query<unknown[]>({ text: sql, values, rowMode: 'array' })).rows;
   }
 
-  /** A connection of its own, for a transaction. */
-  session(): Promise<pg.PoolClient> {
-    return this.#database.connect();
+  /** Holds a table against everyone else until it is released. */
+  async lock(table: string): Promise<{ release(): Promise<void> } & AsyncDisposable> {
+    const session = await this.#database.connect();
+    await session.query(`BEGIN; LOCK TABLE ${table} IN ACCESS EXCLUSIVE MODE`);
+    let isHeld = true;
+    const release = async (): Promise<void> => {
+      if (!isHeld) return;
+      isHeld = false;
+      await session.query('ROLLBACK');
+      session.release();
+    };
+    return { release, [Symbol.asyncDispose]: release };
+  }
+
+  /** How many sessions of a pipeline wait for a lock in the database. */
+  async waiting(pipeline: string): Promise<number> {
+    const sql =
+      "SELECT count(*)::int FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND application_name LIKE $1";
+    return (await this.query(sql, [`pipectl/${pipeline}/%`]))[0]![0] as number;
   }
 
   /** Where a sink stands, by partition. */
@@ -304,19 +323,15 @@ export class Bench implements AsyncDisposable {
   }
 
   /** The table holds exactly these rows, each value as text; `columns` in the order of `expected`. */
-  async expectRows(
-    table: string,
-    columns: readonly string[],
-    expected: readonly (readonly unknown[])[],
-  ): Promise<void> {
+  async expectRows(table: string, columns: readonly string[], expected: readonly (readonly Cell[])[]): Promise<void> {
     const actual = await this.query(`SELECT ${columns.map((column) => `${column}::text`).join(', ')} FROM ${table}`);
-    expect(differences(actual.map(rowText), expected.map(rowText))).toEqual([]);
+    expect(differences((actual as Cell[][]).map(rowText), expected.map(rowText))).toEqual([]);
     expect(actual).toHaveLength(expected.length);
   }
 }
 
-const rowText = (row: readonly unknown[]): string =>
-  JSON.stringify(row.map((value) => (value === null ? null : String(value))));
+const rowText = (row: readonly Cell[]): string =>
+  JSON.stringify(row.map((value) => (value === null ? null : `${value}`)));
 
 /** Rows that are missing and rows that are too many, as far as a person wants to read. */
 function differences(actual: readonly string[], expected: readonly string[]): string[] {
@@ -366,50 +381,35 @@ export function header({ headers }: RawRecord, name: string): string | null {
   return typeof value === 'string' ? value : Buffer.from(value as Uint8Array).toString();
 }
 
-// -- orders: the input most tests use --------------------------------------------------------------------------------
-
-export interface Order {
-  /** The key; every order of an id goes to the same partition. */
-  readonly id: number;
-  /** Unique. */
-  readonly n: number;
-  readonly status: 'paid' | 'open';
-  readonly qty: number;
-  readonly price: number;
+/** The status at the end, from `--view json`. */
+export interface Status {
+  readonly state: string;
+  readonly account: {
+    readonly read: number;
+    readonly filtered: number;
+    readonly dead: number;
+    readonly pending: number;
+    readonly difference: number;
+  };
+  readonly stages: readonly {
+    readonly name: string;
+    readonly in: number;
+    readonly out: number;
+    readonly filtered: number;
+    readonly dead: number;
+  }[];
+  readonly sinks: readonly {
+    readonly name: string;
+    readonly offered: number;
+    readonly written: number;
+    readonly superseded: number;
+    readonly rejected: number;
+  }[];
+  readonly deadLetters: { readonly total: number };
 }
 
-/** Order number `n`; `ids` different ids, every third order is not paid. */
-export const order = (n: number, ids: number): Order => ({
-  id: (n * 7919) % ids,
-  n,
-  status: n % 3 === 0 ? 'open' : 'paid',
-  qty: (n % 5) + 1,
-  price: 100 + (n % 997),
-});
-
-export const orders = (from: number, to: number, ids = 500): Order[] =>
-  Array.from({ length: to - from }, (_, i) => order(from + i, ids));
-
-export function orderMessage(one: Order, partitions: number): Message {
-  return { partition: one.id % partitions, key: String(one.id), value: JSON.stringify(one) };
-}
-
-/** Steps that keep paid orders and make them the rows of `orderColumns`. */
-export const orderSteps = [
-  { filter: 'event.status == "paid"' },
-  { map: { id: 'event.id', n: 'event.n', total: 'event.qty * event.price' } },
-];
-export const orderColumns = ['id', 'n', 'total'];
-export const orderTable = {
-  upsert: 'id bigint PRIMARY KEY, n bigint NOT NULL, total bigint NOT NULL',
-  append: 'id bigint, n bigint NOT NULL, total bigint NOT NULL',
-};
-
-/** The rows an append table holds after these orders: what the steps say, written down a second time. */
-export const appended = (input: readonly Order[]): number[][] =>
-  input.filter(({ status }) => status === 'paid').map(({ id, n, qty, price }) => [id, n, qty * price]);
-
-/** The rows an upsert table holds: the last one of each id. */
-export const upserted = (input: readonly Order[]): number[][] => [
-  ...new Map(appended(input).map((row) => [row[0], row])).values(),
-];
+export const statusLines = (stdout: string): Status[] =>
+  stdout
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Status);

@@ -1,20 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { stackAddress } from '../stack/shared.ts';
-import {
-  Bench,
-  type Message,
-  appended,
-  eventually,
-  header,
-  order,
-  orderColumns,
-  orderMessage,
-  orderSteps,
-  orderTable,
-  sum,
-  upserted,
-} from './pipeline.ts';
+import { appended, order, orderColumns, orderMessage, orderSteps, orderTable, upserted } from './orders.ts';
+import { Bench, type Message, eventually, header, sum } from './pipeline.ts';
 
 let bench: Bench;
 beforeAll(async () => {

@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { stackAddress } from '../stack/shared.ts';
-import { Bench, type Pipectl, appended, eventually, orderColumns, orderMessage, orderSteps, orderTable, orders, sum, upserted } from './pipeline.ts';
+import { appended, orderColumns, orderMessage, orders, orderSteps, orderTable, upserted } from './orders.ts';
+import { Bench, type Pipectl, eventually, sum } from './pipeline.ts';
 
 let bench: Bench;
 beforeAll(async () => {
@@ -30,7 +31,10 @@ async function twoTables() {
     topic,
     all,
     async produce(count: number): Promise<void> {
-      await bench.send(topic, orders(sent, sent + count).map((one) => orderMessage(one, partitions)));
+      await bench.send(
+        topic,
+        orders(sent, sent + count).map((one) => orderMessage(one, partitions)),
+      );
       sent += count;
     },
     async expectAll(running: readonly Pipectl[]): Promise<void> {
@@ -49,7 +53,9 @@ function owned({ log }: Pipectl): number {
 }
 
 const shared = (...members: readonly Pipectl[]): Promise<true> =>
-  eventually('both have two partitions', () => members.every((member) => owned(member) === 2) || undefined, { running: members });
+  eventually('both have two partitions', () => members.every((member) => owned(member) === 2) || undefined, {
+    running: members,
+  });
 
 test('two members share the partitions; when one is killed -9 the other goes on with all of them', async () => {
   const pipeline = await twoTables();
@@ -87,34 +93,41 @@ test('a member that leaves in good order gives its partitions to the other', asy
   await pipeline.expectAll([second]);
 });
 
-test('a member frozen in the middle of a write longer than its session is refused when it wakes up', { timeout: 90_000 }, async () => {
-  const pipeline = await twoTables();
-  await pipeline.produce(1000);
-  await using frozen = bench.start(['run', pipeline.path]);
-  await using other = bench.start(['run', pipeline.path]);
-  await shared(frozen, other);
-  await bench.written(pipeline.name, 1000, [frozen, other], { sink: 'all' });
+test(
+  'a member frozen in the middle of a write longer than its session is refused when it wakes up',
+  { timeout: 90_000 },
+  async () => {
+    const pipeline = await twoTables();
+    await pipeline.produce(1000);
+    await using frozen = bench.start(['run', pipeline.path]);
+    await using other = bench.start(['run', pipeline.path]);
+    await shared(frozen, other);
+    await bench.written(pipeline.name, 1000, [frozen, other], { sink: 'all' });
 
-  // Its write is held up by a lock, so that it is frozen with a transaction open and an epoch in its hands.
-  const session = await bench.session();
-  await session.query(`BEGIN; LOCK TABLE ${pipeline.all} IN ACCESS EXCLUSIVE MODE`);
-  await pipeline.produce(20_000);
-  const waiting = async () => (await bench.query("SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND application_name = $1", [`pipectl/${pipeline.name}/all`])).length;
-  await eventually('the writes of both wait for the table', async () => (await waiting()) === 2, { running: [frozen, other] });
-  frozen.kill('SIGSTOP');
-  await session.query('COMMIT');
-  session.release();
+    // Its write is held up by a lock, so that it is frozen with a transaction open and an epoch in its hands.
+    await using lock = await bench.lock(pipeline.all);
+    await pipeline.produce(20_000);
+    await eventually('the writes of both wait for the table', async () => (await bench.waiting(pipeline.name)) === 2, {
+      running: [frozen, other],
+    });
+    frozen.kill('SIGSTOP');
+    await lock.release();
 
-  await eventually('the other has all partitions', () => owned(other) === partitions, { running: [other] });
-  await bench.written(pipeline.name, 21_000, [other], { sink: 'all' });
-  await bench.written(pipeline.name, 21_000, [other], { sink: 'latest' });
+    await eventually('the other has all partitions', () => owned(other) === partitions, { running: [other] });
+    await bench.written(pipeline.name, 21_000, [other], { sink: 'all' });
+    await bench.written(pipeline.name, 21_000, [other], { sink: 'latest' });
 
-  frozen.kill('SIGCONT');
-  const fenced = await eventually('its late write is refused', () => frozen.log.find(({ code }) => code === 'fenced'), { running: [frozen, other] });
-  expect(fenced.message).toMatch(/owner epoch \d+ was followed by \d+/);
-  await shared(frozen, other);
-  await pipeline.produce(3000);
-  await pipeline.expectAll([frozen, other]);
-  expect(await frozen.drain()).toEqual({ code: 0, signal: null });
-  expect(await other.drain()).toEqual({ code: 0, signal: null });
-});
+    frozen.kill('SIGCONT');
+    const fenced = await eventually(
+      'its late write is refused',
+      () => frozen.log.find(({ code }) => code === 'fenced'),
+      { running: [frozen, other] },
+    );
+    expect(fenced.message).toMatch(/owner epoch \d+ was followed by \d+/);
+    await shared(frozen, other);
+    await pipeline.produce(3000);
+    await pipeline.expectAll([frozen, other]);
+    expect(await frozen.drain()).toEqual({ code: 0, signal: null });
+    expect(await other.drain()).toEqual({ code: 0, signal: null });
+  },
+);

@@ -3,16 +3,8 @@ import path from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { freePort } from '../stack/loopback.ts';
 import { stackAddress, uniqueName } from '../stack/shared.ts';
-import {
-  Bench,
-  type Outcome,
-  appended,
-  orderColumns,
-  orderMessage,
-  orderSteps,
-  orderTable,
-  orders,
-} from './pipeline.ts';
+import { appended, orderColumns, orderMessage, orders, orderSteps, orderTable } from './orders.ts';
+import { Bench, type Outcome } from './pipeline.ts';
 
 let bench: Bench;
 beforeAll(async () => {

@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { stackAddress } from '../stack/shared.ts';
-import { Bench, type Pipectl, appended, eventually, orderColumns, orderMessage, orderSteps, orderTable, orders } from './pipeline.ts';
+import { appended, orderColumns, orderMessage, orders, orderSteps, orderTable } from './orders.ts';
+import { Bench, type Pipectl, eventually } from './pipeline.ts';
 
 let bench: Bench;
 beforeAll(async () => {
@@ -20,17 +21,34 @@ async function orderPipeline(count: number) {
     sinks: [{ postgres: { connection: 'serving', table, mode: 'append' } }],
   });
   const input = orders(0, count);
-  await bench.send(topic, input.map((one) => orderMessage(one, partitions)));
+  await bench.send(
+    topic,
+    input.map((one) => orderMessage(one, partitions)),
+  );
   return { ...file, topic, table, input };
 }
 
 /** The table holds exactly what lies before the positions, and the group's offsets are those positions. */
-async function expectDrained({ name, topic, table }: { name: string; topic: string; table: string }): Promise<number[]> {
+async function expectDrained({
+  name,
+  topic,
+  table,
+}: {
+  name: string;
+  topic: string;
+  table: string;
+}): Promise<number[]> {
   const positions = await bench.positions(name);
   expect(await bench.committed(name, topic)).toEqual(positions);
   const log = await bench.read(topic);
   const before = log.filter(({ partition, offset }) => offset < positions[partition]!);
-  await bench.expectRows(table, orderColumns, appended(before.map(({ value }) => JSON.parse(Buffer.from(value!).toString()) as ReturnType<typeof orders>[number])));
+  await bench.expectRows(
+    table,
+    orderColumns,
+    appended(
+      before.map(({ value }) => JSON.parse(Buffer.from(value!).toString()) as ReturnType<typeof orders>[number]),
+    ),
+  );
   return positions;
 }
 
@@ -43,34 +61,34 @@ test.each(['SIGTERM', 'SIGINT'] as const)('%s while it has nothing to do commits
   expect(await expectDrained(pipeline)).toEqual(await bench.ends(pipeline.topic));
 });
 
-test.each(['SIGTERM', 'SIGINT'] as const)('%s in the middle of the work writes what it has, commits it and ends with 0; the next run goes on there', async (signal) => {
-  const pipeline = await orderPipeline(60_000);
-  await using child = bench.start(['run', pipeline.path]);
-  await eventually('it works', async () => (await bench.progress(pipeline.name)) > 0, { running: [child] });
-  child.kill(signal);
-  expect(await child.ended).toEqual({ code: 0, signal: null });
-  expect(await expectDrained(pipeline)).not.toEqual(await bench.ends(pipeline.topic));
-  expect((await bench.run(['run', pipeline.path, '--until-end'])).code).toBe(0);
-  expect(await expectDrained(pipeline)).toEqual(await bench.ends(pipeline.topic));
-});
+test.each(['SIGTERM', 'SIGINT'] as const)(
+  '%s in the middle of the work writes what it has, commits it and ends with 0; the next run goes on there',
+  async (signal) => {
+    const pipeline = await orderPipeline(60_000);
+    await using child = bench.start(['run', pipeline.path]);
+    await eventually('it works', async () => (await bench.progress(pipeline.name)) > 0, { running: [child] });
+    child.kill(signal);
+    expect(await child.ended).toEqual({ code: 0, signal: null });
+    expect(await expectDrained(pipeline)).not.toEqual(await bench.ends(pipeline.topic));
+    expect((await bench.run(['run', pipeline.path, '--until-end'])).code).toBe(0);
+    expect(await expectDrained(pipeline)).toEqual(await bench.ends(pipeline.topic));
+  },
+);
 
 /** Holds the table, so that a drain can't come to its end. */
 async function blockedPipeline() {
   const pipeline = await orderPipeline(2000);
-  const session = await bench.session();
-  await session.query(`BEGIN; LOCK TABLE ${pipeline.table} IN ACCESS EXCLUSIVE MODE`);
+  const lock = await bench.lock(pipeline.table);
   const child = bench.start(['run', pipeline.path]);
-  await eventually(
-    'its write waits for the table',
-    async () => (await bench.query("SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND application_name LIKE $1", [`pipectl/${pipeline.name}/%`])).length > 0,
-    { running: [child] },
-  );
+  await eventually('its write waits for the table', async () => (await bench.waiting(pipeline.name)) > 0, {
+    running: [child],
+  });
   return {
     ...pipeline,
     child,
+    release: () => lock.release(),
     async [Symbol.asyncDispose]() {
-      await session.query('ROLLBACK');
-      session.release();
+      await lock.release();
       await child[Symbol.asyncDispose]();
     },
   };
@@ -93,13 +111,13 @@ test.each([
 });
 
 test('a drain waits for a table that is locked, and then writes everything it has', async () => {
-  const pipeline = await blockedPipeline();
+  await using pipeline = await blockedPipeline();
   const { child } = pipeline;
   child.kill('SIGTERM');
   await eventually('it drains', () => isDraining(child), { running: [child] });
   expect(await bench.progress(pipeline.name)).toBe(0);
-  await using _ = pipeline;
-  await bench.query('SELECT pg_terminate_backend(pid) FROM pg_locks WHERE relation = $1::regclass AND mode = $2 AND granted', [pipeline.table, 'AccessExclusiveLock']).catch(() => []);
+  await pipeline.release();
   expect(await child.ended).toEqual({ code: 0, signal: null });
+  expect(await bench.progress(pipeline.name)).toBeGreaterThan(0);
   await expectDrained(pipeline);
 });

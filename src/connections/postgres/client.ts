@@ -25,6 +25,7 @@ export interface SessionSettings {
 }
 
 const connectTimeoutMs = 10_000;
+const goodbyeMs = 60000;
 const keepAliveDelayMs = 10_000;
 /** A connection counts as lost when the answer takes two statement timeouts (some round trips hold several) and this. */
 const answerGraceMs = 5_000;
@@ -67,6 +68,13 @@ function clientConfig(options: PostgresOptions, settings: SessionSettings): Clie
     keepAlive: true,
     keepAliveInitialDelayMillis: keepAliveDelayMs,
   };
+}
+
+/** Says goodbye and closes a connection, in vain for no longer than two seconds. Never rejects. */
+export async function end(client: Client): Promise<void> {
+  const timer = setTimeout(() => disconnect(client), goodbyeMs);
+  await client.end().catch(() => disconnect(client));
+  clearTimeout(timer);
 }
 
 /** Ends a connection whatever state it is in, without waiting for the server. */

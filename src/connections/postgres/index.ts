@@ -9,7 +9,8 @@ export const postgresConnection = defineConnection({
   options: Type.Object({
     url: Type.Optional(
       secret({
-        pattern: '^postgres(ql)?://',
+        // A variable is filled in before, but an editor sees it as it stands.
+        pattern: '^(postgres(ql)?://|\\$\\{)',
         description:
           'Where and as whom: `postgres://user:password@host:5432/database`. `?sslmode=verify-full` and other libpq settings may follow.',
       }),

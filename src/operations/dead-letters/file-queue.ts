@@ -21,6 +21,8 @@ export class FileDeadLetterQueue implements DeadLetterQueue {
   readonly #path: string;
   readonly #context: DeadLetterContext;
   #handle: FileHandle | null = null;
+  /** The append that was asked for last. Several sinks ask at once, and each append begins where the former ended. */
+  #last: Promise<void> = Promise.resolve();
 
   /** `path` is absolute. */
   constructor(path: string, context: DeadLetterContext) {
@@ -28,7 +30,19 @@ export class FileDeadLetterQueue implements DeadLetterQueue {
     this.#context = context;
   }
 
-  async append(letters: readonly DeadLetter[]): Promise<void> {
+  append(letters: readonly DeadLetter[]): Promise<void> {
+    const appended = this.#last.then(() => this.#append(letters));
+    this.#last = appended.catch(() => undefined);
+    return appended;
+  }
+
+  async close(): Promise<void> {
+    await this.#last;
+    await this.#handle?.close().catch(() => undefined);
+    this.#handle = null;
+  }
+
+  async #append(letters: readonly DeadLetter[]): Promise<void> {
     const lines = letters.map((letter) => lineOf(deadLetterRecord(letter, this.#context)) + '\n');
     try {
       const handle = (this.#handle ??= await this.#open());
@@ -49,11 +63,6 @@ export class FileDeadLetterQueue implements DeadLetterQueue {
         cause: error,
       });
     }
-  }
-
-  async close(): Promise<void> {
-    await this.#handle?.close().catch(() => undefined);
-    this.#handle = null;
   }
 
   async #open(): Promise<FileHandle> {

@@ -10,7 +10,8 @@ export class KafkaDeadLetterQueue implements DeadLetterQueue {
   readonly #connection: Readonly<Record<string, unknown>>;
   readonly #context: DeadLetterContext;
   readonly #log: Log;
-  #producer: KafkaProducer | null = null;
+  /** Of the first append; several sinks may ask at once. */
+  #producer: Promise<KafkaProducer> | null = null;
 
   /** `connection` holds the options of a `kafka` connection. */
   constructor(topic: string, connection: Readonly<Record<string, unknown>>, context: DeadLetterContext, log: Log) {
@@ -22,11 +23,11 @@ export class KafkaDeadLetterQueue implements DeadLetterQueue {
 
   async append(letters: readonly DeadLetter[]): Promise<void> {
     try {
-      this.#producer ??= await this.#open();
+      const producer = await this.#connected();
       let waiting: readonly DeadLetterRecord[] = letters.map((letter) => deadLetterRecord(letter, this.#context));
       while (waiting.length > 0) {
         const records = waiting;
-        const tooLarge = await this.#producer.produceAll(this.#topic, records);
+        const tooLarge = await producer.produceAll(this.#topic, records);
         waiting = tooLarge.map(({ index, bytes }) => {
           const lighter = lighterDeadLetter(records[index]!);
           if (lighter === null)
@@ -42,8 +43,18 @@ export class KafkaDeadLetterQueue implements DeadLetterQueue {
   }
 
   async close(): Promise<void> {
-    await this.#producer?.close();
+    const producer = await this.#producer?.catch(() => null);
     this.#producer = null;
+    await producer?.close();
+  }
+
+  #connected(): Promise<KafkaProducer> {
+    const opening = (this.#producer ??= this.#open());
+    // What failed is not kept: the next append tries anew.
+    opening.catch(() => {
+      if (this.#producer === opening) this.#producer = null;
+    });
+    return opening;
   }
 
   async #open(): Promise<KafkaProducer> {

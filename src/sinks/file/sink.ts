@@ -43,13 +43,7 @@ export class FileSink implements Sink {
   }
 
   async open(): Promise<void> {
-    const committed = await readCommitted(this.#path);
-    if (committed !== null && (committed.pipeline !== this.#pipeline || committed.sink !== this.name)) {
-      throw failure(
-        'sink_file_foreign',
-        `${this.#path} belongs to sink ${committed.sink} of pipeline ${committed.pipeline}`,
-      );
-    }
+    const committed = await this.#readOwn();
     try {
       await mkdir(dirname(this.#path), { recursive: true });
       // Not `a`: an appending handle ignores the place it is told, and rows belong at the committed length.
@@ -73,7 +67,7 @@ export class FileSink implements Sink {
   }
 
   async claim(partitions: readonly Partition[]): Promise<ReadonlyMap<Partition, number>> {
-    const former = (await this.#guarded(() => readCommitted(this.#path))) ?? {
+    const former = (await this.#guarded(() => this.#readOwn())) ?? {
       pipeline: this.#pipeline,
       sink: this.name,
       ownerEpoch: 0,
@@ -175,11 +169,23 @@ export class FileSink implements Sink {
   }
 
   async #checkOwner(): Promise<Committed> {
-    const committed = await this.#guarded(() => readCommitted(this.#path));
+    const committed = await this.#guarded(() => this.#readOwn());
     if (committed === null)
       throw failure('sink_file_lost', `${committedPath(this.#path)} was removed while the pipeline ran`);
     if (committed.ownerEpoch !== this.#ownerEpoch) {
       throw new Fenced(`${this.#path} has a newer owner (epoch ${committed.ownerEpoch}, ours is ${this.#ownerEpoch})`);
+    }
+    return committed;
+  }
+
+  /** What is committed, unless it is another sink's: then two would take turns in fencing each other for ever. */
+  async #readOwn(): Promise<Committed | null> {
+    const committed = await readCommitted(this.#path);
+    if (committed !== null && (committed.pipeline !== this.#pipeline || committed.sink !== this.name)) {
+      throw failure(
+        'sink_file_foreign',
+        `${this.#path} belongs to sink ${committed.sink} of pipeline ${committed.pipeline}`,
+      );
     }
     return committed;
   }

@@ -1,6 +1,6 @@
 import type { Static } from 'typebox';
 import { postgresConnection } from '../../connections/postgres/index.ts';
-import { defineSink } from '../../declaration/component.ts';
+import { type DeliveryInput, defineSink } from '../../declaration/component.ts';
 import { withConnection } from '../../declaration/connection.ts';
 import { duration } from '../../declaration/options.ts';
 import { Type } from '../../declaration/type.ts';
@@ -69,6 +69,32 @@ const ownOptions = Type.Object({
 
 export type PostgresSinkOptions = Static<typeof ownOptions>;
 
+/** Which of two rows of one key wins, where that is not what the events mean. */
+function limitsOf(
+  { mode, key = [], create, version_column: versionColumn }: PostgresSinkOptions,
+  { versioned, keepsOrder }: DeliveryInput,
+): string[] {
+  if (mode === 'append') return [];
+  const ordered = versioned || versionColumn !== undefined;
+  const limits: string[] = [];
+  if (!ordered && !keepsOrder(key)) {
+    limits.push(
+      `order across partitions is not kept: [${key.join(', ')}] is not provably the key of the record, and of two rows from different partitions the one written later wins; say what is newer with \`version:\`, or let a key column be \`key\``,
+    );
+  }
+  if (versioned && versionColumn === undefined && !create) {
+    limits.push(
+      '`version:` needs a place in the table: a column `_pipectl_version bigint[]`, or the one that `version_column` names',
+    );
+  }
+  if (!ordered && !create) {
+    limits.push(
+      'without a column that holds the version (`_pipectl_version bigint[]`, or `version_column`) a record that is processed again out of order, such as a dead letter, replaces a newer row',
+    );
+  }
+  return limits;
+}
+
 export const postgresSink = defineSink({
   kind: 'sink',
   name: 'postgres',
@@ -116,9 +142,10 @@ export const postgresSink = defineSink({
     }
   },
 
-  delivery: ({ mode }) => ({
+  delivery: (options, input) => ({
     verdict: 'effectively once',
-    reason: `${mode === 'append' ? 'rows' : 'upserted rows'} and positions are committed in one transaction, and a write of a former owner is refused`,
+    reason: `${options.mode === 'append' ? 'rows' : 'upserted rows'} and positions are committed in one transaction, and a write of a former owner is refused`,
+    limits: limitsOf(options, input),
   }),
 
   async create(options, context) {

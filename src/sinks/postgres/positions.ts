@@ -159,7 +159,9 @@ async function refuseOtherLogs(client: Client, owner: Owner, partitions: readonl
   throw new PipectlError(
     'topic_recreated',
     `${topic} is another topic of that name: ${owner.sink} has written ${position} records of one that was deleted, or lies in another cluster`,
-    { hint: `to go on with the new one, remove the positions of the old one:\nDELETE FROM ${positions} WHERE ${conditions};` },
+    {
+      hint: `to go on with the new one, remove the positions of the old one:\nDELETE FROM ${positions} WHERE ${conditions};`,
+    },
   );
 }
 
@@ -171,7 +173,10 @@ export function lockPositions(schema: string, claims: readonly Claim[]): string 
   );
 }
 
-/** Stored positions by id of the row. Throws `Fenced` when one of them has a newer owner, or is gone. */
+/**
+ * Stored positions by id of the row. Throws `Fenced` when one of them has a newer owner, is gone, or lies below what was
+ * committed: a database that has gone back to an older state lacks the rows in between.
+ */
 export function readLocked(result: StatementResult, claims: readonly Claim[]): Map<string, number> {
   const stored = new Map<string, number>();
   const epochs = new Map<string, string | null>();
@@ -179,13 +184,15 @@ export function readLocked(result: StatementResult, claims: readonly Claim[]): M
     epochs.set(id!, epoch!);
     stored.set(id!, Number(position ?? 0));
   }
-  for (const { id, ownerEpoch } of claims) {
+  for (const { id, ownerEpoch, position } of claims) {
     const epoch = epochs.get(id);
     if (epoch !== ownerEpoch) {
       throw new Fenced(
         epoch === undefined ? 'a position was removed' : `owner epoch ${ownerEpoch} was followed by ${epoch}`,
       );
     }
+    if (stored.get(id)! < position)
+      throw new Fenced(`the database has gone back: position ${position} was committed, and it holds ${stored.get(id)}`);
   }
   return stored;
 }

@@ -181,6 +181,7 @@ export class RowEncoder {
       }
       if (i === keyCount - 1) key = keyCount === 1 ? parts[0]! : parts.slice(0, keyCount).join('\t');
     }
+    if (count === 0) return new Refusal('sink_event_shape', 'the event has no field that the table has a column for');
     let version = versionIndex < 0 ? undefined : this.#columnVersion(event, givenVersion);
     if (guard.kind === 'own') {
       if (this.#versioned) version = wholeVersion(givenVersion);
@@ -212,7 +213,8 @@ export class RowEncoder {
   #columnVersion(event: Record<string, unknown>, given: unknown): Version | undefined {
     const column = this.#plan.columns[this.#versionIndex]!;
     const value = this.#versioned ? given : event[column.name];
-    if (!column.comparable) return undefined;
+    // NaN is above all other numbers for the server, and in no order with them here.
+    if (!column.comparable || Number.isNaN(value)) return undefined;
     return typeof value === 'number' || typeof value === 'bigint' ? value : timeVersion(value);
   }
 

@@ -2,6 +2,7 @@ import type { Client } from 'pg';
 import {
   connect,
   disconnect,
+  end,
   isTransient,
   type PostgresOptions,
   reasonOf,
@@ -84,11 +85,7 @@ export class TableSession {
     const client = this.#client;
     this.#client = null;
     if (client === null) return;
-    try {
-      await client.end();
-    } catch {
-      disconnect(client);
-    }
+    await end(client);
   }
 
   async #readTable(client: Client): Promise<void> {

@@ -44,6 +44,8 @@ interface Wire {
   readonly copies: readonly Uint8Array[];
 }
 
+/** Fields without a column that are told of: events whose fields are data have ever new ones. */
+const warnedMax = 100;
 const begin = 'BEGIN; SET CONSTRAINTS ALL IMMEDIATE; ';
 const noClaims: Claims = { byPartition: new Map(), positions: new Map(), rebuild: 0 };
 
@@ -170,7 +172,7 @@ export class PostgresSink implements Sink {
 
   /** Looks at one event of each batch; where the fields are known, `open` has checked them all. */
   #warnOfUnknownFields(encoder: RowEncoder, { records }: SinkBatch): void {
-    if (this.#context.fields !== null || records.length === 0) return;
+    if (this.#context.fields !== null || records.length === 0 || this.#warned.size >= warnedMax) return;
     const unknown = encoder.unknownFields(records[0]!.event).filter((field) => !this.#warned.has(field));
     if (unknown.length === 0) return;
     for (const field of unknown) this.#warned.add(field);

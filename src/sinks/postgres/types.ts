@@ -48,7 +48,13 @@ const refuseType = (value: unknown, hint: string): Refusal =>
 
 const tooLarge = new Refusal('sink_value_range', 'the number is out of range');
 const holdsNul = new Refusal('sink_value_text', "the text holds a NUL character, which PostgreSQL can't store");
-const nul = /\u0000/; // oxlint-disable-line no-control-regex
+const halfPair = new Refusal('sink_value_text', "the text holds half a surrogate pair, which UTF-8 can't express");
+// Of well-formed texts only those with characters beyond the basic plane are looked at twice.
+const unstorable = /[\u0000\ud800-\udfff]/; // oxlint-disable-line no-control-regex
+
+/** Why PostgreSQL can't store `text` as it is. */
+const unstorableText = (text: string): Refusal | undefined =>
+  !unstorable.test(text) ? undefined : text.includes('\0') ? holdsNul : text.isWellFormed() ? undefined : halfPair;
 
 function integer(bits: 16 | 32 | 64): Encoder {
   const max = 2 ** (bits - 1);
@@ -96,7 +102,8 @@ function text(lengthMax: number): Encoder {
   return (value) => {
     const string = asText(value);
     if (string === undefined) return refuseType(value, 'the column takes text: to_json() makes one of a list or map');
-    if (nul.test(string)) return holdsNul;
+    const unfit = unstorableText(string);
+    if (unfit !== undefined) return unfit;
     if (string.length > lengthMax && codePoints(string.trimEnd()) > lengthMax) {
       return new Refusal('sink_value_range', `the text is longer than ${lengthMax} characters`);
     }
@@ -181,7 +188,7 @@ const bytea: Encoder = (value) => {
 const passedThrough: Encoder = (value) => {
   const string = asText(value);
   if (string === undefined) return refuseType(value, 'the column takes a text in the form PostgreSQL reads');
-  return nul.test(string) ? holdsNul : string;
+  return unstorableText(string) ?? string;
 };
 
 const enumOf = (labels: readonly string[]): Encoder => {
@@ -229,7 +236,7 @@ function escaped(encode: Encoder): ColumnType {
   return { encode, copy, comparable: false };
 }
 
-const unusual = /[\u0000\\\t\n\r]/; // oxlint-disable-line no-control-regex
+const unusual = /[\u0000\\\t\n\r\ud800-\udfff]/; // oxlint-disable-line no-control-regex
 const anyText = escaped(text(Infinity));
 /** Most columns are of it, and most texts go as they are. */
 const unboundedText: ColumnType = {

@@ -71,6 +71,9 @@ export const fileSource = defineSource({
     }
   },
 
+  // Each file is a partition.
+  order: ({ path }) => (typeof path === 'string' && !/[*?[\]{}!()]/.test(path) ? 'all' : 'partition'),
+
   async codec(given) {
     const [{ csvCodec }, { decodeJson }, { recordBytesMax }] = await Promise.all([
       import('../../codecs/csv.ts'),

@@ -84,6 +84,10 @@ export const kafkaSource = defineSource({
     }
   },
 
+  // Producers put records of one key into one partition of a topic, but each topic is a log of its own.
+  order: ({ topic, topics }) =>
+    topic !== undefined || (typeof topics === 'object' && topics.length === 1) ? 'key' : 'partition',
+
   codec: jsonCodec,
   keyCodec: ({ key_format }) => (key_format === 'text' ? Promise.resolve(textCodec) : jsonCodec()),
 

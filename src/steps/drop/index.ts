@@ -1,4 +1,5 @@
 import { defineStep } from '../../declaration/component.ts';
+import { withoutField } from '../field-types.ts';
 import { fieldNames, objectEvent } from '../fields.ts';
 
 export const drop = defineStep({
@@ -23,6 +24,7 @@ export const drop = defineStep({
   },
 
   fields: (names, before) => before && before.filter((field) => !names.includes(field)),
+  types: (names, before) => names.reduce((type, name) => withoutField(type, name.split('.')), before),
 });
 
 /**

@@ -3,6 +3,7 @@ import { expression } from '../../declaration/options.ts';
 import type { EventRecord } from '../../engine/ports.ts';
 import { StreamRecord } from '../../engine/record.ts';
 import { recordFailed } from '../failure.ts';
+import { withFields } from '../field-types.ts';
 import { notAnObject, objectEvent } from '../fields.ts';
 
 export const explode = defineStep({
@@ -50,4 +51,9 @@ export const explode = defineStep({
   },
 
   fields: (_, before) => before && [...new Set([...before, 'item', 'index'])],
+  types(list, before, typeOf) {
+    const type = typeOf(list);
+    const item = typeof type === 'object' && 'list' in type ? type.list : 'dyn';
+    return withFields(before, { item, index: 'int' });
+  },
 });

@@ -31,4 +31,5 @@ export const filter = defineStep({
   },
 
   fields: (_, before) => before,
+  types: (_, before) => before,
 });

@@ -1,5 +1,6 @@
 import { defineStep } from '../../declaration/component.ts';
 import type { EventRecord } from '../../engine/ports.ts';
+import { fieldType } from '../field-types.ts';
 import { fieldNames, notAnObject, objectEvent } from '../fields.ts';
 
 export const keep = defineStep({
@@ -31,4 +32,9 @@ export const keep = defineStep({
   },
 
   fields: (names, before) => before && names.filter((name) => before.includes(name)),
+  types(names, before) {
+    const known = typeof before === 'object' && 'fields' in before ? before : { fields: {}, open: true };
+    const kept = names.filter((name) => known.open === true || Object.hasOwn(known.fields, name));
+    return { fields: Object.fromEntries(kept.map((name) => [name, fieldType(known, name)])) };
+  },
 });

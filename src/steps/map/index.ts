@@ -2,6 +2,7 @@ import { defineStep } from '../../declaration/component.ts';
 import type { EventRecord } from '../../engine/ports.ts';
 import { compileObject } from '../../expressions/index.ts';
 import { recordFailed } from '../failure.ts';
+import { mapFields } from '../field-types.ts';
 import { compileFields, computedFields } from '../fields.ts';
 
 export const map = defineStep({
@@ -32,4 +33,5 @@ export const map = defineStep({
   },
 
   fields: (options) => Object.keys(options),
+  types: (options, _, typeOf) => ({ fields: mapFields(options, typeOf) }),
 });

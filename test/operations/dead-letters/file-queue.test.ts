@@ -132,3 +132,12 @@ it('shows the newest, in whatever order they lie', async () => {
 it('a queue that was never written holds nothing', async () => {
   expect(await newestDeadLetters({ file }, {}, 2, log)).toEqual([]);
 });
+
+it('dead letters of several sinks at once are all kept', async () => {
+  const queue = queueAt(file);
+  const batches = Array.from({ length: 20 }, (_, at) => [letter(2 * at), letter(2 * at + 1, { stage: 'sink:b' })]);
+  await Promise.all(batches.map((letters) => queue.append(letters)));
+  const lines = (await readFile(file, 'utf8')).trimEnd().split('\n');
+  const keys = lines.map((line) => (JSON.parse(line) as { key: string }).key);
+  expect(keys.sort()).toEqual(Array.from({ length: 40 }, (_, offset) => `key-${offset}`).sort());
+});

@@ -230,6 +230,18 @@ describe('a file that is not what was committed', () => {
     await expect(new FileSink('file', path, 'other').open()).rejects.toMatchObject({ code: 'sink_file_foreign' });
   });
 
+  it('is refused to the second of two sinks that began with it at the same time', async () => {
+    const first = new FileSink('first', path, 'pipeline');
+    const second = new FileSink('second', path, 'pipeline');
+    opened.push(first, second);
+    await first.open();
+    await second.open();
+    await first.claim([p0]);
+    await expect(second.claim([p0])).rejects.toMatchObject({ code: 'sink_file_foreign' });
+    await deliver(first, batch(0, 3));
+    expect(await rows()).toEqual([0, 1, 2]);
+  });
+
   it('is refused when committed rows are missing, instead of leaving a hole', async () => {
     const { sink } = await claimed();
     await deliver(sink, batch(0, 3));

@@ -1,0 +1,51 @@
+/** Whether rows of one key come in one order: where the sink's key holds the record's key, they come from one partition. */
+import type { DeliveryInput, SourceDeclaration } from '../declaration/component.ts';
+import type { PipelineDefinition, StepUse } from '../definition/pipeline.ts';
+import { compileExpression, type Node } from '../expressions/index.ts';
+
+/** Answers for the events that leave the steps. Says yes only where it is certain. */
+export function orderKeeper(
+  { source, steps }: PipelineDefinition,
+  declaration: SourceDeclaration,
+): DeliveryInput['keepsOrder'] {
+  const order = declaration.order?.(source.options as never) ?? 'partition';
+  if (order === 'all') return () => true;
+  if (order === 'partition') return () => false;
+  const holdingKey = steps.reduce(after, new Set<string>());
+  return (fields) => fields.some((field) => holdingKey.has(field));
+}
+
+/** The fields that hold the record's key after a step, from those before it. A step that is not known here may change any. */
+function after(before: ReadonlySet<string>, { component, options }: StepUse): ReadonlySet<string> {
+  switch (component) {
+    case 'filter':
+      return before;
+    case 'map':
+      return new Set(fieldsWithKey(options, before));
+    case 'set': {
+      const replaced = Object.keys(options as object);
+      return new Set([...[...before].filter((field) => !replaced.includes(field)), ...fieldsWithKey(options, before)]);
+    }
+    case 'keep':
+      return new Set([...before].filter((field) => (options as readonly string[]).includes(field)));
+    case 'drop':
+      return new Set([...before].filter((field) => !(options as readonly string[]).includes(field)));
+    case 'explode':
+      return new Set([...before].filter((field) => field !== 'item' && field !== 'index'));
+    default:
+      return new Set();
+  }
+}
+
+function fieldsWithKey(options: unknown, before: ReadonlySet<string>): string[] {
+  return Object.entries(options as Readonly<Record<string, unknown>>).flatMap(([field, text]) => {
+    const compiled = compileExpression(text);
+    return compiled.ok && isKey(compiled.expression.tree, before) ? [field] : [];
+  });
+}
+
+/** `key`, or a field that holds it. */
+function isKey(node: Node, before: ReadonlySet<string>): boolean {
+  if (node.kind === 'name') return node.name === 'key';
+  return node.kind === 'select' && node.target.kind === 'name' && node.target.name === 'event' && before.has(node.field);
+}
