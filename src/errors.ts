@@ -11,6 +11,26 @@ interface ErrorEntry {
 
 export const errorTable = {
   // -- pipeline file ------------------------------------------------------------------------------------------------
+  interpolation_in_expression: {
+    meaning: 'A `${...}` stands inside an expression, where it is not filled in.',
+    hint: 'declare it below `vars:` and write vars.NAME',
+  },
+  otherwise_alone: {
+    meaning: 'A sink takes `otherwise`, and no other sink has a condition.',
+    hint: 'leave `when` out, or give another sink one',
+  },
+  otherwise_twice: {
+    meaning: 'Two sinks take `otherwise`.',
+    hint: 'give one of them a condition of its own',
+  },
+  option_missing: {
+    meaning: 'An option that another one asks for is missing.',
+    hint: 'add it, as the message says',
+  },
+  option_conflict: {
+    meaning: 'Two options contradict each other.',
+    hint: 'remove one of the two',
+  },
   component_missing: {
     meaning: 'An entry names no component.',
     hint: 'one key names what it is, with its options below it',
@@ -53,6 +73,8 @@ export const errorTable = {
   },
   key_missing: { meaning: 'A required key is missing.', hint: 'add it' },
   key_unknown: { meaning: 'A key is not part of the language.', hint: 'check its spelling and its indentation' },
+  lookup_unknown: { meaning: 'A step names a lookup that is not there.', hint: 'add it under `lookups:`' },
+  lookup_unused: { meaning: 'No step reads a lookup.', hint: 'remove it, or name it in an `enrich` step' },
   name_duplicate: { meaning: 'Two components of a pipeline have the same name.', hint: 'give each its own name' },
   name_invalid: {
     meaning: 'A name has characters that its use does not allow.',
@@ -102,8 +124,92 @@ export const errorTable = {
   yaml_tag: { meaning: 'A YAML tag is used.', hint: 'remove the tag; a value that begins with ! must stand in quotes' },
 
   // -- expressions and steps ----------------------------------------------------------------------------------------
+  bad_literal: {
+    meaning: 'A text or number inside an expression is not what the function takes.',
+    hint: 'write it as the message says',
+  },
+  unknown_name: {
+    meaning: 'A name in an expression is none that may be read there.',
+    hint: 'check its spelling; the message lists the names',
+  },
+  not_a_field: {
+    meaning: 'A name in an expression is none of event, key, meta and vars.',
+    hint: 'for a field write event.NAME, for a text put it in quotes',
+  },
+  not_an_expression: {
+    meaning: 'A list or mapping stands where an expression belongs.',
+    hint: 'write it as text, in quotes',
+  },
+  syntax: {
+    meaning: 'An expression can not be read.',
+    hint: 'look at the place that is marked',
+  },
+  unknown_field: {
+    meaning: 'There is no field of that name.',
+    hint: 'check its spelling',
+  },
+  unknown_function: {
+    meaning: 'There is no function of that name.',
+    hint: 'check its spelling',
+  },
+  wrong_arguments: {
+    meaning: 'A function is given too many, too few or other arguments than it takes.',
+    hint: 'write it as the hint says',
+  },
+  type_mismatch: {
+    meaning: 'A value has a type that the operator, function or step does not take.',
+    hint: 'convert it: int(), double(), string(), timestamp()',
+  },
+  too_large: {
+    meaning: 'An expression or its value is larger than the limits allow.',
+    hint: 'compute parts of it in a step before',
+  },
+  field_missing: {
+    meaning: 'An event lacks a field that an expression reads.',
+    hint: 'read it as event.?NAME, or filter such events',
+  },
+  null_operand: {
+    meaning: 'An expression computes with null.',
+    hint: 'give it a value with coalesce()',
+  },
+  overflow: {
+    meaning: 'A number or time is outside what its type can hold.',
+    hint: 'use decimal() or double()',
+  },
+  division_by_zero: {
+    meaning: 'An expression divides by zero.',
+    hint: 'test the divisor before: event.n == 0 ? 0 : event.a / event.n',
+  },
+  invalid_argument: {
+    meaning: 'A value is of the right type, but the function can not use it.',
+    hint: 'look at the record with `pipectl dlq inspect`',
+  },
+  step_failed: {
+    meaning: 'A step with on_error: stop failed on an event.',
+    hint: 'correct the step or the data; the pipeline goes on at this event',
+  },
+  timestamp_ahead: {
+    meaning: 'The time of an event is further ahead of the clock than `time.ahead` allows.',
+    hint: 'correct the clock of the producer, or raise time.ahead',
+  },
 
   // -- decoding -----------------------------------------------------------------------------------------------------
+  invalid_utf8: {
+    meaning: 'A value is not UTF-8 text.',
+    hint: 'look at it with `pipectl dlq inspect`; was it written in another format?',
+  },
+  json_number: {
+    meaning: 'A number in JSON is larger than it can be kept.',
+    hint: 'write it as text',
+  },
+  json_syntax: {
+    meaning: 'A value is not valid JSON.',
+    hint: 'look at it with `pipectl dlq inspect`',
+  },
+  json_too_deep: {
+    meaning: 'A JSON value is nested deeper than the limit.',
+    hint: 'look at it with `pipectl dlq inspect`',
+  },
   csv_columns: {
     meaning: 'A CSV row has another number of fields than there are columns.',
     hint: 'look at the row with `pipectl dlq inspect`; is the delimiter right?',
@@ -115,6 +221,29 @@ export const errorTable = {
   line_too_long: {
     meaning: 'A line of a file is longer than 16 MiB.',
     hint: 'is it one JSON document instead of one value a line? `jq -c .[]` makes lines of an array',
+  },
+
+  // -- lookups ------------------------------------------------------------------------------------------------------
+  lookup_invalid: {
+    meaning: 'A row of a lookup file can not be read, or has no key.',
+    hint: 'mend the file at the line that is named, or `key` of the lookup',
+  },
+  lookup_key_twice: {
+    meaning: 'Keys of a lookup file stand in several rows.',
+    hint: 'the last row of a key counts; remove the others',
+  },
+  lookup_loaded: { meaning: 'A lookup file has changed and was read again.', hint: 'nothing to do' },
+  lookup_missing: {
+    meaning: 'A lookup has no row for the key of an event.',
+    hint: 'add the row and replay, or say `missing: keep`',
+  },
+  lookup_stale: {
+    meaning: 'A lookup file has changed and could not be read again.',
+    hint: 'the former rows are used until it can be; mend the file',
+  },
+  lookup_unreadable: {
+    meaning: 'The file of a lookup could not be read, or is larger than `limit`.',
+    hint: 'check its path, its rights and its size',
   },
 
   // -- sources ------------------------------------------------------------------------------------------------------
@@ -136,6 +265,14 @@ export const errorTable = {
   },
   file_not_found: { meaning: 'No file matches the path.', hint: 'paths start at the directory of the pipeline file' },
   file_unreadable: { meaning: 'A file could not be opened for reading.', hint: 'check that it exists and its rights' },
+  generate_endless: {
+    meaning: 'A generator without `count` was to run until its end.',
+    hint: 'give the source a `count`, or leave --until-end out',
+  },
+  generate_failed: {
+    meaning: 'The template of generated events can not be evaluated.',
+    hint: 'look at the field that is named: may what it reads be null or missing?',
+  },
   kafka_assignment_failed: {
     meaning: 'The offsets of newly assigned partitions could not be looked up yet.',
     hint: 'nothing to do: it is tried again',
@@ -300,6 +437,30 @@ export const errorTable = {
   },
 
   // -- running ------------------------------------------------------------------------------------------------------
+  drain_incomplete: {
+    meaning: 'The pipeline could not write everything before its time to stop was over.',
+    hint: 'nothing is lost: what was not written is read again at the next run',
+  },
+  fenced: {
+    meaning: 'Another member took over what this one was writing.',
+    hint: 'nothing to do where members come and go; else check that two pipelines do not share a name',
+  },
+  no_kafka: {
+    meaning: 'The pipeline uses no Kafka, so there is nothing to show.',
+    hint: 'leave the option out',
+  },
+  pipeline_invalid: {
+    meaning: 'The pipeline file has errors.',
+    hint: 'correct them; `pipectl validate` shows them too',
+  },
+  sink_unavailable: {
+    meaning: 'A sink could not be reached.',
+    hint: 'check the address of the connection and that the service is up; nothing is lost while it is down',
+  },
+  usage: {
+    meaning: 'The command line is wrong.',
+    hint: '`pipectl help COMMAND` shows what it takes',
+  },
   group_unknown: {
     meaning: 'The consumer group does not exist in this cluster.',
     hint: 'check its name and the brokers; a group appears with its first member',

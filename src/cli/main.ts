@@ -1,6 +1,6 @@
 /** The command line. Commands load what they need when they run: `--version` and `validate` must start fast. */
 import { enableCompileCache } from 'node:module';
-import { Command, CommanderError } from 'commander';
+import type { Command } from 'commander';
 import { PipectlError, exitCodes } from '../errors.ts';
 import { version } from './version.ts';
 
@@ -8,14 +8,20 @@ import { version } from './version.ts';
 enableCompileCache();
 
 async function main(argv: readonly string[]): Promise<number> {
+  if (argv.length === 1 && (argv[0] === '--version' || argv[0] === '-V')) {
+    process.stdout.write(`${version()}\n`);
+    return exitCodes.done;
+  }
+  const { Command, CommanderError } = await import('commander');
   const program = new Command('pipectl')
     .description('Runs a real-time data pipeline from one YAML file.')
     .version(version(), '-V, --version')
     .option('--no-color', 'print without colour (NO_COLOR does the same)')
     .showHelpAfterError('(pipectl --help lists the commands)')
+    .configureOutput({ outputError: (text, write) => write(text.replace(/^error:/, 'pipectl:')) })
     .exitOverride();
-  await register(program, argv);
   try {
+    await register(program, argv);
     await program.parseAsync(argv, { from: 'user' });
     return Number(process.exitCode ?? exitCodes.done);
   } catch (error) {
@@ -24,18 +30,38 @@ async function main(argv: readonly string[]): Promise<number> {
   }
 }
 
+/** Commands of the language that this version does not have. */
+const notAvailableYet: ReadonlySet<string> = new Set([
+  'tap', 'status', 'rewind', 'resume', 'destroy', 'doctor', 'schema', 'cdc', 'alerts',
+  'generate', 'assess', 'runbook', 'drill',
+]); // prettier-ignore
+
 const commands = {
   run: async () => (await import('./run.ts')).registerRun,
   validate: async () => (await import('./validate.ts')).registerValidate,
+  test: async () => (await import('./test.ts')).registerTest,
   lag: async () => (await import('./lag.ts')).registerLag,
+  explain: async () => (await import('./explain.ts')).registerExplain,
+  docs: async () => (await import('./docs.ts')).registerDocs,
+  eval: async () => (await import('./eval.ts')).registerEval,
+  init: async () => (await import('./init.ts')).registerInit,
+  quickstart: async () => (await import('./quickstart.ts')).registerQuickstart,
   dlq: async () => (await import('./dlq.ts')).registerDlq,
+  completion: async () => (await import('./completion.ts')).registerCompletion,
 };
 
 /** Registers the command that is called, or all of them where help is asked for. */
 async function register(program: Command, argv: readonly string[]): Promise<void> {
-  const called = argv.find((word): word is keyof typeof commands => Object.hasOwn(commands, word));
-  const loaders = called === undefined || argv[0] === 'help' ? Object.values(commands) : [commands[called]];
-  if (argv.includes('--version') || argv.includes('-V')) return;
+  const first = argv.find((word) => !word.startsWith('-'));
+  if (first !== undefined && notAvailableYet.has(first)) {
+    throw new PipectlError('not_available', `the command ${first} is not available in this version`, {
+      exitCode: exitCodes.usage,
+      hint: '`pipectl --help` lists those that are',
+    });
+  }
+  // Completion is made of all of them.
+  const called = first !== undefined && first !== 'completion' && Object.hasOwn(commands, first) ? first : undefined;
+  const loaders = called === undefined ? Object.values(commands) : [commands[called as keyof typeof commands]];
   for (const load of loaders) (await load())(program);
 }
 
@@ -50,4 +76,9 @@ function report(error: unknown): number {
   return exitCodes.failed;
 }
 
+// Whoever reads may have read enough (`| head`). A running pipeline has to be stopped in order, which its sink sees to.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+  if (process.argv[2] !== 'run') process.exit(process.exitCode ?? exitCodes.done);
+});
 process.exitCode = await main(process.argv.slice(2));

@@ -3,7 +3,7 @@
  * JSON Schema, editor completion, `pipectl docs` and the reference page.
  */
 import type { Static, TObject, TSchema } from 'typebox';
-import type { Clock, Codec, Log, Sink, Source, Step } from '../engine/ports.ts';
+import type { Clock, Codec, Log, Lookup, Sink, Source, Step } from '../engine/ports.ts';
 import type { Expression, Type } from '../expressions/index.ts';
 
 interface Declaration<T extends TSchema> {
@@ -29,6 +29,8 @@ export interface BuildContext {
   expression(text: unknown, path: OptionPath, expected?: 'bool'): Expression;
   /** Compiles a text option with `{...}` inside. */
   template(text: string, path: OptionPath): Expression;
+  /** What `lookups:` declares under a name. A name that is not there is reported; rows can be asked for only in `run`. */
+  lookup(name: string, path: OptionPath): Pick<Lookup, 'get'>;
   problem(path: OptionPath, code: string, message: string, hint?: string): void;
   warning(path: OptionPath, code: string, message: string, hint?: string): void;
   /** Fields of the event at this place of the pipeline; null where they are not known. */
@@ -125,8 +127,16 @@ export interface ConnectionDeclaration<T extends TObject = TObject> extends Decl
   readonly kind: 'connection';
 }
 
+/** Rows by key, which `enrich` adds to events. */
+export interface LookupDeclaration<T extends TObject = TObject> extends Declaration<T> {
+  readonly kind: 'lookup';
+  check?(options: Static<T>, context: BuildContext): void;
+  create(options: Static<T>, context: RuntimeContext): Promise<Lookup>;
+}
+
 export const defineSource = <T extends TObject>(declaration: SourceDeclaration<T>): SourceDeclaration<T> => declaration;
 export const defineSink = <T extends TObject>(declaration: SinkDeclaration<T>): SinkDeclaration<T> => declaration;
 export const defineStep = <T extends TSchema>(declaration: StepDeclaration<T>): StepDeclaration<T> => declaration;
+export const defineLookup = <T extends TObject>(declaration: LookupDeclaration<T>): LookupDeclaration<T> => declaration;
 export const defineConnection = <T extends TObject>(declaration: ConnectionDeclaration<T>): ConnectionDeclaration<T> =>
   declaration;

@@ -2,17 +2,21 @@
 import type { ErrorObject } from 'ajv';
 import { isMapping, type JsonSchema } from './json-schema.ts';
 import type { ValuePath } from './pipeline.ts';
-import type { ProblemList } from './problems.ts';
+import { type ProblemList, problemsMax } from './problems.ts';
 import type { Part } from './schema.ts';
 import { validatorOf } from './validator.ts';
 import { explainViolation, type Violation } from './violations.ts';
 
+/** Of one part. Several belong to one problem. */
+const errorsMax = 10 * problemsMax;
+
 /** Tells every violation to `problems`, one for each place. `file` is the value the parts belong to. */
 export async function checkParts(parts: readonly Part[], file: unknown, problems: ProblemList): Promise<void> {
   for (const { path: base, value, schema } of parts) {
+    if (problems.isFull) return;
     const validate = await validatorOf(schema);
     if (validate(value)) continue;
-    const violations = withoutCascades(validate.errors ?? []).map(
+    const violations = withoutCascades((validate.errors ?? []).slice(0, errorsMax)).map(
       (error): Violation & ReturnType<typeof explainViolation> => {
         const violation = {
           error,

@@ -6,8 +6,8 @@ import type { Validator } from './validator.ts';
 
 const require = createRequire(import.meta.url);
 "use strict";
-const validate_a87c018c77882ea5 = validate0;
-const schema0 = {"type":"object","properties":{"format":{"type":"number","const":1,"description":"Version of this file format."},"name":{"type":"string","minLength":1,"description":"Name of the pipeline. Default: the name of the file without its ending."},"description":{"type":"string","description":"What the pipeline is for, in a sentence."},"group":{"type":"string","minLength":1,"description":"Kafka consumer group. Default: the name of the pipeline."},"source":{"description":"Where the events come from: one source."},"time":{"type":"object","properties":{"field":{"anyOf":[{"type":"string"},{"type":"number"},{"type":"boolean"},{"type":"null"}],"x-pipectl":"expression","description":"Event time of a record. Default: the record's timestamp."},"unit":{"type":"string","enum":["s","ms","us"],"description":"Unit of `field` where it is a number."},"ahead":{"anyOf":[{"type":"string","pattern":"^\\d+(\\.\\d+)?(ms|s|m|h|d)$","x-pipectl":"duration","description":"A duration."},{"type":"string","const":"off"}],"description":"An event further ahead of the clock than this is a dead letter. Default: 1h; `off` accepts any time."}},"additionalProperties":false,"description":"Event time."},"steps":{"type":"array","items":{},"description":"What happens to each event, in order."},"sinks":{"type":"array","items":{},"minItems":1,"description":"Where the events go."},"dlq":{"type":"object","properties":{"topic":{"type":"string","minLength":1,"description":"Kafka topic for dead letters. Default: NAME.dlq."},"file":{"type":"string","minLength":1,"description":"File for dead letters of a pipeline without Kafka. Default: NAME.dlq.ndjson beside the pipeline."}},"additionalProperties":false,"description":"Where records go that could not be processed."},"batch":{"type":"object","properties":{"every":{"type":"string","pattern":"^\\d+(\\.\\d+)?(ms|s|m|h|d)$","x-pipectl":"duration","description":"Write at most this often."}},"required":["every"],"additionalProperties":false,"description":"Micro-batching."},"connections":{"type":"object","additionalProperties":{},"description":"Services, by the name components use for them."},"vars":{"type":"object","additionalProperties":{},"description":"Values that expressions read as `vars.NAME`."},"kafka":{}},"required":["source","sinks"],"additionalProperties":false,"description":"A pipeline: one source, steps, sinks."};
+const validate_43be39ac22b5974a = validate0;
+const schema0 = {"type":"object","properties":{"format":{"type":"number","const":1,"description":"Version of this file format."},"name":{"type":"string","minLength":1,"description":"Name of the pipeline. Default: the name of the file without its ending."},"description":{"type":"string","description":"What the pipeline is for, in a sentence."},"group":{"type":"string","minLength":1,"description":"Kafka consumer group. Default: the name of the pipeline."},"source":{"description":"Where the events come from: one source."},"time":{"type":"object","properties":{"field":{"anyOf":[{"type":"string"},{"type":"number"},{"type":"boolean"},{"type":"null"}],"x-pipectl":"expression","description":"Event time of a record. Default: the record's timestamp."},"unit":{"type":"string","enum":["s","ms","us"],"description":"Unit of `field` where it is a number."},"ahead":{"anyOf":[{"type":"string","pattern":"^\\d+(\\.\\d+)?(ms|s|m|h|d)$","x-pipectl":"duration","description":"A duration."},{"type":"string","const":"off"}],"description":"An event further ahead of the clock than this is a dead letter. Default: 1h; `off` accepts any time."}},"additionalProperties":false,"description":"Event time."},"steps":{"type":"array","items":{},"description":"What happens to each event, in order."},"sinks":{"type":"array","items":{},"minItems":1,"description":"Where the events go."},"dlq":{"type":"object","properties":{"topic":{"type":"string","minLength":1,"description":"Kafka topic for dead letters. Default: NAME.dlq."},"file":{"type":"string","minLength":1,"description":"File for dead letters of a pipeline without Kafka. Default: NAME.dlq.ndjson beside the pipeline."}},"additionalProperties":false,"description":"Where records go that could not be processed."},"batch":{"type":"object","properties":{"every":{"type":"string","pattern":"^\\d+(\\.\\d+)?(ms|s|m|h|d)$","x-pipectl":"duration","description":"Write at most this often."}},"required":["every"],"additionalProperties":false,"description":"Micro-batching."},"lookups":{"type":"object","additionalProperties":{},"description":"Tables that `enrich` reads, by the name it uses for them."},"connections":{"type":"object","additionalProperties":{},"description":"Services, by the name components use for them."},"vars":{"type":"object","additionalProperties":{},"description":"Values that expressions read as `vars.NAME`."},"kafka":{}},"required":["source","sinks"],"additionalProperties":false,"description":"A pipeline: one source, steps, sinks."};
 const func0 = Object.prototype.hasOwnProperty;
 const func1 = require("ajv/dist/runtime/ucs2length").default;
 const pattern0 = new RegExp("^\\d+(\\.\\d+)?(ms|s|m|h|d)$", "u");
@@ -519,12 +519,12 @@ vErrors.push(err37);
 errors++;
 }
 }
-if(data.connections !== undefined){
-let data15 = data.connections;
+if(data.lookups !== undefined){
+let data15 = data.lookups;
 if(data15 && typeof data15 == "object" && !Array.isArray(data15)){
 }
 else {
-const err38 = {instancePath:instancePath+"/connections",schemaPath:"#/properties/connections/type",keyword:"type",params:{type: "object"},message:"must be object"};
+const err38 = {instancePath:instancePath+"/lookups",schemaPath:"#/properties/lookups/type",keyword:"type",params:{type: "object"},message:"must be object"};
 if(vErrors === null){
 vErrors = [err38];
 }
@@ -534,12 +534,12 @@ vErrors.push(err38);
 errors++;
 }
 }
-if(data.vars !== undefined){
-let data16 = data.vars;
+if(data.connections !== undefined){
+let data16 = data.connections;
 if(data16 && typeof data16 == "object" && !Array.isArray(data16)){
 }
 else {
-const err39 = {instancePath:instancePath+"/vars",schemaPath:"#/properties/vars/type",keyword:"type",params:{type: "object"},message:"must be object"};
+const err39 = {instancePath:instancePath+"/connections",schemaPath:"#/properties/connections/type",keyword:"type",params:{type: "object"},message:"must be object"};
 if(vErrors === null){
 vErrors = [err39];
 }
@@ -549,14 +549,29 @@ vErrors.push(err39);
 errors++;
 }
 }
+if(data.vars !== undefined){
+let data17 = data.vars;
+if(data17 && typeof data17 == "object" && !Array.isArray(data17)){
 }
 else {
-const err40 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},message:"must be object"};
+const err40 = {instancePath:instancePath+"/vars",schemaPath:"#/properties/vars/type",keyword:"type",params:{type: "object"},message:"must be object"};
 if(vErrors === null){
 vErrors = [err40];
 }
 else {
 vErrors.push(err40);
+}
+errors++;
+}
+}
+}
+else {
+const err41 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},message:"must be object"};
+if(vErrors === null){
+vErrors = [err41];
+}
+else {
+vErrors.push(err41);
 }
 errors++;
 }
@@ -1273,17 +1288,3157 @@ validate6.errors = vErrors;
 return errors === 0;
 }
 
-const validate_16ead05522dd3076 = validate7;
-const schema7 = {"type":"object","properties":{"topic":{"type":"string","minLength":1,"description":"The topic to read."},"topics":{"anyOf":[{"type":"array","items":{"type":"string","minLength":1},"minItems":1},{"type":"string","pattern":"^/.+/$"}],"description":"Several topics: a list, or a regular expression `/^shop\\./` over those that exist at start."},"format":{"type":"string","enum":["json"],"default":"json","description":"How values are encoded."},"key_format":{"type":"string","enum":["text","json"],"default":"text","description":"How keys are encoded."},"start":{"type":"string","default":"earliest","description":"Where a new pipeline begins: `earliest`, `latest`, or a time such as `2026-11-01T00:00:00Z`. Without meaning once there is a position."},"buffer":{"type":"string","pattern":"^\\d+(\\.\\d+)?(B|KB|KiB|MB|MiB|GB|GiB|TB|TiB)$","x-pipectl":"size","default":"8MiB","description":"How much may be fetched ahead of the pipeline. One fetch may go beyond it."},"fetch_bytes":{"type":"string","pattern":"^\\d+(\\.\\d+)?(B|KB|KiB|MB|MiB|GB|GiB|TB|TiB)$","x-pipectl":"size","default":"4MiB","description":"The most one fetch brings."},"partition_bytes":{"type":"string","pattern":"^\\d+(\\.\\d+)?(B|KB|KiB|MB|MiB|GB|GiB|TB|TiB)$","x-pipectl":"size","default":"256KiB","description":"The most one fetch brings of a partition."},"fetch_wait":{"type":"string","pattern":"^\\d+(\\.\\d+)?(ms|s|m|h|d)$","x-pipectl":"duration","default":"100ms","description":"How long a broker waits for a record to come."},"session_timeout":{"type":"string","pattern":"^\\d+(\\.\\d+)?(ms|s|m|h|d)$","x-pipectl":"duration","default":"30s","description":"After this time without a heartbeat the group gives the partitions of a member to others."},"connection":{"type":"string","description":"Name of a kafka connection under `connections:`. Its options may also be written here instead."},"brokers":{"anyOf":[{"type":"string","minLength":1},{"type":"array","items":{"type":"string","minLength":1},"minItems":1}],"description":"Brokers to start from, `host:port`: a list, or a text with commas."},"client_id":{"type":"string","description":"Name of this client in the broker's logs and quotas."},"tls":{"anyOf":[{"type":"boolean","description":"true: TLS with the certificates the system trusts."},{"type":"object","properties":{"ca":{"type":"string","description":"PEM text of the authority to trust, as a rule `${file:/path/ca.pem}`."},"cert":{"type":"string","description":"PEM text of the client certificate."},"key":{"type":"string","x-pipectl":"secret","description":"PEM text of the client key."},"reject_unauthorized":{"type":"boolean","default":true,"description":"false accepts any certificate. Only for a test."}},"additionalProperties":false,"description":"TLS with own certificates."}],"description":"Encrypts the connection: `true`, or certificates."},"sasl":{"type":"object","properties":{"mechanism":{"type":"string","enum":["plain","scram-sha-256","scram-sha-512"],"description":"How to log in."},"username":{"type":"string","description":"User name."},"password":{"type":"string","x-pipectl":"secret","description":"Password, as a rule `${KAFKA_PASSWORD}` or `${file:/run/secrets/kafka}`."}},"required":["mechanism","username","password"],"additionalProperties":false,"description":"Log in by SASL."},"connect_timeout":{"type":"string","pattern":"^\\d+(\\.\\d+)?(ms|s|m|h|d)$","x-pipectl":"duration","description":"How long one attempt to connect may take."},"request_timeout":{"type":"string","pattern":"^\\d+(\\.\\d+)?(ms|s|m|h|d)$","x-pipectl":"duration","description":"How long a broker may take to answer."}},"additionalProperties":false,"x-pipectl-connection":"kafka"};
-const pattern3 = new RegExp("^/.+/$", "u");
-const pattern4 = new RegExp("^\\d+(\\.\\d+)?(B|KB|KiB|MB|MiB|GB|GiB|TB|TiB)$", "u");
+const validate_3108a848eaa71e0f = validate7;
+const schema7 = {"type":"object","properties":{"event":{"type":"object","additionalProperties":{"anyOf":[{"type":"string"},{"type":"number"},{"type":"boolean"},{"type":"null"},{"type":"object","properties":{"value":{"anyOf":[{"type":"string"},{"type":"number"},{"type":"boolean"},{"type":"null"}],"description":"A word or an expression, where `null_ratio` or `missing_ratio` stands beside it."},"int":{"type":"object","properties":{"min":{"type":"integer","default":0,"description":"Smallest."},"max":{"type":"integer","description":"Largest."}},"required":["max"],"additionalProperties":false,"description":"A whole number."},"amount":{"type":"object","properties":{"min":{"type":"number","default":0,"description":"Smallest."},"max":{"type":"number","description":"Largest."},"digits":{"type":"integer","default":2,"minimum":0,"maximum":9,"description":"Digits after the point."}},"required":["max"],"additionalProperties":false,"description":"A number with a fraction, such as a price."},"choice":{"anyOf":[{"type":"array","items":{"anyOf":[{"type":"string"},{"type":"number"},{"type":"boolean"},{"type":"null"}]},"minItems":1,"description":"The values, all equally often."},{"type":"object","additionalProperties":{"type":"number","minimum":0,"description":"How often, against the others."},"minProperties":1,"description":"Texts with their weights: `{ paid: 8, open: 2 }`."}],"description":"One of several values: a list, or texts with their weights."},"time":{"type":"object","properties":{"jitter":{"type":"string","pattern":"^\\d+(\\.\\d+)?(ms|s|m|h|d)$","x-pipectl":"duration","description":"Earlier than the event by up to this."},"late":{"type":"object","properties":{"ratio":{"type":"number","minimum":0,"maximum":1,"description":"Share of the events that are late."},"by":{"type":"string","pattern":"^\\d+(\\.\\d+)?(ms|s|m|h|d)$","x-pipectl":"duration","description":"Late by up to this."}},"required":["ratio","by"],"additionalProperties":false,"description":"Some events come much later than they happened."},"unit":{"type":"string","enum":["iso","ms","s"],"default":"iso","description":"ISO 8601 text, or a number since the epoch."}},"additionalProperties":false,"description":"When the event happened."},"object":{"type":"object","additionalProperties":{"anyOf":[{"type":"string"},{"type":"number"},{"type":"boolean"},{"type":"null"},{"type":"object","properties":{"value":{"anyOf":[{"type":"string"},{"type":"number"},{"type":"boolean"},{"type":"null"}],"description":"A word or an expression, where `null_ratio` or `missing_ratio` stands beside it."},"int":{"type":"object","properties":{"min":{"type":"integer","default":0,"description":"Smallest."},"max":{"type":"integer","description":"Largest."}},"required":["max"],"additionalProperties":false,"description":"A whole number."},"amount":{"type":"object","properties":{"min":{"type":"number","default":0,"description":"Smallest."},"max":{"type":"number","description":"Largest."},"digits":{"type":"integer","default":2,"minimum":0,"maximum":9,"description":"Digits after the point."}},"required":["max"],"additionalProperties":false,"description":"A number with a fraction, such as a price."},"choice":{"anyOf":[{"type":"array","items":{"anyOf":[{"type":"string"},{"type":"number"},{"type":"boolean"},{"type":"null"}]},"minItems":1,"description":"The values, all equally often."},{"type":"object","additionalProperties":{"type":"number","minimum":0,"description":"How often, against the others."},"minProperties":1,"description":"Texts with their weights: `{ paid: 8, open: 2 }`."}],"description":"One of several values: a list, or texts with their weights."},"time":{"type":"object","properties":{"jitter":{"type":"string","pattern":"^\\d+(\\.\\d+)?(ms|s|m|h|d)$","x-pipectl":"duration","description":"Earlier than the event by up to this."},"late":{"type":"object","properties":{"ratio":{"type":"number","minimum":0,"maximum":1,"description":"Share of the events that are late."},"by":{"type":"string","pattern":"^\\d+(\\.\\d+)?(ms|s|m|h|d)$","x-pipectl":"duration","description":"Late by up to this."}},"required":["ratio","by"],"additionalProperties":false,"description":"Some events come much later than they happened."},"unit":{"type":"string","enum":["iso","ms","s"],"default":"iso","description":"ISO 8601 text, or a number since the epoch."}},"additionalProperties":false,"description":"When the event happened."},"object":{"type":"object","additionalProperties":{"description":"sequence, index, uuid, bool, first_name, last_name, name, email, city, country, product, ip, time, an expression that reads `event` (the fields above), `self` and these words, or one of the keys below."},"minProperties":1,"description":"A nested object."},"list":{"type":"object","properties":{"of":{"description":"sequence, index, uuid, bool, first_name, last_name, name, email, city, country, product, ip, time, an expression that reads `event` (the fields above), `self` and these words, or one of the keys below."},"min":{"type":"integer","default":1,"minimum":0,"maximum":1000,"description":"Fewest elements."},"max":{"type":"integer","default":3,"minimum":0,"maximum":1000,"description":"Most elements."}},"required":["of"],"additionalProperties":false,"description":"A list, its elements generated one by one."},"null_ratio":{"type":"number","minimum":0,"maximum":1,"description":"Share of the events in which the field is null."},"missing_ratio":{"type":"number","minimum":0,"maximum":1,"description":"Share of the events that do not have the field."}},"additionalProperties":false,"minProperties":1,"description":"sequence, index, uuid, bool, first_name, last_name, name, email, city, country, product, ip, time, an expression that reads `event` (the fields above), `self` and these words, or one of the keys below."}],"description":"sequence, index, uuid, bool, first_name, last_name, name, email, city, country, product, ip, time, an expression that reads `event` (the fields above), `self` and these words, or one of the keys below."},"minProperties":1,"description":"A nested object."},"list":{"type":"object","properties":{"of":{"anyOf":[{"type":"string"},{"type":"number"},{"type":"boolean"},{"type":"null"},{"type":"object","properties":{"value":{"anyOf":[{"type":"string"},{"type":"number"},{"type":"boolean"},{"type":"null"}],"description":"A word or an expression, where `null_ratio` or `missing_ratio` stands beside it."},"int":{"type":"object","properties":{"min":{"type":"integer","default":0,"description":"Smallest."},"max":{"type":"integer","description":"Largest."}},"required":["max"],"additionalProperties":false,"description":"A whole number."},"amount":{"type":"object","properties":{"min":{"type":"number","default":0,"description":"Smallest."},"max":{"type":"number","description":"Largest."},"digits":{"type":"integer","default":2,"minimum":0,"maximum":9,"description":"Digits after the point."}},"required":["max"],"additionalProperties":false,"description":"A number with a fraction, such as a price."},"choice":{"anyOf":[{"type":"array","items":{"anyOf":[{"type":"string"},{"type":"number"},{"type":"boolean"},{"type":"null"}]},"minItems":1,"description":"The values, all equally often."},{"type":"object","additionalProperties":{"type":"number","minimum":0,"description":"How often, against the others."},"minProperties":1,"description":"Texts with their weights: `{ paid: 8, open: 2 }`."}],"description":"One of several values: a list, or texts with their weights."},"time":{"type":"object","properties":{"jitter":{"type":"string","pattern":"^\\d+(\\.\\d+)?(ms|s|m|h|d)$","x-pipectl":"duration","description":"Earlier than the event by up to this."},"late":{"type":"object","properties":{"ratio":{"type":"number","minimum":0,"maximum":1,"description":"Share of the events that are late."},"by":{"type":"string","pattern":"^\\d+(\\.\\d+)?(ms|s|m|h|d)$","x-pipectl":"duration","description":"Late by up to this."}},"required":["ratio","by"],"additionalProperties":false,"description":"Some events come much later than they happened."},"unit":{"type":"string","enum":["iso","ms","s"],"default":"iso","description":"ISO 8601 text, or a number since the epoch."}},"additionalProperties":false,"description":"When the event happened."},"object":{"type":"object","additionalProperties":{"description":"sequence, index, uuid, bool, first_name, last_name, name, email, city, country, product, ip, time, an expression that reads `event` (the fields above), `self` and these words, or one of the keys below."},"minProperties":1,"description":"A nested object."},"list":{"type":"object","properties":{"of":{"description":"sequence, index, uuid, bool, first_name, last_name, name, email, city, country, product, ip, time, an expression that reads `event` (the fields above), `self` and these words, or one of the keys below."},"min":{"type":"integer","default":1,"minimum":0,"maximum":1000,"description":"Fewest elements."},"max":{"type":"integer","default":3,"minimum":0,"maximum":1000,"description":"Most elements."}},"required":["of"],"additionalProperties":false,"description":"A list, its elements generated one by one."},"null_ratio":{"type":"number","minimum":0,"maximum":1,"description":"Share of the events in which the field is null."},"missing_ratio":{"type":"number","minimum":0,"maximum":1,"description":"Share of the events that do not have the field."}},"additionalProperties":false,"minProperties":1,"description":"sequence, index, uuid, bool, first_name, last_name, name, email, city, country, product, ip, time, an expression that reads `event` (the fields above), `self` and these words, or one of the keys below."}],"description":"sequence, index, uuid, bool, first_name, last_name, name, email, city, country, product, ip, time, an expression that reads `event` (the fields above), `self` and these words, or one of the keys below."},"min":{"type":"integer","default":1,"minimum":0,"maximum":1000,"description":"Fewest elements."},"max":{"type":"integer","default":3,"minimum":0,"maximum":1000,"description":"Most elements."}},"required":["of"],"additionalProperties":false,"description":"A list, its elements generated one by one."},"null_ratio":{"type":"number","minimum":0,"maximum":1,"description":"Share of the events in which the field is null."},"missing_ratio":{"type":"number","minimum":0,"maximum":1,"description":"Share of the events that do not have the field."}},"additionalProperties":false,"minProperties":1,"description":"sequence, index, uuid, bool, first_name, last_name, name, email, city, country, product, ip, time, an expression that reads `event` (the fields above), `self` and these words, or one of the keys below."}],"description":"sequence, index, uuid, bool, first_name, last_name, name, email, city, country, product, ip, time, an expression that reads `event` (the fields above), `self` and these words, or one of the keys below."},"minProperties":1,"description":"The fields of an event, from top to bottom."},"rate":{"type":"string","pattern":"^\\d+(\\.\\d+)?/(s|m|h)$","x-pipectl":"rate","description":"Events per second, minute or hour. Default: as fast as they are taken."},"count":{"type":"integer","minimum":1,"description":"How many in all. Default: without end."},"seed":{"type":"integer","default":1,"description":"The same seed gives the same events."},"partitions":{"type":"integer","default":1,"minimum":1,"maximum":1024,"description":"Events go to the partitions in turn, whatever their key."},"key":{"type":"string","minLength":1,"description":"Expression for the record key, such as `event.id`."},"clock":{"type":"object","properties":{"from":{"type":"string","pattern":"^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}(:\\d{2}(\\.\\d{1,3})?)?(Z|[+-]\\d{2}:\\d{2})$","description":"Time of the first event: 2026-01-01T00:00:00Z."},"every":{"type":"string","pattern":"^\\d+(\\.\\d+)?(ms|s|m|h|d)$","x-pipectl":"duration","description":"Time from one event to the next."}},"required":["from","every"],"additionalProperties":false,"description":"Times that depend on the event alone. Default: events happen when they are generated."},"broken_ratio":{"type":"number","minimum":0,"maximum":1,"description":"Share of the records that are cut off and so become dead letters."}},"required":["event"],"additionalProperties":false};
+const pattern9 = new RegExp("^\\d+(\\.\\d+)?/(s|m|h)$", "u");
+const pattern10 = new RegExp("^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}(:\\d{2}(\\.\\d{1,3})?)?(Z|[+-]\\d{2}:\\d{2})$", "u");
 
 function validate7(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(data && typeof data == "object" && !Array.isArray(data)){
+if(data.event === undefined){
+const err0 = {instancePath,schemaPath:"#/required",keyword:"required",params:{missingProperty: "event"},message:"must have required property '"+"event"+"'"};
+if(vErrors === null){
+vErrors = [err0];
+}
+else {
+vErrors.push(err0);
+}
+errors++;
+}
 for(const key0 in data){
-if(!(func0.call(schema7.properties, key0))){
+if(!((((((((key0 === "event") || (key0 === "rate")) || (key0 === "count")) || (key0 === "seed")) || (key0 === "partitions")) || (key0 === "key")) || (key0 === "clock")) || (key0 === "broken_ratio"))){
+const err1 = {instancePath,schemaPath:"#/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key0},message:"must NOT have additional properties"};
+if(vErrors === null){
+vErrors = [err1];
+}
+else {
+vErrors.push(err1);
+}
+errors++;
+}
+}
+if(data.event !== undefined){
+let data0 = data.event;
+if(data0 && typeof data0 == "object" && !Array.isArray(data0)){
+if(Object.keys(data0).length < 1){
+const err2 = {instancePath:instancePath+"/event",schemaPath:"#/properties/event/minProperties",keyword:"minProperties",params:{limit: 1},message:"must NOT have fewer than 1 properties"};
+if(vErrors === null){
+vErrors = [err2];
+}
+else {
+vErrors.push(err2);
+}
+errors++;
+}
+for(const key1 in data0){
+let data1 = data0[key1];
+const _errs6 = errors;
+let valid2 = false;
+const _errs7 = errors;
+if(typeof data1 !== "string"){
+const err3 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/event/additionalProperties/anyOf/0/type",keyword:"type",params:{type: "string"},message:"must be string"};
+if(vErrors === null){
+vErrors = [err3];
+}
+else {
+vErrors.push(err3);
+}
+errors++;
+}
+var _valid0 = _errs7 === errors;
+valid2 = valid2 || _valid0;
+if(!valid2){
+const _errs9 = errors;
+if(!(typeof data1 == "number")){
+const err4 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/event/additionalProperties/anyOf/1/type",keyword:"type",params:{type: "number"},message:"must be number"};
+if(vErrors === null){
+vErrors = [err4];
+}
+else {
+vErrors.push(err4);
+}
+errors++;
+}
+var _valid0 = _errs9 === errors;
+valid2 = valid2 || _valid0;
+if(!valid2){
+const _errs11 = errors;
+if(typeof data1 !== "boolean"){
+const err5 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/event/additionalProperties/anyOf/2/type",keyword:"type",params:{type: "boolean"},message:"must be boolean"};
+if(vErrors === null){
+vErrors = [err5];
+}
+else {
+vErrors.push(err5);
+}
+errors++;
+}
+var _valid0 = _errs11 === errors;
+valid2 = valid2 || _valid0;
+if(!valid2){
+const _errs13 = errors;
+if(data1 !== null){
+const err6 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/event/additionalProperties/anyOf/3/type",keyword:"type",params:{type: "null"},message:"must be null"};
+if(vErrors === null){
+vErrors = [err6];
+}
+else {
+vErrors.push(err6);
+}
+errors++;
+}
+var _valid0 = _errs13 === errors;
+valid2 = valid2 || _valid0;
+if(!valid2){
+const _errs15 = errors;
+if(data1 && typeof data1 == "object" && !Array.isArray(data1)){
+if(Object.keys(data1).length < 1){
+const err7 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/event/additionalProperties/anyOf/4/minProperties",keyword:"minProperties",params:{limit: 1},message:"must NOT have fewer than 1 properties"};
+if(vErrors === null){
+vErrors = [err7];
+}
+else {
+vErrors.push(err7);
+}
+errors++;
+}
+for(const key2 in data1){
+if(!(func0.call(schema7.properties.event.additionalProperties.anyOf[4].properties, key2))){
+const err8 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/event/additionalProperties/anyOf/4/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key2},message:"must NOT have additional properties"};
+if(vErrors === null){
+vErrors = [err8];
+}
+else {
+vErrors.push(err8);
+}
+errors++;
+}
+}
+if(data1.value !== undefined){
+let data2 = data1.value;
+const _errs19 = errors;
+let valid4 = false;
+const _errs20 = errors;
+if(typeof data2 !== "string"){
+const err9 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/value",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/value/anyOf/0/type",keyword:"type",params:{type: "string"},message:"must be string"};
+if(vErrors === null){
+vErrors = [err9];
+}
+else {
+vErrors.push(err9);
+}
+errors++;
+}
+var _valid1 = _errs20 === errors;
+valid4 = valid4 || _valid1;
+if(!valid4){
+const _errs22 = errors;
+if(!(typeof data2 == "number")){
+const err10 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/value",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/value/anyOf/1/type",keyword:"type",params:{type: "number"},message:"must be number"};
+if(vErrors === null){
+vErrors = [err10];
+}
+else {
+vErrors.push(err10);
+}
+errors++;
+}
+var _valid1 = _errs22 === errors;
+valid4 = valid4 || _valid1;
+if(!valid4){
+const _errs24 = errors;
+if(typeof data2 !== "boolean"){
+const err11 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/value",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/value/anyOf/2/type",keyword:"type",params:{type: "boolean"},message:"must be boolean"};
+if(vErrors === null){
+vErrors = [err11];
+}
+else {
+vErrors.push(err11);
+}
+errors++;
+}
+var _valid1 = _errs24 === errors;
+valid4 = valid4 || _valid1;
+if(!valid4){
+const _errs26 = errors;
+if(data2 !== null){
+const err12 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/value",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/value/anyOf/3/type",keyword:"type",params:{type: "null"},message:"must be null"};
+if(vErrors === null){
+vErrors = [err12];
+}
+else {
+vErrors.push(err12);
+}
+errors++;
+}
+var _valid1 = _errs26 === errors;
+valid4 = valid4 || _valid1;
+}
+}
+}
+if(!valid4){
+const err13 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/value",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/value/anyOf",keyword:"anyOf",params:{},message:"must match a schema in anyOf"};
+if(vErrors === null){
+vErrors = [err13];
+}
+else {
+vErrors.push(err13);
+}
+errors++;
+}
+else {
+errors = _errs19;
+if(vErrors !== null){
+if(_errs19){
+vErrors.length = _errs19;
+}
+else {
+vErrors = null;
+}
+}
+}
+}
+if(data1.int !== undefined){
+let data3 = data1.int;
+if(data3 && typeof data3 == "object" && !Array.isArray(data3)){
+if(data3.max === undefined){
+const err14 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/int",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/int/required",keyword:"required",params:{missingProperty: "max"},message:"must have required property '"+"max"+"'"};
+if(vErrors === null){
+vErrors = [err14];
+}
+else {
+vErrors.push(err14);
+}
+errors++;
+}
+for(const key3 in data3){
+if(!((key3 === "min") || (key3 === "max"))){
+const err15 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/int",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/int/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key3},message:"must NOT have additional properties"};
+if(vErrors === null){
+vErrors = [err15];
+}
+else {
+vErrors.push(err15);
+}
+errors++;
+}
+}
+if(data3.min !== undefined){
+let data4 = data3.min;
+if(!((typeof data4 == "number") && (!(data4 % 1) && !isNaN(data4)))){
+const err16 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/int/min",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/int/properties/min/type",keyword:"type",params:{type: "integer"},message:"must be integer"};
+if(vErrors === null){
+vErrors = [err16];
+}
+else {
+vErrors.push(err16);
+}
+errors++;
+}
+}
+if(data3.max !== undefined){
+let data5 = data3.max;
+if(!((typeof data5 == "number") && (!(data5 % 1) && !isNaN(data5)))){
+const err17 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/int/max",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/int/properties/max/type",keyword:"type",params:{type: "integer"},message:"must be integer"};
+if(vErrors === null){
+vErrors = [err17];
+}
+else {
+vErrors.push(err17);
+}
+errors++;
+}
+}
+}
+else {
+const err18 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/int",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/int/type",keyword:"type",params:{type: "object"},message:"must be object"};
+if(vErrors === null){
+vErrors = [err18];
+}
+else {
+vErrors.push(err18);
+}
+errors++;
+}
+}
+if(data1.amount !== undefined){
+let data6 = data1.amount;
+if(data6 && typeof data6 == "object" && !Array.isArray(data6)){
+if(data6.max === undefined){
+const err19 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/amount",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/amount/required",keyword:"required",params:{missingProperty: "max"},message:"must have required property '"+"max"+"'"};
+if(vErrors === null){
+vErrors = [err19];
+}
+else {
+vErrors.push(err19);
+}
+errors++;
+}
+for(const key4 in data6){
+if(!(((key4 === "min") || (key4 === "max")) || (key4 === "digits"))){
+const err20 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/amount",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/amount/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key4},message:"must NOT have additional properties"};
+if(vErrors === null){
+vErrors = [err20];
+}
+else {
+vErrors.push(err20);
+}
+errors++;
+}
+}
+if(data6.min !== undefined){
+if(!(typeof data6.min == "number")){
+const err21 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/amount/min",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/amount/properties/min/type",keyword:"type",params:{type: "number"},message:"must be number"};
+if(vErrors === null){
+vErrors = [err21];
+}
+else {
+vErrors.push(err21);
+}
+errors++;
+}
+}
+if(data6.max !== undefined){
+if(!(typeof data6.max == "number")){
+const err22 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/amount/max",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/amount/properties/max/type",keyword:"type",params:{type: "number"},message:"must be number"};
+if(vErrors === null){
+vErrors = [err22];
+}
+else {
+vErrors.push(err22);
+}
+errors++;
+}
+}
+if(data6.digits !== undefined){
+let data9 = data6.digits;
+if(!((typeof data9 == "number") && (!(data9 % 1) && !isNaN(data9)))){
+const err23 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/amount/digits",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/amount/properties/digits/type",keyword:"type",params:{type: "integer"},message:"must be integer"};
+if(vErrors === null){
+vErrors = [err23];
+}
+else {
+vErrors.push(err23);
+}
+errors++;
+}
+if(typeof data9 == "number"){
+if(data9 > 9 || isNaN(data9)){
+const err24 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/amount/digits",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/amount/properties/digits/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9},message:"must be <= 9"};
+if(vErrors === null){
+vErrors = [err24];
+}
+else {
+vErrors.push(err24);
+}
+errors++;
+}
+if(data9 < 0 || isNaN(data9)){
+const err25 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/amount/digits",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/amount/properties/digits/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0"};
+if(vErrors === null){
+vErrors = [err25];
+}
+else {
+vErrors.push(err25);
+}
+errors++;
+}
+}
+}
+}
+else {
+const err26 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/amount",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/amount/type",keyword:"type",params:{type: "object"},message:"must be object"};
+if(vErrors === null){
+vErrors = [err26];
+}
+else {
+vErrors.push(err26);
+}
+errors++;
+}
+}
+if(data1.choice !== undefined){
+let data10 = data1.choice;
+const _errs45 = errors;
+let valid7 = false;
+const _errs46 = errors;
+if(Array.isArray(data10)){
+if(data10.length < 1){
+const err27 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/choice",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/choice/anyOf/0/minItems",keyword:"minItems",params:{limit: 1},message:"must NOT have fewer than 1 items"};
+if(vErrors === null){
+vErrors = [err27];
+}
+else {
+vErrors.push(err27);
+}
+errors++;
+}
+const len0 = data10.length;
+for(let i0=0; i0<len0; i0++){
+let data11 = data10[i0];
+const _errs49 = errors;
+let valid10 = false;
+const _errs50 = errors;
+if(typeof data11 !== "string"){
+const err28 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/choice/" + i0,schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/choice/anyOf/0/items/anyOf/0/type",keyword:"type",params:{type: "string"},message:"must be string"};
+if(vErrors === null){
+vErrors = [err28];
+}
+else {
+vErrors.push(err28);
+}
+errors++;
+}
+var _valid3 = _errs50 === errors;
+valid10 = valid10 || _valid3;
+if(!valid10){
+const _errs52 = errors;
+if(!(typeof data11 == "number")){
+const err29 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/choice/" + i0,schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/choice/anyOf/0/items/anyOf/1/type",keyword:"type",params:{type: "number"},message:"must be number"};
+if(vErrors === null){
+vErrors = [err29];
+}
+else {
+vErrors.push(err29);
+}
+errors++;
+}
+var _valid3 = _errs52 === errors;
+valid10 = valid10 || _valid3;
+if(!valid10){
+const _errs54 = errors;
+if(typeof data11 !== "boolean"){
+const err30 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/choice/" + i0,schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/choice/anyOf/0/items/anyOf/2/type",keyword:"type",params:{type: "boolean"},message:"must be boolean"};
+if(vErrors === null){
+vErrors = [err30];
+}
+else {
+vErrors.push(err30);
+}
+errors++;
+}
+var _valid3 = _errs54 === errors;
+valid10 = valid10 || _valid3;
+if(!valid10){
+const _errs56 = errors;
+if(data11 !== null){
+const err31 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/choice/" + i0,schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/choice/anyOf/0/items/anyOf/3/type",keyword:"type",params:{type: "null"},message:"must be null"};
+if(vErrors === null){
+vErrors = [err31];
+}
+else {
+vErrors.push(err31);
+}
+errors++;
+}
+var _valid3 = _errs56 === errors;
+valid10 = valid10 || _valid3;
+}
+}
+}
+if(!valid10){
+const err32 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/choice/" + i0,schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/choice/anyOf/0/items/anyOf",keyword:"anyOf",params:{},message:"must match a schema in anyOf"};
+if(vErrors === null){
+vErrors = [err32];
+}
+else {
+vErrors.push(err32);
+}
+errors++;
+}
+else {
+errors = _errs49;
+if(vErrors !== null){
+if(_errs49){
+vErrors.length = _errs49;
+}
+else {
+vErrors = null;
+}
+}
+}
+}
+}
+else {
+const err33 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/choice",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/choice/anyOf/0/type",keyword:"type",params:{type: "array"},message:"must be array"};
+if(vErrors === null){
+vErrors = [err33];
+}
+else {
+vErrors.push(err33);
+}
+errors++;
+}
+var _valid2 = _errs46 === errors;
+valid7 = valid7 || _valid2;
+if(!valid7){
+const _errs58 = errors;
+if(data10 && typeof data10 == "object" && !Array.isArray(data10)){
+if(Object.keys(data10).length < 1){
+const err34 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/choice",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/choice/anyOf/1/minProperties",keyword:"minProperties",params:{limit: 1},message:"must NOT have fewer than 1 properties"};
+if(vErrors === null){
+vErrors = [err34];
+}
+else {
+vErrors.push(err34);
+}
+errors++;
+}
+for(const key5 in data10){
+let data12 = data10[key5];
+if(typeof data12 == "number"){
+if(data12 < 0 || isNaN(data12)){
+const err35 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/choice/" + key5.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/choice/anyOf/1/additionalProperties/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0"};
+if(vErrors === null){
+vErrors = [err35];
+}
+else {
+vErrors.push(err35);
+}
+errors++;
+}
+}
+else {
+const err36 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/choice/" + key5.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/choice/anyOf/1/additionalProperties/type",keyword:"type",params:{type: "number"},message:"must be number"};
+if(vErrors === null){
+vErrors = [err36];
+}
+else {
+vErrors.push(err36);
+}
+errors++;
+}
+}
+}
+else {
+const err37 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/choice",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/choice/anyOf/1/type",keyword:"type",params:{type: "object"},message:"must be object"};
+if(vErrors === null){
+vErrors = [err37];
+}
+else {
+vErrors.push(err37);
+}
+errors++;
+}
+var _valid2 = _errs58 === errors;
+valid7 = valid7 || _valid2;
+}
+if(!valid7){
+const err38 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/choice",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/choice/anyOf",keyword:"anyOf",params:{},message:"must match a schema in anyOf"};
+if(vErrors === null){
+vErrors = [err38];
+}
+else {
+vErrors.push(err38);
+}
+errors++;
+}
+else {
+errors = _errs45;
+if(vErrors !== null){
+if(_errs45){
+vErrors.length = _errs45;
+}
+else {
+vErrors = null;
+}
+}
+}
+}
+if(data1.time !== undefined){
+let data13 = data1.time;
+if(data13 && typeof data13 == "object" && !Array.isArray(data13)){
+for(const key6 in data13){
+if(!(((key6 === "jitter") || (key6 === "late")) || (key6 === "unit"))){
+const err39 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/time",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/time/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key6},message:"must NOT have additional properties"};
+if(vErrors === null){
+vErrors = [err39];
+}
+else {
+vErrors.push(err39);
+}
+errors++;
+}
+}
+if(data13.jitter !== undefined){
+let data14 = data13.jitter;
+if(typeof data14 === "string"){
+if(!pattern0.test(data14)){
+const err40 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/time/jitter",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/time/properties/jitter/pattern",keyword:"pattern",params:{pattern: "^\\d+(\\.\\d+)?(ms|s|m|h|d)$"},message:"must match pattern \""+"^\\d+(\\.\\d+)?(ms|s|m|h|d)$"+"\""};
+if(vErrors === null){
+vErrors = [err40];
+}
+else {
+vErrors.push(err40);
+}
+errors++;
+}
+}
+else {
+const err41 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/time/jitter",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/time/properties/jitter/type",keyword:"type",params:{type: "string"},message:"must be string"};
+if(vErrors === null){
+vErrors = [err41];
+}
+else {
+vErrors.push(err41);
+}
+errors++;
+}
+}
+if(data13.late !== undefined){
+let data15 = data13.late;
+if(data15 && typeof data15 == "object" && !Array.isArray(data15)){
+if(data15.ratio === undefined){
+const err42 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/time/late",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/time/properties/late/required",keyword:"required",params:{missingProperty: "ratio"},message:"must have required property '"+"ratio"+"'"};
+if(vErrors === null){
+vErrors = [err42];
+}
+else {
+vErrors.push(err42);
+}
+errors++;
+}
+if(data15.by === undefined){
+const err43 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/time/late",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/time/properties/late/required",keyword:"required",params:{missingProperty: "by"},message:"must have required property '"+"by"+"'"};
+if(vErrors === null){
+vErrors = [err43];
+}
+else {
+vErrors.push(err43);
+}
+errors++;
+}
+for(const key7 in data15){
+if(!((key7 === "ratio") || (key7 === "by"))){
+const err44 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/time/late",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/time/properties/late/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key7},message:"must NOT have additional properties"};
+if(vErrors === null){
+vErrors = [err44];
+}
+else {
+vErrors.push(err44);
+}
+errors++;
+}
+}
+if(data15.ratio !== undefined){
+let data16 = data15.ratio;
+if(typeof data16 == "number"){
+if(data16 > 1 || isNaN(data16)){
+const err45 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/time/late/ratio",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/time/properties/late/properties/ratio/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1},message:"must be <= 1"};
+if(vErrors === null){
+vErrors = [err45];
+}
+else {
+vErrors.push(err45);
+}
+errors++;
+}
+if(data16 < 0 || isNaN(data16)){
+const err46 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/time/late/ratio",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/time/properties/late/properties/ratio/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0"};
+if(vErrors === null){
+vErrors = [err46];
+}
+else {
+vErrors.push(err46);
+}
+errors++;
+}
+}
+else {
+const err47 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/time/late/ratio",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/time/properties/late/properties/ratio/type",keyword:"type",params:{type: "number"},message:"must be number"};
+if(vErrors === null){
+vErrors = [err47];
+}
+else {
+vErrors.push(err47);
+}
+errors++;
+}
+}
+if(data15.by !== undefined){
+let data17 = data15.by;
+if(typeof data17 === "string"){
+if(!pattern0.test(data17)){
+const err48 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/time/late/by",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/time/properties/late/properties/by/pattern",keyword:"pattern",params:{pattern: "^\\d+(\\.\\d+)?(ms|s|m|h|d)$"},message:"must match pattern \""+"^\\d+(\\.\\d+)?(ms|s|m|h|d)$"+"\""};
+if(vErrors === null){
+vErrors = [err48];
+}
+else {
+vErrors.push(err48);
+}
+errors++;
+}
+}
+else {
+const err49 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/time/late/by",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/time/properties/late/properties/by/type",keyword:"type",params:{type: "string"},message:"must be string"};
+if(vErrors === null){
+vErrors = [err49];
+}
+else {
+vErrors.push(err49);
+}
+errors++;
+}
+}
+}
+else {
+const err50 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/time/late",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/time/properties/late/type",keyword:"type",params:{type: "object"},message:"must be object"};
+if(vErrors === null){
+vErrors = [err50];
+}
+else {
+vErrors.push(err50);
+}
+errors++;
+}
+}
+if(data13.unit !== undefined){
+let data18 = data13.unit;
+if(typeof data18 !== "string"){
+const err51 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/time/unit",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/time/properties/unit/type",keyword:"type",params:{type: "string"},message:"must be string"};
+if(vErrors === null){
+vErrors = [err51];
+}
+else {
+vErrors.push(err51);
+}
+errors++;
+}
+if(!(((data18 === "iso") || (data18 === "ms")) || (data18 === "s"))){
+const err52 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/time/unit",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/time/properties/unit/enum",keyword:"enum",params:{allowedValues: schema7.properties.event.additionalProperties.anyOf[4].properties.time.properties.unit.enum},message:"must be equal to one of the allowed values"};
+if(vErrors === null){
+vErrors = [err52];
+}
+else {
+vErrors.push(err52);
+}
+errors++;
+}
+}
+}
+else {
+const err53 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/time",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/time/type",keyword:"type",params:{type: "object"},message:"must be object"};
+if(vErrors === null){
+vErrors = [err53];
+}
+else {
+vErrors.push(err53);
+}
+errors++;
+}
+}
+if(data1.object !== undefined){
+let data19 = data1.object;
+if(data19 && typeof data19 == "object" && !Array.isArray(data19)){
+if(Object.keys(data19).length < 1){
+const err54 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/object",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/object/minProperties",keyword:"minProperties",params:{limit: 1},message:"must NOT have fewer than 1 properties"};
+if(vErrors === null){
+vErrors = [err54];
+}
+else {
+vErrors.push(err54);
+}
+errors++;
+}
+for(const key8 in data19){
+let data20 = data19[key8];
+const _errs81 = errors;
+let valid15 = false;
+const _errs82 = errors;
+if(typeof data20 !== "string"){
+const err55 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/object/" + key8.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/object/additionalProperties/anyOf/0/type",keyword:"type",params:{type: "string"},message:"must be string"};
+if(vErrors === null){
+vErrors = [err55];
+}
+else {
+vErrors.push(err55);
+}
+errors++;
+}
+var _valid4 = _errs82 === errors;
+valid15 = valid15 || _valid4;
+if(!valid15){
+const _errs84 = errors;
+if(!(typeof data20 == "number")){
+const err56 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/object/" + key8.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/object/additionalProperties/anyOf/1/type",keyword:"type",params:{type: "number"},message:"must be number"};
+if(vErrors === null){
+vErrors = [err56];
+}
+else {
+vErrors.push(err56);
+}
+errors++;
+}
+var _valid4 = _errs84 === errors;
+valid15 = valid15 || _valid4;
+if(!valid15){
+const _errs86 = errors;
+if(typeof data20 !== "boolean"){
+const err57 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/object/" + key8.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/object/additionalProperties/anyOf/2/type",keyword:"type",params:{type: "boolean"},message:"must be boolean"};
+if(vErrors === null){
+vErrors = [err57];
+}
+else {
+vErrors.push(err57);
+}
+errors++;
+}
+var _valid4 = _errs86 === errors;
+valid15 = valid15 || _valid4;
+if(!valid15){
+const _errs88 = errors;
+if(data20 !== null){
+const err58 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/object/" + key8.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/object/additionalProperties/anyOf/3/type",keyword:"type",params:{type: "null"},message:"must be null"};
+if(vErrors === null){
+vErrors = [err58];
+}
+else {
+vErrors.push(err58);
+}
+errors++;
+}
+var _valid4 = _errs88 === errors;
+valid15 = valid15 || _valid4;
+if(!valid15){
+const _errs90 = errors;
+if(data20 && typeof data20 == "object" && !Array.isArray(data20)){
+if(Object.keys(data20).length < 1){
+const err59 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/object/" + key8.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/object/additionalProperties/anyOf/4/minProperties",keyword:"minProperties",params:{limit: 1},message:"must NOT have fewer than 1 properties"};
+if(vErrors === null){
+vErrors = [err59];
+}
+else {
+vErrors.push(err59);
+}
+errors++;
+}
+for(const key9 in data20){
+if(!(func0.call(schema7.properties.event.additionalProperties.anyOf[4].properties.object.additionalProperties.anyOf[4].properties, key9))){
+const err60 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/object/" + key8.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/object/additionalProperties/anyOf/4/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key9},message:"must NOT have additional properties"};
+if(vErrors === null){
+vErrors = [err60];
+}
+else {
+vErrors.push(err60);
+}
+errors++;
+}
+}
+if(data20.value !== undefined){
+let data21 = data20.value;
+const _errs94 = errors;
+let valid17 = false;
+const _errs95 = errors;
+if(typeof data21 !== "string"){
+const err61 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/object/" + key8.replace(/~/g, "~0").replace(/\//g, "~1")+"/value",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/object/additionalProperties/anyOf/4/properties/value/anyOf/0/type",keyword:"type",params:{type: "string"},message:"must be string"};
+if(vErrors === null){
+vErrors = [err61];
+}
+else {
+vErrors.push(err61);
+}
+errors++;
+}
+var _valid5 = _errs95 === errors;
+valid17 = valid17 || _valid5;
+if(!valid17){
+const _errs97 = errors;
+if(!(typeof data21 == "number")){
+const err62 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/object/" + key8.replace(/~/g, "~0").replace(/\//g, "~1")+"/value",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/object/additionalProperties/anyOf/4/properties/value/anyOf/1/type",keyword:"type",params:{type: "number"},message:"must be number"};
+if(vErrors === null){
+vErrors = [err62];
+}
+else {
+vErrors.push(err62);
+}
+errors++;
+}
+var _valid5 = _errs97 === errors;
+valid17 = valid17 || _valid5;
+if(!valid17){
+const _errs99 = errors;
+if(typeof data21 !== "boolean"){
+const err63 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/object/" + key8.replace(/~/g, "~0").replace(/\//g, "~1")+"/value",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/object/additionalProperties/anyOf/4/properties/value/anyOf/2/type",keyword:"type",params:{type: "boolean"},message:"must be boolean"};
+if(vErrors === null){
+vErrors = [err63];
+}
+else {
+vErrors.push(err63);
+}
+errors++;
+}
+var _valid5 = _errs99 === errors;
+valid17 = valid17 || _valid5;
+if(!valid17){
+const _errs101 = errors;
+if(data21 !== null){
+const err64 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/object/" + key8.replace(/~/g, "~0").replace(/\//g, "~1")+"/value",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/object/additionalProperties/anyOf/4/properties/value/anyOf/3/type",keyword:"type",params:{type: "null"},message:"must be null"};
+if(vErrors === null){
+vErrors = [err64];
+}
+else {
+vErrors.push(err64);
+}
+errors++;
+}
+var _valid5 = _errs101 === errors;
+valid17 = valid17 || _valid5;
+}
+}
+}
+if(!valid17){
+const err65 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/object/" + key8.replace(/~/g, "~0").replace(/\//g, "~1")+"/value",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/object/additionalProperties/anyOf/4/properties/value/anyOf",keyword:"anyOf",params:{},message:"must match a schema in anyOf"};
+if(vErrors === null){
+vErrors = [err65];
+}
+else {
+vErrors.push(err65);
+}
+errors++;
+}
+else {
+errors = _errs94;
+if(vErrors !== null){
+if(_errs94){
+vErrors.length = _errs94;
+}
+else {
+vErrors = null;
+}
+}
+}
+}
+if(data20.int !== undefined){
+let data22 = data20.int;
+if(data22 && typeof data22 == "object" && !Array.isArray(data22)){
+if(data22.max === undefined){
+const err66 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/object/" + key8.replace(/~/g, "~0").replace(/\//g, "~1")+"/int",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/object/additionalProperties/anyOf/4/properties/int/required",keyword:"required",params:{missingProperty: "max"},message:"must have required property '"+"max"+"'"};
+if(vErrors === null){
+vErrors = [err66];
+}
+else {
+vErrors.push(err66);
+}
+errors++;
+}
+for(const key10 in data22){
+if(!((key10 === "min") || (key10 === "max"))){
+const err67 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/object/" + key8.replace(/~/g, "~0").replace(/\//g, "~1")+"/int",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/object/additionalProperties/anyOf/4/properties/int/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key10},message:"must NOT have additional properties"};
+if(vErrors === null){
+vErrors = [err67];
+}
+else {
+vErrors.push(err67);
+}
+errors++;
+}
+}
+if(data22.min !== undefined){
+let data23 = data22.min;
+if(!((typeof data23 == "number") && (!(data23 % 1) && !isNaN(data23)))){
+const err68 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/object/" + key8.replace(/~/g, "~0").replace(/\//g, "~1")+"/int/min",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/object/additionalProperties/anyOf/4/properties/int/properties/min/type",keyword:"type",params:{type: "integer"},message:"must be integer"};
+if(vErrors === null){
+vErrors = [err68];
+}
+else {
+vErrors.push(err68);
+}
+errors++;
+}
+}
+if(data22.max !== undefined){
+let data24 = data22.max;
+if(!((typeof data24 == "number") && (!(data24 % 1) && !isNaN(data24)))){
+const err69 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/object/" + key8.replace(/~/g, "~0").replace(/\//g, "~1")+"/int/max",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/object/additionalProperties/anyOf/4/properties/int/properties/max/type",keyword:"type",params:{type: "integer"},message:"must be integer"};
+if(vErrors === null){
+vErrors = [err69];
+}
+else {
+vErrors.push(err69);
+}
+errors++;
+}
+}
+}
+else {
+const err70 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/object/" + key8.replace(/~/g, "~0").replace(/\//g, "~1")+"/int",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/object/additionalProperties/anyOf/4/properties/int/type",keyword:"type",params:{type: "object"},message:"must be object"};
+if(vErrors === null){
+vErrors = [err70];
+}
+else {
+vErrors.push(err70);
+}
+errors++;
+}
+}
+if(data20.amount !== undefined){
+let data25 = data20.amount;
+if(data25 && typeof data25 == "object" && !Array.isArray(data25)){
+if(data25.max === undefined){
+const err71 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/object/" + key8.replace(/~/g, "~0").replace(/\//g, "~1")+"/amount",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/object/additionalProperties/anyOf/4/properties/amount/required",keyword:"required",params:{missingProperty: "max"},message:"must have required property '"+"max"+"'"};
+if(vErrors === null){
+vErrors = [err71];
+}
+else {
+vErrors.push(err71);
+}
+errors++;
+}
+for(const key11 in data25){
+if(!(((key11 === "min") || (key11 === "max")) || (key11 === "digits"))){
+const err72 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/object/" + key8.replace(/~/g, "~0").replace(/\//g, "~1")+"/amount",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/object/additionalProperties/anyOf/4/properties/amount/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key11},message:"must NOT have additional properties"};
+if(vErrors === null){
+vErrors = [err72];
+}
+else {
+vErrors.push(err72);
+}
+errors++;
+}
+}
+if(data25.min !== undefined){
+if(!(typeof data25.min == "number")){
+const err73 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/object/" + key8.replace(/~/g, "~0").replace(/\//g, "~1")+"/amount/min",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/object/additionalProperties/anyOf/4/properties/amount/properties/min/type",keyword:"type",params:{type: "number"},message:"must be number"};
+if(vErrors === null){
+vErrors = [err73];
+}
+else {
+vErrors.push(err73);
+}
+errors++;
+}
+}
+if(data25.max !== undefined){
+if(!(typeof data25.max == "number")){
+const err74 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/object/" + key8.replace(/~/g, "~0").replace(/\//g, "~1")+"/amount/max",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/object/additionalProperties/anyOf/4/properties/amount/properties/max/type",keyword:"type",params:{type: "number"},message:"must be number"};
+if(vErrors === null){
+vErrors = [err74];
+}
+else {
+vErrors.push(err74);
+}
+errors++;
+}
+}
+if(data25.digits !== undefined){
+let data28 = data25.digits;
+if(!((typeof data28 == "number") && (!(data28 % 1) && !isNaN(data28)))){
+const err75 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/object/" + key8.replace(/~/g, "~0").replace(/\//g, "~1")+"/amount/digits",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/object/additionalProperties/anyOf/4/properties/amount/properties/digits/type",keyword:"type",params:{type: "integer"},message:"must be integer"};
+if(vErrors === null){
+vErrors = [err75];
+}
+else {
+vErrors.push(err75);
+}
+errors++;
+}
+if(typeof data28 == "number"){
+if(data28 > 9 || isNaN(data28)){
+const err76 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/object/" + key8.replace(/~/g, "~0").replace(/\//g, "~1")+"/amount/digits",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/object/additionalProperties/anyOf/4/properties/amount/properties/digits/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9},message:"must be <= 9"};
+if(vErrors === null){
+vErrors = [err76];
+}
+else {
+vErrors.push(err76);
+}
+errors++;
+}
+if(data28 < 0 || isNaN(data28)){
+const err77 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/object/" + key8.replace(/~/g, "~0").replace(/\//g, "~1")+"/amount/digits",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/object/additionalProperties/anyOf/4/properties/amount/properties/digits/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0"};
+if(vErrors === null){
+vErrors = [err77];
+}
+else {
+vErrors.push(err77);
+}
+errors++;
+}
+}
+}
+}
+else {
+const err78 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/object/" + key8.replace(/~/g, "~0").replace(/\//g, "~1")+"/amount",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/object/additionalProperties/anyOf/4/properties/amount/type",keyword:"type",params:{type: "object"},message:"must be object"};
+if(vErrors === null){
+vErrors = [err78];
+}
+else {
+vErrors.push(err78);
+}
+errors++;
+}
+}
+if(data20.choice !== undefined){
+let data29 = data20.choice;
+const _errs120 = errors;
+let valid20 = false;
+const _errs121 = errors;
+if(Array.isArray(data29)){
+if(data29.length < 1){
+const err79 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/object/" + key8.replace(/~/g, "~0").replace(/\//g, "~1")+"/choice",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/object/additionalProperties/anyOf/4/properties/choice/anyOf/0/minItems",keyword:"minItems",params:{limit: 1},message:"must NOT have fewer than 1 items"};
+if(vErrors === null){
+vErrors = [err79];
+}
+else {
+vErrors.push(err79);
+}
+errors++;
+}
+const len1 = data29.length;
+for(let i1=0; i1<len1; i1++){
+let data30 = data29[i1];
+const _errs124 = errors;
+let valid23 = false;
+const _errs125 = errors;
+if(typeof data30 !== "string"){
+const err80 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/object/" + key8.replace(/~/g, "~0").replace(/\//g, "~1")+"/choice/" + i1,schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/object/additionalProperties/anyOf/4/properties/choice/anyOf/0/items/anyOf/0/type",keyword:"type",params:{type: "string"},message:"must be string"};
+if(vErrors === null){
+vErrors = [err80];
+}
+else {
+vErrors.push(err80);
+}
+errors++;
+}
+var _valid7 = _errs125 === errors;
+valid23 = valid23 || _valid7;
+if(!valid23){
+const _errs127 = errors;
+if(!(typeof data30 == "number")){
+const err81 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/object/" + key8.replace(/~/g, "~0").replace(/\//g, "~1")+"/choice/" + i1,schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/object/additionalProperties/anyOf/4/properties/choice/anyOf/0/items/anyOf/1/type",keyword:"type",params:{type: "number"},message:"must be number"};
+if(vErrors === null){
+vErrors = [err81];
+}
+else {
+vErrors.push(err81);
+}
+errors++;
+}
+var _valid7 = _errs127 === errors;
+valid23 = valid23 || _valid7;
+if(!valid23){
+const _errs129 = errors;
+if(typeof data30 !== "boolean"){
+const err82 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/object/" + key8.replace(/~/g, "~0").replace(/\//g, "~1")+"/choice/" + i1,schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/object/additionalProperties/anyOf/4/properties/choice/anyOf/0/items/anyOf/2/type",keyword:"type",params:{type: "boolean"},message:"must be boolean"};
+if(vErrors === null){
+vErrors = [err82];
+}
+else {
+vErrors.push(err82);
+}
+errors++;
+}
+var _valid7 = _errs129 === errors;
+valid23 = valid23 || _valid7;
+if(!valid23){
+const _errs131 = errors;
+if(data30 !== null){
+const err83 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/object/" + key8.replace(/~/g, "~0").replace(/\//g, "~1")+"/choice/" + i1,schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/object/additionalProperties/anyOf/4/properties/choice/anyOf/0/items/anyOf/3/type",keyword:"type",params:{type: "null"},message:"must be null"};
+if(vErrors === null){
+vErrors = [err83];
+}
+else {
+vErrors.push(err83);
+}
+errors++;
+}
+var _valid7 = _errs131 === errors;
+valid23 = valid23 || _valid7;
+}
+}
+}
+if(!valid23){
+const err84 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/object/" + key8.replace(/~/g, "~0").replace(/\//g, "~1")+"/choice/" + i1,schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/object/additionalProperties/anyOf/4/properties/choice/anyOf/0/items/anyOf",keyword:"anyOf",params:{},message:"must match a schema in anyOf"};
+if(vErrors === null){
+vErrors = [err84];
+}
+else {
+vErrors.push(err84);
+}
+errors++;
+}
+else {
+errors = _errs124;
+if(vErrors !== null){
+if(_errs124){
+vErrors.length = _errs124;
+}
+else {
+vErrors = null;
+}
+}
+}
+}
+}
+else {
+const err85 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/object/" + key8.replace(/~/g, "~0").replace(/\//g, "~1")+"/choice",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/object/additionalProperties/anyOf/4/properties/choice/anyOf/0/type",keyword:"type",params:{type: "array"},message:"must be array"};
+if(vErrors === null){
+vErrors = [err85];
+}
+else {
+vErrors.push(err85);
+}
+errors++;
+}
+var _valid6 = _errs121 === errors;
+valid20 = valid20 || _valid6;
+if(!valid20){
+const _errs133 = errors;
+if(data29 && typeof data29 == "object" && !Array.isArray(data29)){
+if(Object.keys(data29).length < 1){
+const err86 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/object/" + key8.replace(/~/g, "~0").replace(/\//g, "~1")+"/choice",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/object/additionalProperties/anyOf/4/properties/choice/anyOf/1/minProperties",keyword:"minProperties",params:{limit: 1},message:"must NOT have fewer than 1 properties"};
+if(vErrors === null){
+vErrors = [err86];
+}
+else {
+vErrors.push(err86);
+}
+errors++;
+}
+for(const key12 in data29){
+let data31 = data29[key12];
+if(typeof data31 == "number"){
+if(data31 < 0 || isNaN(data31)){
+const err87 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/object/" + key8.replace(/~/g, "~0").replace(/\//g, "~1")+"/choice/" + key12.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/object/additionalProperties/anyOf/4/properties/choice/anyOf/1/additionalProperties/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0"};
+if(vErrors === null){
+vErrors = [err87];
+}
+else {
+vErrors.push(err87);
+}
+errors++;
+}
+}
+else {
+const err88 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/object/" + key8.replace(/~/g, "~0").replace(/\//g, "~1")+"/choice/" + key12.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/object/additionalProperties/anyOf/4/properties/choice/anyOf/1/additionalProperties/type",keyword:"type",params:{type: "number"},message:"must be number"};
+if(vErrors === null){
+vErrors = [err88];
+}
+else {
+vErrors.push(err88);
+}
+errors++;
+}
+}
+}
+else {
+const err89 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/object/" + key8.replace(/~/g, "~0").replace(/\//g, "~1")+"/choice",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/object/additionalProperties/anyOf/4/properties/choice/anyOf/1/type",keyword:"type",params:{type: "object"},message:"must be object"};
+if(vErrors === null){
+vErrors = [err89];
+}
+else {
+vErrors.push(err89);
+}
+errors++;
+}
+var _valid6 = _errs133 === errors;
+valid20 = valid20 || _valid6;
+}
+if(!valid20){
+const err90 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/object/" + key8.replace(/~/g, "~0").replace(/\//g, "~1")+"/choice",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/object/additionalProperties/anyOf/4/properties/choice/anyOf",keyword:"anyOf",params:{},message:"must match a schema in anyOf"};
+if(vErrors === null){
+vErrors = [err90];
+}
+else {
+vErrors.push(err90);
+}
+errors++;
+}
+else {
+errors = _errs120;
+if(vErrors !== null){
+if(_errs120){
+vErrors.length = _errs120;
+}
+else {
+vErrors = null;
+}
+}
+}
+}
+if(data20.time !== undefined){
+let data32 = data20.time;
+if(data32 && typeof data32 == "object" && !Array.isArray(data32)){
+for(const key13 in data32){
+if(!(((key13 === "jitter") || (key13 === "late")) || (key13 === "unit"))){
+const err91 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/object/" + key8.replace(/~/g, "~0").replace(/\//g, "~1")+"/time",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/object/additionalProperties/anyOf/4/properties/time/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key13},message:"must NOT have additional properties"};
+if(vErrors === null){
+vErrors = [err91];
+}
+else {
+vErrors.push(err91);
+}
+errors++;
+}
+}
+if(data32.jitter !== undefined){
+let data33 = data32.jitter;
+if(typeof data33 === "string"){
+if(!pattern0.test(data33)){
+const err92 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/object/" + key8.replace(/~/g, "~0").replace(/\//g, "~1")+"/time/jitter",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/object/additionalProperties/anyOf/4/properties/time/properties/jitter/pattern",keyword:"pattern",params:{pattern: "^\\d+(\\.\\d+)?(ms|s|m|h|d)$"},message:"must match pattern \""+"^\\d+(\\.\\d+)?(ms|s|m|h|d)$"+"\""};
+if(vErrors === null){
+vErrors = [err92];
+}
+else {
+vErrors.push(err92);
+}
+errors++;
+}
+}
+else {
+const err93 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/object/" + key8.replace(/~/g, "~0").replace(/\//g, "~1")+"/time/jitter",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/object/additionalProperties/anyOf/4/properties/time/properties/jitter/type",keyword:"type",params:{type: "string"},message:"must be string"};
+if(vErrors === null){
+vErrors = [err93];
+}
+else {
+vErrors.push(err93);
+}
+errors++;
+}
+}
+if(data32.late !== undefined){
+let data34 = data32.late;
+if(data34 && typeof data34 == "object" && !Array.isArray(data34)){
+if(data34.ratio === undefined){
+const err94 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/object/" + key8.replace(/~/g, "~0").replace(/\//g, "~1")+"/time/late",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/object/additionalProperties/anyOf/4/properties/time/properties/late/required",keyword:"required",params:{missingProperty: "ratio"},message:"must have required property '"+"ratio"+"'"};
+if(vErrors === null){
+vErrors = [err94];
+}
+else {
+vErrors.push(err94);
+}
+errors++;
+}
+if(data34.by === undefined){
+const err95 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/object/" + key8.replace(/~/g, "~0").replace(/\//g, "~1")+"/time/late",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/object/additionalProperties/anyOf/4/properties/time/properties/late/required",keyword:"required",params:{missingProperty: "by"},message:"must have required property '"+"by"+"'"};
+if(vErrors === null){
+vErrors = [err95];
+}
+else {
+vErrors.push(err95);
+}
+errors++;
+}
+for(const key14 in data34){
+if(!((key14 === "ratio") || (key14 === "by"))){
+const err96 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/object/" + key8.replace(/~/g, "~0").replace(/\//g, "~1")+"/time/late",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/object/additionalProperties/anyOf/4/properties/time/properties/late/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key14},message:"must NOT have additional properties"};
+if(vErrors === null){
+vErrors = [err96];
+}
+else {
+vErrors.push(err96);
+}
+errors++;
+}
+}
+if(data34.ratio !== undefined){
+let data35 = data34.ratio;
+if(typeof data35 == "number"){
+if(data35 > 1 || isNaN(data35)){
+const err97 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/object/" + key8.replace(/~/g, "~0").replace(/\//g, "~1")+"/time/late/ratio",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/object/additionalProperties/anyOf/4/properties/time/properties/late/properties/ratio/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1},message:"must be <= 1"};
+if(vErrors === null){
+vErrors = [err97];
+}
+else {
+vErrors.push(err97);
+}
+errors++;
+}
+if(data35 < 0 || isNaN(data35)){
+const err98 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/object/" + key8.replace(/~/g, "~0").replace(/\//g, "~1")+"/time/late/ratio",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/object/additionalProperties/anyOf/4/properties/time/properties/late/properties/ratio/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0"};
+if(vErrors === null){
+vErrors = [err98];
+}
+else {
+vErrors.push(err98);
+}
+errors++;
+}
+}
+else {
+const err99 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/object/" + key8.replace(/~/g, "~0").replace(/\//g, "~1")+"/time/late/ratio",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/object/additionalProperties/anyOf/4/properties/time/properties/late/properties/ratio/type",keyword:"type",params:{type: "number"},message:"must be number"};
+if(vErrors === null){
+vErrors = [err99];
+}
+else {
+vErrors.push(err99);
+}
+errors++;
+}
+}
+if(data34.by !== undefined){
+let data36 = data34.by;
+if(typeof data36 === "string"){
+if(!pattern0.test(data36)){
+const err100 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/object/" + key8.replace(/~/g, "~0").replace(/\//g, "~1")+"/time/late/by",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/object/additionalProperties/anyOf/4/properties/time/properties/late/properties/by/pattern",keyword:"pattern",params:{pattern: "^\\d+(\\.\\d+)?(ms|s|m|h|d)$"},message:"must match pattern \""+"^\\d+(\\.\\d+)?(ms|s|m|h|d)$"+"\""};
+if(vErrors === null){
+vErrors = [err100];
+}
+else {
+vErrors.push(err100);
+}
+errors++;
+}
+}
+else {
+const err101 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/object/" + key8.replace(/~/g, "~0").replace(/\//g, "~1")+"/time/late/by",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/object/additionalProperties/anyOf/4/properties/time/properties/late/properties/by/type",keyword:"type",params:{type: "string"},message:"must be string"};
+if(vErrors === null){
+vErrors = [err101];
+}
+else {
+vErrors.push(err101);
+}
+errors++;
+}
+}
+}
+else {
+const err102 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/object/" + key8.replace(/~/g, "~0").replace(/\//g, "~1")+"/time/late",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/object/additionalProperties/anyOf/4/properties/time/properties/late/type",keyword:"type",params:{type: "object"},message:"must be object"};
+if(vErrors === null){
+vErrors = [err102];
+}
+else {
+vErrors.push(err102);
+}
+errors++;
+}
+}
+if(data32.unit !== undefined){
+let data37 = data32.unit;
+if(typeof data37 !== "string"){
+const err103 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/object/" + key8.replace(/~/g, "~0").replace(/\//g, "~1")+"/time/unit",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/object/additionalProperties/anyOf/4/properties/time/properties/unit/type",keyword:"type",params:{type: "string"},message:"must be string"};
+if(vErrors === null){
+vErrors = [err103];
+}
+else {
+vErrors.push(err103);
+}
+errors++;
+}
+if(!(((data37 === "iso") || (data37 === "ms")) || (data37 === "s"))){
+const err104 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/object/" + key8.replace(/~/g, "~0").replace(/\//g, "~1")+"/time/unit",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/object/additionalProperties/anyOf/4/properties/time/properties/unit/enum",keyword:"enum",params:{allowedValues: schema7.properties.event.additionalProperties.anyOf[4].properties.object.additionalProperties.anyOf[4].properties.time.properties.unit.enum},message:"must be equal to one of the allowed values"};
+if(vErrors === null){
+vErrors = [err104];
+}
+else {
+vErrors.push(err104);
+}
+errors++;
+}
+}
+}
+else {
+const err105 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/object/" + key8.replace(/~/g, "~0").replace(/\//g, "~1")+"/time",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/object/additionalProperties/anyOf/4/properties/time/type",keyword:"type",params:{type: "object"},message:"must be object"};
+if(vErrors === null){
+vErrors = [err105];
+}
+else {
+vErrors.push(err105);
+}
+errors++;
+}
+}
+if(data20.object !== undefined){
+let data38 = data20.object;
+if(data38 && typeof data38 == "object" && !Array.isArray(data38)){
+if(Object.keys(data38).length < 1){
+const err106 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/object/" + key8.replace(/~/g, "~0").replace(/\//g, "~1")+"/object",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/object/additionalProperties/anyOf/4/properties/object/minProperties",keyword:"minProperties",params:{limit: 1},message:"must NOT have fewer than 1 properties"};
+if(vErrors === null){
+vErrors = [err106];
+}
+else {
+vErrors.push(err106);
+}
+errors++;
+}
+}
+else {
+const err107 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/object/" + key8.replace(/~/g, "~0").replace(/\//g, "~1")+"/object",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/object/additionalProperties/anyOf/4/properties/object/type",keyword:"type",params:{type: "object"},message:"must be object"};
+if(vErrors === null){
+vErrors = [err107];
+}
+else {
+vErrors.push(err107);
+}
+errors++;
+}
+}
+if(data20.list !== undefined){
+let data39 = data20.list;
+if(data39 && typeof data39 == "object" && !Array.isArray(data39)){
+if(data39.of === undefined){
+const err108 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/object/" + key8.replace(/~/g, "~0").replace(/\//g, "~1")+"/list",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/object/additionalProperties/anyOf/4/properties/list/required",keyword:"required",params:{missingProperty: "of"},message:"must have required property '"+"of"+"'"};
+if(vErrors === null){
+vErrors = [err108];
+}
+else {
+vErrors.push(err108);
+}
+errors++;
+}
+for(const key15 in data39){
+if(!(((key15 === "of") || (key15 === "min")) || (key15 === "max"))){
+const err109 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/object/" + key8.replace(/~/g, "~0").replace(/\//g, "~1")+"/list",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/object/additionalProperties/anyOf/4/properties/list/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key15},message:"must NOT have additional properties"};
+if(vErrors === null){
+vErrors = [err109];
+}
+else {
+vErrors.push(err109);
+}
+errors++;
+}
+}
+if(data39.min !== undefined){
+let data40 = data39.min;
+if(!((typeof data40 == "number") && (!(data40 % 1) && !isNaN(data40)))){
+const err110 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/object/" + key8.replace(/~/g, "~0").replace(/\//g, "~1")+"/list/min",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/object/additionalProperties/anyOf/4/properties/list/properties/min/type",keyword:"type",params:{type: "integer"},message:"must be integer"};
+if(vErrors === null){
+vErrors = [err110];
+}
+else {
+vErrors.push(err110);
+}
+errors++;
+}
+if(typeof data40 == "number"){
+if(data40 > 1000 || isNaN(data40)){
+const err111 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/object/" + key8.replace(/~/g, "~0").replace(/\//g, "~1")+"/list/min",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/object/additionalProperties/anyOf/4/properties/list/properties/min/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000},message:"must be <= 1000"};
+if(vErrors === null){
+vErrors = [err111];
+}
+else {
+vErrors.push(err111);
+}
+errors++;
+}
+if(data40 < 0 || isNaN(data40)){
+const err112 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/object/" + key8.replace(/~/g, "~0").replace(/\//g, "~1")+"/list/min",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/object/additionalProperties/anyOf/4/properties/list/properties/min/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0"};
+if(vErrors === null){
+vErrors = [err112];
+}
+else {
+vErrors.push(err112);
+}
+errors++;
+}
+}
+}
+if(data39.max !== undefined){
+let data41 = data39.max;
+if(!((typeof data41 == "number") && (!(data41 % 1) && !isNaN(data41)))){
+const err113 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/object/" + key8.replace(/~/g, "~0").replace(/\//g, "~1")+"/list/max",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/object/additionalProperties/anyOf/4/properties/list/properties/max/type",keyword:"type",params:{type: "integer"},message:"must be integer"};
+if(vErrors === null){
+vErrors = [err113];
+}
+else {
+vErrors.push(err113);
+}
+errors++;
+}
+if(typeof data41 == "number"){
+if(data41 > 1000 || isNaN(data41)){
+const err114 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/object/" + key8.replace(/~/g, "~0").replace(/\//g, "~1")+"/list/max",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/object/additionalProperties/anyOf/4/properties/list/properties/max/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000},message:"must be <= 1000"};
+if(vErrors === null){
+vErrors = [err114];
+}
+else {
+vErrors.push(err114);
+}
+errors++;
+}
+if(data41 < 0 || isNaN(data41)){
+const err115 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/object/" + key8.replace(/~/g, "~0").replace(/\//g, "~1")+"/list/max",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/object/additionalProperties/anyOf/4/properties/list/properties/max/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0"};
+if(vErrors === null){
+vErrors = [err115];
+}
+else {
+vErrors.push(err115);
+}
+errors++;
+}
+}
+}
+}
+else {
+const err116 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/object/" + key8.replace(/~/g, "~0").replace(/\//g, "~1")+"/list",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/object/additionalProperties/anyOf/4/properties/list/type",keyword:"type",params:{type: "object"},message:"must be object"};
+if(vErrors === null){
+vErrors = [err116];
+}
+else {
+vErrors.push(err116);
+}
+errors++;
+}
+}
+if(data20.null_ratio !== undefined){
+let data42 = data20.null_ratio;
+if(typeof data42 == "number"){
+if(data42 > 1 || isNaN(data42)){
+const err117 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/object/" + key8.replace(/~/g, "~0").replace(/\//g, "~1")+"/null_ratio",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/object/additionalProperties/anyOf/4/properties/null_ratio/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1},message:"must be <= 1"};
+if(vErrors === null){
+vErrors = [err117];
+}
+else {
+vErrors.push(err117);
+}
+errors++;
+}
+if(data42 < 0 || isNaN(data42)){
+const err118 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/object/" + key8.replace(/~/g, "~0").replace(/\//g, "~1")+"/null_ratio",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/object/additionalProperties/anyOf/4/properties/null_ratio/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0"};
+if(vErrors === null){
+vErrors = [err118];
+}
+else {
+vErrors.push(err118);
+}
+errors++;
+}
+}
+else {
+const err119 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/object/" + key8.replace(/~/g, "~0").replace(/\//g, "~1")+"/null_ratio",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/object/additionalProperties/anyOf/4/properties/null_ratio/type",keyword:"type",params:{type: "number"},message:"must be number"};
+if(vErrors === null){
+vErrors = [err119];
+}
+else {
+vErrors.push(err119);
+}
+errors++;
+}
+}
+if(data20.missing_ratio !== undefined){
+let data43 = data20.missing_ratio;
+if(typeof data43 == "number"){
+if(data43 > 1 || isNaN(data43)){
+const err120 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/object/" + key8.replace(/~/g, "~0").replace(/\//g, "~1")+"/missing_ratio",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/object/additionalProperties/anyOf/4/properties/missing_ratio/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1},message:"must be <= 1"};
+if(vErrors === null){
+vErrors = [err120];
+}
+else {
+vErrors.push(err120);
+}
+errors++;
+}
+if(data43 < 0 || isNaN(data43)){
+const err121 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/object/" + key8.replace(/~/g, "~0").replace(/\//g, "~1")+"/missing_ratio",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/object/additionalProperties/anyOf/4/properties/missing_ratio/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0"};
+if(vErrors === null){
+vErrors = [err121];
+}
+else {
+vErrors.push(err121);
+}
+errors++;
+}
+}
+else {
+const err122 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/object/" + key8.replace(/~/g, "~0").replace(/\//g, "~1")+"/missing_ratio",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/object/additionalProperties/anyOf/4/properties/missing_ratio/type",keyword:"type",params:{type: "number"},message:"must be number"};
+if(vErrors === null){
+vErrors = [err122];
+}
+else {
+vErrors.push(err122);
+}
+errors++;
+}
+}
+}
+else {
+const err123 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/object/" + key8.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/object/additionalProperties/anyOf/4/type",keyword:"type",params:{type: "object"},message:"must be object"};
+if(vErrors === null){
+vErrors = [err123];
+}
+else {
+vErrors.push(err123);
+}
+errors++;
+}
+var _valid4 = _errs90 === errors;
+valid15 = valid15 || _valid4;
+}
+}
+}
+}
+if(!valid15){
+const err124 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/object/" + key8.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/object/additionalProperties/anyOf",keyword:"anyOf",params:{},message:"must match a schema in anyOf"};
+if(vErrors === null){
+vErrors = [err124];
+}
+else {
+vErrors.push(err124);
+}
+errors++;
+}
+else {
+errors = _errs81;
+if(vErrors !== null){
+if(_errs81){
+vErrors.length = _errs81;
+}
+else {
+vErrors = null;
+}
+}
+}
+}
+}
+else {
+const err125 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/object",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/object/type",keyword:"type",params:{type: "object"},message:"must be object"};
+if(vErrors === null){
+vErrors = [err125];
+}
+else {
+vErrors.push(err125);
+}
+errors++;
+}
+}
+if(data1.list !== undefined){
+let data44 = data1.list;
+if(data44 && typeof data44 == "object" && !Array.isArray(data44)){
+if(data44.of === undefined){
+const err126 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/list",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/list/required",keyword:"required",params:{missingProperty: "of"},message:"must have required property '"+"of"+"'"};
+if(vErrors === null){
+vErrors = [err126];
+}
+else {
+vErrors.push(err126);
+}
+errors++;
+}
+for(const key16 in data44){
+if(!(((key16 === "of") || (key16 === "min")) || (key16 === "max"))){
+const err127 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/list",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/list/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key16},message:"must NOT have additional properties"};
+if(vErrors === null){
+vErrors = [err127];
+}
+else {
+vErrors.push(err127);
+}
+errors++;
+}
+}
+if(data44.of !== undefined){
+let data45 = data44.of;
+const _errs170 = errors;
+let valid29 = false;
+const _errs171 = errors;
+if(typeof data45 !== "string"){
+const err128 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/list/of",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/list/properties/of/anyOf/0/type",keyword:"type",params:{type: "string"},message:"must be string"};
+if(vErrors === null){
+vErrors = [err128];
+}
+else {
+vErrors.push(err128);
+}
+errors++;
+}
+var _valid8 = _errs171 === errors;
+valid29 = valid29 || _valid8;
+if(!valid29){
+const _errs173 = errors;
+if(!(typeof data45 == "number")){
+const err129 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/list/of",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/list/properties/of/anyOf/1/type",keyword:"type",params:{type: "number"},message:"must be number"};
+if(vErrors === null){
+vErrors = [err129];
+}
+else {
+vErrors.push(err129);
+}
+errors++;
+}
+var _valid8 = _errs173 === errors;
+valid29 = valid29 || _valid8;
+if(!valid29){
+const _errs175 = errors;
+if(typeof data45 !== "boolean"){
+const err130 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/list/of",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/list/properties/of/anyOf/2/type",keyword:"type",params:{type: "boolean"},message:"must be boolean"};
+if(vErrors === null){
+vErrors = [err130];
+}
+else {
+vErrors.push(err130);
+}
+errors++;
+}
+var _valid8 = _errs175 === errors;
+valid29 = valid29 || _valid8;
+if(!valid29){
+const _errs177 = errors;
+if(data45 !== null){
+const err131 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/list/of",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/list/properties/of/anyOf/3/type",keyword:"type",params:{type: "null"},message:"must be null"};
+if(vErrors === null){
+vErrors = [err131];
+}
+else {
+vErrors.push(err131);
+}
+errors++;
+}
+var _valid8 = _errs177 === errors;
+valid29 = valid29 || _valid8;
+if(!valid29){
+const _errs179 = errors;
+if(data45 && typeof data45 == "object" && !Array.isArray(data45)){
+if(Object.keys(data45).length < 1){
+const err132 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/list/of",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/list/properties/of/anyOf/4/minProperties",keyword:"minProperties",params:{limit: 1},message:"must NOT have fewer than 1 properties"};
+if(vErrors === null){
+vErrors = [err132];
+}
+else {
+vErrors.push(err132);
+}
+errors++;
+}
+for(const key17 in data45){
+if(!(func0.call(schema7.properties.event.additionalProperties.anyOf[4].properties.list.properties.of.anyOf[4].properties, key17))){
+const err133 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/list/of",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/list/properties/of/anyOf/4/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key17},message:"must NOT have additional properties"};
+if(vErrors === null){
+vErrors = [err133];
+}
+else {
+vErrors.push(err133);
+}
+errors++;
+}
+}
+if(data45.value !== undefined){
+let data46 = data45.value;
+const _errs183 = errors;
+let valid31 = false;
+const _errs184 = errors;
+if(typeof data46 !== "string"){
+const err134 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/list/of/value",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/list/properties/of/anyOf/4/properties/value/anyOf/0/type",keyword:"type",params:{type: "string"},message:"must be string"};
+if(vErrors === null){
+vErrors = [err134];
+}
+else {
+vErrors.push(err134);
+}
+errors++;
+}
+var _valid9 = _errs184 === errors;
+valid31 = valid31 || _valid9;
+if(!valid31){
+const _errs186 = errors;
+if(!(typeof data46 == "number")){
+const err135 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/list/of/value",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/list/properties/of/anyOf/4/properties/value/anyOf/1/type",keyword:"type",params:{type: "number"},message:"must be number"};
+if(vErrors === null){
+vErrors = [err135];
+}
+else {
+vErrors.push(err135);
+}
+errors++;
+}
+var _valid9 = _errs186 === errors;
+valid31 = valid31 || _valid9;
+if(!valid31){
+const _errs188 = errors;
+if(typeof data46 !== "boolean"){
+const err136 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/list/of/value",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/list/properties/of/anyOf/4/properties/value/anyOf/2/type",keyword:"type",params:{type: "boolean"},message:"must be boolean"};
+if(vErrors === null){
+vErrors = [err136];
+}
+else {
+vErrors.push(err136);
+}
+errors++;
+}
+var _valid9 = _errs188 === errors;
+valid31 = valid31 || _valid9;
+if(!valid31){
+const _errs190 = errors;
+if(data46 !== null){
+const err137 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/list/of/value",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/list/properties/of/anyOf/4/properties/value/anyOf/3/type",keyword:"type",params:{type: "null"},message:"must be null"};
+if(vErrors === null){
+vErrors = [err137];
+}
+else {
+vErrors.push(err137);
+}
+errors++;
+}
+var _valid9 = _errs190 === errors;
+valid31 = valid31 || _valid9;
+}
+}
+}
+if(!valid31){
+const err138 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/list/of/value",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/list/properties/of/anyOf/4/properties/value/anyOf",keyword:"anyOf",params:{},message:"must match a schema in anyOf"};
+if(vErrors === null){
+vErrors = [err138];
+}
+else {
+vErrors.push(err138);
+}
+errors++;
+}
+else {
+errors = _errs183;
+if(vErrors !== null){
+if(_errs183){
+vErrors.length = _errs183;
+}
+else {
+vErrors = null;
+}
+}
+}
+}
+if(data45.int !== undefined){
+let data47 = data45.int;
+if(data47 && typeof data47 == "object" && !Array.isArray(data47)){
+if(data47.max === undefined){
+const err139 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/list/of/int",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/list/properties/of/anyOf/4/properties/int/required",keyword:"required",params:{missingProperty: "max"},message:"must have required property '"+"max"+"'"};
+if(vErrors === null){
+vErrors = [err139];
+}
+else {
+vErrors.push(err139);
+}
+errors++;
+}
+for(const key18 in data47){
+if(!((key18 === "min") || (key18 === "max"))){
+const err140 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/list/of/int",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/list/properties/of/anyOf/4/properties/int/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key18},message:"must NOT have additional properties"};
+if(vErrors === null){
+vErrors = [err140];
+}
+else {
+vErrors.push(err140);
+}
+errors++;
+}
+}
+if(data47.min !== undefined){
+let data48 = data47.min;
+if(!((typeof data48 == "number") && (!(data48 % 1) && !isNaN(data48)))){
+const err141 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/list/of/int/min",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/list/properties/of/anyOf/4/properties/int/properties/min/type",keyword:"type",params:{type: "integer"},message:"must be integer"};
+if(vErrors === null){
+vErrors = [err141];
+}
+else {
+vErrors.push(err141);
+}
+errors++;
+}
+}
+if(data47.max !== undefined){
+let data49 = data47.max;
+if(!((typeof data49 == "number") && (!(data49 % 1) && !isNaN(data49)))){
+const err142 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/list/of/int/max",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/list/properties/of/anyOf/4/properties/int/properties/max/type",keyword:"type",params:{type: "integer"},message:"must be integer"};
+if(vErrors === null){
+vErrors = [err142];
+}
+else {
+vErrors.push(err142);
+}
+errors++;
+}
+}
+}
+else {
+const err143 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/list/of/int",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/list/properties/of/anyOf/4/properties/int/type",keyword:"type",params:{type: "object"},message:"must be object"};
+if(vErrors === null){
+vErrors = [err143];
+}
+else {
+vErrors.push(err143);
+}
+errors++;
+}
+}
+if(data45.amount !== undefined){
+let data50 = data45.amount;
+if(data50 && typeof data50 == "object" && !Array.isArray(data50)){
+if(data50.max === undefined){
+const err144 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/list/of/amount",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/list/properties/of/anyOf/4/properties/amount/required",keyword:"required",params:{missingProperty: "max"},message:"must have required property '"+"max"+"'"};
+if(vErrors === null){
+vErrors = [err144];
+}
+else {
+vErrors.push(err144);
+}
+errors++;
+}
+for(const key19 in data50){
+if(!(((key19 === "min") || (key19 === "max")) || (key19 === "digits"))){
+const err145 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/list/of/amount",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/list/properties/of/anyOf/4/properties/amount/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key19},message:"must NOT have additional properties"};
+if(vErrors === null){
+vErrors = [err145];
+}
+else {
+vErrors.push(err145);
+}
+errors++;
+}
+}
+if(data50.min !== undefined){
+if(!(typeof data50.min == "number")){
+const err146 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/list/of/amount/min",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/list/properties/of/anyOf/4/properties/amount/properties/min/type",keyword:"type",params:{type: "number"},message:"must be number"};
+if(vErrors === null){
+vErrors = [err146];
+}
+else {
+vErrors.push(err146);
+}
+errors++;
+}
+}
+if(data50.max !== undefined){
+if(!(typeof data50.max == "number")){
+const err147 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/list/of/amount/max",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/list/properties/of/anyOf/4/properties/amount/properties/max/type",keyword:"type",params:{type: "number"},message:"must be number"};
+if(vErrors === null){
+vErrors = [err147];
+}
+else {
+vErrors.push(err147);
+}
+errors++;
+}
+}
+if(data50.digits !== undefined){
+let data53 = data50.digits;
+if(!((typeof data53 == "number") && (!(data53 % 1) && !isNaN(data53)))){
+const err148 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/list/of/amount/digits",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/list/properties/of/anyOf/4/properties/amount/properties/digits/type",keyword:"type",params:{type: "integer"},message:"must be integer"};
+if(vErrors === null){
+vErrors = [err148];
+}
+else {
+vErrors.push(err148);
+}
+errors++;
+}
+if(typeof data53 == "number"){
+if(data53 > 9 || isNaN(data53)){
+const err149 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/list/of/amount/digits",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/list/properties/of/anyOf/4/properties/amount/properties/digits/maximum",keyword:"maximum",params:{comparison: "<=", limit: 9},message:"must be <= 9"};
+if(vErrors === null){
+vErrors = [err149];
+}
+else {
+vErrors.push(err149);
+}
+errors++;
+}
+if(data53 < 0 || isNaN(data53)){
+const err150 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/list/of/amount/digits",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/list/properties/of/anyOf/4/properties/amount/properties/digits/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0"};
+if(vErrors === null){
+vErrors = [err150];
+}
+else {
+vErrors.push(err150);
+}
+errors++;
+}
+}
+}
+}
+else {
+const err151 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/list/of/amount",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/list/properties/of/anyOf/4/properties/amount/type",keyword:"type",params:{type: "object"},message:"must be object"};
+if(vErrors === null){
+vErrors = [err151];
+}
+else {
+vErrors.push(err151);
+}
+errors++;
+}
+}
+if(data45.choice !== undefined){
+let data54 = data45.choice;
+const _errs209 = errors;
+let valid34 = false;
+const _errs210 = errors;
+if(Array.isArray(data54)){
+if(data54.length < 1){
+const err152 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/list/of/choice",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/list/properties/of/anyOf/4/properties/choice/anyOf/0/minItems",keyword:"minItems",params:{limit: 1},message:"must NOT have fewer than 1 items"};
+if(vErrors === null){
+vErrors = [err152];
+}
+else {
+vErrors.push(err152);
+}
+errors++;
+}
+const len2 = data54.length;
+for(let i2=0; i2<len2; i2++){
+let data55 = data54[i2];
+const _errs213 = errors;
+let valid37 = false;
+const _errs214 = errors;
+if(typeof data55 !== "string"){
+const err153 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/list/of/choice/" + i2,schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/list/properties/of/anyOf/4/properties/choice/anyOf/0/items/anyOf/0/type",keyword:"type",params:{type: "string"},message:"must be string"};
+if(vErrors === null){
+vErrors = [err153];
+}
+else {
+vErrors.push(err153);
+}
+errors++;
+}
+var _valid11 = _errs214 === errors;
+valid37 = valid37 || _valid11;
+if(!valid37){
+const _errs216 = errors;
+if(!(typeof data55 == "number")){
+const err154 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/list/of/choice/" + i2,schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/list/properties/of/anyOf/4/properties/choice/anyOf/0/items/anyOf/1/type",keyword:"type",params:{type: "number"},message:"must be number"};
+if(vErrors === null){
+vErrors = [err154];
+}
+else {
+vErrors.push(err154);
+}
+errors++;
+}
+var _valid11 = _errs216 === errors;
+valid37 = valid37 || _valid11;
+if(!valid37){
+const _errs218 = errors;
+if(typeof data55 !== "boolean"){
+const err155 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/list/of/choice/" + i2,schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/list/properties/of/anyOf/4/properties/choice/anyOf/0/items/anyOf/2/type",keyword:"type",params:{type: "boolean"},message:"must be boolean"};
+if(vErrors === null){
+vErrors = [err155];
+}
+else {
+vErrors.push(err155);
+}
+errors++;
+}
+var _valid11 = _errs218 === errors;
+valid37 = valid37 || _valid11;
+if(!valid37){
+const _errs220 = errors;
+if(data55 !== null){
+const err156 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/list/of/choice/" + i2,schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/list/properties/of/anyOf/4/properties/choice/anyOf/0/items/anyOf/3/type",keyword:"type",params:{type: "null"},message:"must be null"};
+if(vErrors === null){
+vErrors = [err156];
+}
+else {
+vErrors.push(err156);
+}
+errors++;
+}
+var _valid11 = _errs220 === errors;
+valid37 = valid37 || _valid11;
+}
+}
+}
+if(!valid37){
+const err157 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/list/of/choice/" + i2,schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/list/properties/of/anyOf/4/properties/choice/anyOf/0/items/anyOf",keyword:"anyOf",params:{},message:"must match a schema in anyOf"};
+if(vErrors === null){
+vErrors = [err157];
+}
+else {
+vErrors.push(err157);
+}
+errors++;
+}
+else {
+errors = _errs213;
+if(vErrors !== null){
+if(_errs213){
+vErrors.length = _errs213;
+}
+else {
+vErrors = null;
+}
+}
+}
+}
+}
+else {
+const err158 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/list/of/choice",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/list/properties/of/anyOf/4/properties/choice/anyOf/0/type",keyword:"type",params:{type: "array"},message:"must be array"};
+if(vErrors === null){
+vErrors = [err158];
+}
+else {
+vErrors.push(err158);
+}
+errors++;
+}
+var _valid10 = _errs210 === errors;
+valid34 = valid34 || _valid10;
+if(!valid34){
+const _errs222 = errors;
+if(data54 && typeof data54 == "object" && !Array.isArray(data54)){
+if(Object.keys(data54).length < 1){
+const err159 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/list/of/choice",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/list/properties/of/anyOf/4/properties/choice/anyOf/1/minProperties",keyword:"minProperties",params:{limit: 1},message:"must NOT have fewer than 1 properties"};
+if(vErrors === null){
+vErrors = [err159];
+}
+else {
+vErrors.push(err159);
+}
+errors++;
+}
+for(const key20 in data54){
+let data56 = data54[key20];
+if(typeof data56 == "number"){
+if(data56 < 0 || isNaN(data56)){
+const err160 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/list/of/choice/" + key20.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/list/properties/of/anyOf/4/properties/choice/anyOf/1/additionalProperties/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0"};
+if(vErrors === null){
+vErrors = [err160];
+}
+else {
+vErrors.push(err160);
+}
+errors++;
+}
+}
+else {
+const err161 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/list/of/choice/" + key20.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/list/properties/of/anyOf/4/properties/choice/anyOf/1/additionalProperties/type",keyword:"type",params:{type: "number"},message:"must be number"};
+if(vErrors === null){
+vErrors = [err161];
+}
+else {
+vErrors.push(err161);
+}
+errors++;
+}
+}
+}
+else {
+const err162 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/list/of/choice",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/list/properties/of/anyOf/4/properties/choice/anyOf/1/type",keyword:"type",params:{type: "object"},message:"must be object"};
+if(vErrors === null){
+vErrors = [err162];
+}
+else {
+vErrors.push(err162);
+}
+errors++;
+}
+var _valid10 = _errs222 === errors;
+valid34 = valid34 || _valid10;
+}
+if(!valid34){
+const err163 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/list/of/choice",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/list/properties/of/anyOf/4/properties/choice/anyOf",keyword:"anyOf",params:{},message:"must match a schema in anyOf"};
+if(vErrors === null){
+vErrors = [err163];
+}
+else {
+vErrors.push(err163);
+}
+errors++;
+}
+else {
+errors = _errs209;
+if(vErrors !== null){
+if(_errs209){
+vErrors.length = _errs209;
+}
+else {
+vErrors = null;
+}
+}
+}
+}
+if(data45.time !== undefined){
+let data57 = data45.time;
+if(data57 && typeof data57 == "object" && !Array.isArray(data57)){
+for(const key21 in data57){
+if(!(((key21 === "jitter") || (key21 === "late")) || (key21 === "unit"))){
+const err164 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/list/of/time",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/list/properties/of/anyOf/4/properties/time/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key21},message:"must NOT have additional properties"};
+if(vErrors === null){
+vErrors = [err164];
+}
+else {
+vErrors.push(err164);
+}
+errors++;
+}
+}
+if(data57.jitter !== undefined){
+let data58 = data57.jitter;
+if(typeof data58 === "string"){
+if(!pattern0.test(data58)){
+const err165 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/list/of/time/jitter",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/list/properties/of/anyOf/4/properties/time/properties/jitter/pattern",keyword:"pattern",params:{pattern: "^\\d+(\\.\\d+)?(ms|s|m|h|d)$"},message:"must match pattern \""+"^\\d+(\\.\\d+)?(ms|s|m|h|d)$"+"\""};
+if(vErrors === null){
+vErrors = [err165];
+}
+else {
+vErrors.push(err165);
+}
+errors++;
+}
+}
+else {
+const err166 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/list/of/time/jitter",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/list/properties/of/anyOf/4/properties/time/properties/jitter/type",keyword:"type",params:{type: "string"},message:"must be string"};
+if(vErrors === null){
+vErrors = [err166];
+}
+else {
+vErrors.push(err166);
+}
+errors++;
+}
+}
+if(data57.late !== undefined){
+let data59 = data57.late;
+if(data59 && typeof data59 == "object" && !Array.isArray(data59)){
+if(data59.ratio === undefined){
+const err167 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/list/of/time/late",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/list/properties/of/anyOf/4/properties/time/properties/late/required",keyword:"required",params:{missingProperty: "ratio"},message:"must have required property '"+"ratio"+"'"};
+if(vErrors === null){
+vErrors = [err167];
+}
+else {
+vErrors.push(err167);
+}
+errors++;
+}
+if(data59.by === undefined){
+const err168 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/list/of/time/late",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/list/properties/of/anyOf/4/properties/time/properties/late/required",keyword:"required",params:{missingProperty: "by"},message:"must have required property '"+"by"+"'"};
+if(vErrors === null){
+vErrors = [err168];
+}
+else {
+vErrors.push(err168);
+}
+errors++;
+}
+for(const key22 in data59){
+if(!((key22 === "ratio") || (key22 === "by"))){
+const err169 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/list/of/time/late",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/list/properties/of/anyOf/4/properties/time/properties/late/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key22},message:"must NOT have additional properties"};
+if(vErrors === null){
+vErrors = [err169];
+}
+else {
+vErrors.push(err169);
+}
+errors++;
+}
+}
+if(data59.ratio !== undefined){
+let data60 = data59.ratio;
+if(typeof data60 == "number"){
+if(data60 > 1 || isNaN(data60)){
+const err170 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/list/of/time/late/ratio",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/list/properties/of/anyOf/4/properties/time/properties/late/properties/ratio/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1},message:"must be <= 1"};
+if(vErrors === null){
+vErrors = [err170];
+}
+else {
+vErrors.push(err170);
+}
+errors++;
+}
+if(data60 < 0 || isNaN(data60)){
+const err171 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/list/of/time/late/ratio",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/list/properties/of/anyOf/4/properties/time/properties/late/properties/ratio/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0"};
+if(vErrors === null){
+vErrors = [err171];
+}
+else {
+vErrors.push(err171);
+}
+errors++;
+}
+}
+else {
+const err172 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/list/of/time/late/ratio",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/list/properties/of/anyOf/4/properties/time/properties/late/properties/ratio/type",keyword:"type",params:{type: "number"},message:"must be number"};
+if(vErrors === null){
+vErrors = [err172];
+}
+else {
+vErrors.push(err172);
+}
+errors++;
+}
+}
+if(data59.by !== undefined){
+let data61 = data59.by;
+if(typeof data61 === "string"){
+if(!pattern0.test(data61)){
+const err173 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/list/of/time/late/by",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/list/properties/of/anyOf/4/properties/time/properties/late/properties/by/pattern",keyword:"pattern",params:{pattern: "^\\d+(\\.\\d+)?(ms|s|m|h|d)$"},message:"must match pattern \""+"^\\d+(\\.\\d+)?(ms|s|m|h|d)$"+"\""};
+if(vErrors === null){
+vErrors = [err173];
+}
+else {
+vErrors.push(err173);
+}
+errors++;
+}
+}
+else {
+const err174 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/list/of/time/late/by",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/list/properties/of/anyOf/4/properties/time/properties/late/properties/by/type",keyword:"type",params:{type: "string"},message:"must be string"};
+if(vErrors === null){
+vErrors = [err174];
+}
+else {
+vErrors.push(err174);
+}
+errors++;
+}
+}
+}
+else {
+const err175 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/list/of/time/late",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/list/properties/of/anyOf/4/properties/time/properties/late/type",keyword:"type",params:{type: "object"},message:"must be object"};
+if(vErrors === null){
+vErrors = [err175];
+}
+else {
+vErrors.push(err175);
+}
+errors++;
+}
+}
+if(data57.unit !== undefined){
+let data62 = data57.unit;
+if(typeof data62 !== "string"){
+const err176 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/list/of/time/unit",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/list/properties/of/anyOf/4/properties/time/properties/unit/type",keyword:"type",params:{type: "string"},message:"must be string"};
+if(vErrors === null){
+vErrors = [err176];
+}
+else {
+vErrors.push(err176);
+}
+errors++;
+}
+if(!(((data62 === "iso") || (data62 === "ms")) || (data62 === "s"))){
+const err177 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/list/of/time/unit",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/list/properties/of/anyOf/4/properties/time/properties/unit/enum",keyword:"enum",params:{allowedValues: schema7.properties.event.additionalProperties.anyOf[4].properties.list.properties.of.anyOf[4].properties.time.properties.unit.enum},message:"must be equal to one of the allowed values"};
+if(vErrors === null){
+vErrors = [err177];
+}
+else {
+vErrors.push(err177);
+}
+errors++;
+}
+}
+}
+else {
+const err178 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/list/of/time",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/list/properties/of/anyOf/4/properties/time/type",keyword:"type",params:{type: "object"},message:"must be object"};
+if(vErrors === null){
+vErrors = [err178];
+}
+else {
+vErrors.push(err178);
+}
+errors++;
+}
+}
+if(data45.object !== undefined){
+let data63 = data45.object;
+if(data63 && typeof data63 == "object" && !Array.isArray(data63)){
+if(Object.keys(data63).length < 1){
+const err179 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/list/of/object",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/list/properties/of/anyOf/4/properties/object/minProperties",keyword:"minProperties",params:{limit: 1},message:"must NOT have fewer than 1 properties"};
+if(vErrors === null){
+vErrors = [err179];
+}
+else {
+vErrors.push(err179);
+}
+errors++;
+}
+}
+else {
+const err180 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/list/of/object",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/list/properties/of/anyOf/4/properties/object/type",keyword:"type",params:{type: "object"},message:"must be object"};
+if(vErrors === null){
+vErrors = [err180];
+}
+else {
+vErrors.push(err180);
+}
+errors++;
+}
+}
+if(data45.list !== undefined){
+let data64 = data45.list;
+if(data64 && typeof data64 == "object" && !Array.isArray(data64)){
+if(data64.of === undefined){
+const err181 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/list/of/list",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/list/properties/of/anyOf/4/properties/list/required",keyword:"required",params:{missingProperty: "of"},message:"must have required property '"+"of"+"'"};
+if(vErrors === null){
+vErrors = [err181];
+}
+else {
+vErrors.push(err181);
+}
+errors++;
+}
+for(const key23 in data64){
+if(!(((key23 === "of") || (key23 === "min")) || (key23 === "max"))){
+const err182 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/list/of/list",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/list/properties/of/anyOf/4/properties/list/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key23},message:"must NOT have additional properties"};
+if(vErrors === null){
+vErrors = [err182];
+}
+else {
+vErrors.push(err182);
+}
+errors++;
+}
+}
+if(data64.min !== undefined){
+let data65 = data64.min;
+if(!((typeof data65 == "number") && (!(data65 % 1) && !isNaN(data65)))){
+const err183 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/list/of/list/min",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/list/properties/of/anyOf/4/properties/list/properties/min/type",keyword:"type",params:{type: "integer"},message:"must be integer"};
+if(vErrors === null){
+vErrors = [err183];
+}
+else {
+vErrors.push(err183);
+}
+errors++;
+}
+if(typeof data65 == "number"){
+if(data65 > 1000 || isNaN(data65)){
+const err184 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/list/of/list/min",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/list/properties/of/anyOf/4/properties/list/properties/min/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000},message:"must be <= 1000"};
+if(vErrors === null){
+vErrors = [err184];
+}
+else {
+vErrors.push(err184);
+}
+errors++;
+}
+if(data65 < 0 || isNaN(data65)){
+const err185 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/list/of/list/min",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/list/properties/of/anyOf/4/properties/list/properties/min/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0"};
+if(vErrors === null){
+vErrors = [err185];
+}
+else {
+vErrors.push(err185);
+}
+errors++;
+}
+}
+}
+if(data64.max !== undefined){
+let data66 = data64.max;
+if(!((typeof data66 == "number") && (!(data66 % 1) && !isNaN(data66)))){
+const err186 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/list/of/list/max",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/list/properties/of/anyOf/4/properties/list/properties/max/type",keyword:"type",params:{type: "integer"},message:"must be integer"};
+if(vErrors === null){
+vErrors = [err186];
+}
+else {
+vErrors.push(err186);
+}
+errors++;
+}
+if(typeof data66 == "number"){
+if(data66 > 1000 || isNaN(data66)){
+const err187 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/list/of/list/max",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/list/properties/of/anyOf/4/properties/list/properties/max/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000},message:"must be <= 1000"};
+if(vErrors === null){
+vErrors = [err187];
+}
+else {
+vErrors.push(err187);
+}
+errors++;
+}
+if(data66 < 0 || isNaN(data66)){
+const err188 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/list/of/list/max",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/list/properties/of/anyOf/4/properties/list/properties/max/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0"};
+if(vErrors === null){
+vErrors = [err188];
+}
+else {
+vErrors.push(err188);
+}
+errors++;
+}
+}
+}
+}
+else {
+const err189 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/list/of/list",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/list/properties/of/anyOf/4/properties/list/type",keyword:"type",params:{type: "object"},message:"must be object"};
+if(vErrors === null){
+vErrors = [err189];
+}
+else {
+vErrors.push(err189);
+}
+errors++;
+}
+}
+if(data45.null_ratio !== undefined){
+let data67 = data45.null_ratio;
+if(typeof data67 == "number"){
+if(data67 > 1 || isNaN(data67)){
+const err190 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/list/of/null_ratio",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/list/properties/of/anyOf/4/properties/null_ratio/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1},message:"must be <= 1"};
+if(vErrors === null){
+vErrors = [err190];
+}
+else {
+vErrors.push(err190);
+}
+errors++;
+}
+if(data67 < 0 || isNaN(data67)){
+const err191 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/list/of/null_ratio",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/list/properties/of/anyOf/4/properties/null_ratio/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0"};
+if(vErrors === null){
+vErrors = [err191];
+}
+else {
+vErrors.push(err191);
+}
+errors++;
+}
+}
+else {
+const err192 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/list/of/null_ratio",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/list/properties/of/anyOf/4/properties/null_ratio/type",keyword:"type",params:{type: "number"},message:"must be number"};
+if(vErrors === null){
+vErrors = [err192];
+}
+else {
+vErrors.push(err192);
+}
+errors++;
+}
+}
+if(data45.missing_ratio !== undefined){
+let data68 = data45.missing_ratio;
+if(typeof data68 == "number"){
+if(data68 > 1 || isNaN(data68)){
+const err193 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/list/of/missing_ratio",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/list/properties/of/anyOf/4/properties/missing_ratio/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1},message:"must be <= 1"};
+if(vErrors === null){
+vErrors = [err193];
+}
+else {
+vErrors.push(err193);
+}
+errors++;
+}
+if(data68 < 0 || isNaN(data68)){
+const err194 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/list/of/missing_ratio",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/list/properties/of/anyOf/4/properties/missing_ratio/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0"};
+if(vErrors === null){
+vErrors = [err194];
+}
+else {
+vErrors.push(err194);
+}
+errors++;
+}
+}
+else {
+const err195 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/list/of/missing_ratio",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/list/properties/of/anyOf/4/properties/missing_ratio/type",keyword:"type",params:{type: "number"},message:"must be number"};
+if(vErrors === null){
+vErrors = [err195];
+}
+else {
+vErrors.push(err195);
+}
+errors++;
+}
+}
+}
+else {
+const err196 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/list/of",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/list/properties/of/anyOf/4/type",keyword:"type",params:{type: "object"},message:"must be object"};
+if(vErrors === null){
+vErrors = [err196];
+}
+else {
+vErrors.push(err196);
+}
+errors++;
+}
+var _valid8 = _errs179 === errors;
+valid29 = valid29 || _valid8;
+}
+}
+}
+}
+if(!valid29){
+const err197 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/list/of",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/list/properties/of/anyOf",keyword:"anyOf",params:{},message:"must match a schema in anyOf"};
+if(vErrors === null){
+vErrors = [err197];
+}
+else {
+vErrors.push(err197);
+}
+errors++;
+}
+else {
+errors = _errs170;
+if(vErrors !== null){
+if(_errs170){
+vErrors.length = _errs170;
+}
+else {
+vErrors = null;
+}
+}
+}
+}
+if(data44.min !== undefined){
+let data69 = data44.min;
+if(!((typeof data69 == "number") && (!(data69 % 1) && !isNaN(data69)))){
+const err198 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/list/min",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/list/properties/min/type",keyword:"type",params:{type: "integer"},message:"must be integer"};
+if(vErrors === null){
+vErrors = [err198];
+}
+else {
+vErrors.push(err198);
+}
+errors++;
+}
+if(typeof data69 == "number"){
+if(data69 > 1000 || isNaN(data69)){
+const err199 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/list/min",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/list/properties/min/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000},message:"must be <= 1000"};
+if(vErrors === null){
+vErrors = [err199];
+}
+else {
+vErrors.push(err199);
+}
+errors++;
+}
+if(data69 < 0 || isNaN(data69)){
+const err200 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/list/min",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/list/properties/min/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0"};
+if(vErrors === null){
+vErrors = [err200];
+}
+else {
+vErrors.push(err200);
+}
+errors++;
+}
+}
+}
+if(data44.max !== undefined){
+let data70 = data44.max;
+if(!((typeof data70 == "number") && (!(data70 % 1) && !isNaN(data70)))){
+const err201 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/list/max",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/list/properties/max/type",keyword:"type",params:{type: "integer"},message:"must be integer"};
+if(vErrors === null){
+vErrors = [err201];
+}
+else {
+vErrors.push(err201);
+}
+errors++;
+}
+if(typeof data70 == "number"){
+if(data70 > 1000 || isNaN(data70)){
+const err202 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/list/max",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/list/properties/max/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1000},message:"must be <= 1000"};
+if(vErrors === null){
+vErrors = [err202];
+}
+else {
+vErrors.push(err202);
+}
+errors++;
+}
+if(data70 < 0 || isNaN(data70)){
+const err203 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/list/max",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/list/properties/max/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0"};
+if(vErrors === null){
+vErrors = [err203];
+}
+else {
+vErrors.push(err203);
+}
+errors++;
+}
+}
+}
+}
+else {
+const err204 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/list",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/list/type",keyword:"type",params:{type: "object"},message:"must be object"};
+if(vErrors === null){
+vErrors = [err204];
+}
+else {
+vErrors.push(err204);
+}
+errors++;
+}
+}
+if(data1.null_ratio !== undefined){
+let data71 = data1.null_ratio;
+if(typeof data71 == "number"){
+if(data71 > 1 || isNaN(data71)){
+const err205 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/null_ratio",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/null_ratio/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1},message:"must be <= 1"};
+if(vErrors === null){
+vErrors = [err205];
+}
+else {
+vErrors.push(err205);
+}
+errors++;
+}
+if(data71 < 0 || isNaN(data71)){
+const err206 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/null_ratio",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/null_ratio/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0"};
+if(vErrors === null){
+vErrors = [err206];
+}
+else {
+vErrors.push(err206);
+}
+errors++;
+}
+}
+else {
+const err207 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/null_ratio",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/null_ratio/type",keyword:"type",params:{type: "number"},message:"must be number"};
+if(vErrors === null){
+vErrors = [err207];
+}
+else {
+vErrors.push(err207);
+}
+errors++;
+}
+}
+if(data1.missing_ratio !== undefined){
+let data72 = data1.missing_ratio;
+if(typeof data72 == "number"){
+if(data72 > 1 || isNaN(data72)){
+const err208 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/missing_ratio",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/missing_ratio/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1},message:"must be <= 1"};
+if(vErrors === null){
+vErrors = [err208];
+}
+else {
+vErrors.push(err208);
+}
+errors++;
+}
+if(data72 < 0 || isNaN(data72)){
+const err209 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/missing_ratio",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/missing_ratio/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0"};
+if(vErrors === null){
+vErrors = [err209];
+}
+else {
+vErrors.push(err209);
+}
+errors++;
+}
+}
+else {
+const err210 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1")+"/missing_ratio",schemaPath:"#/properties/event/additionalProperties/anyOf/4/properties/missing_ratio/type",keyword:"type",params:{type: "number"},message:"must be number"};
+if(vErrors === null){
+vErrors = [err210];
+}
+else {
+vErrors.push(err210);
+}
+errors++;
+}
+}
+}
+else {
+const err211 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/event/additionalProperties/anyOf/4/type",keyword:"type",params:{type: "object"},message:"must be object"};
+if(vErrors === null){
+vErrors = [err211];
+}
+else {
+vErrors.push(err211);
+}
+errors++;
+}
+var _valid0 = _errs15 === errors;
+valid2 = valid2 || _valid0;
+}
+}
+}
+}
+if(!valid2){
+const err212 = {instancePath:instancePath+"/event/" + key1.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/event/additionalProperties/anyOf",keyword:"anyOf",params:{},message:"must match a schema in anyOf"};
+if(vErrors === null){
+vErrors = [err212];
+}
+else {
+vErrors.push(err212);
+}
+errors++;
+}
+else {
+errors = _errs6;
+if(vErrors !== null){
+if(_errs6){
+vErrors.length = _errs6;
+}
+else {
+vErrors = null;
+}
+}
+}
+}
+}
+else {
+const err213 = {instancePath:instancePath+"/event",schemaPath:"#/properties/event/type",keyword:"type",params:{type: "object"},message:"must be object"};
+if(vErrors === null){
+vErrors = [err213];
+}
+else {
+vErrors.push(err213);
+}
+errors++;
+}
+}
+if(data.rate !== undefined){
+let data73 = data.rate;
+if(typeof data73 === "string"){
+if(!pattern9.test(data73)){
+const err214 = {instancePath:instancePath+"/rate",schemaPath:"#/properties/rate/pattern",keyword:"pattern",params:{pattern: "^\\d+(\\.\\d+)?/(s|m|h)$"},message:"must match pattern \""+"^\\d+(\\.\\d+)?/(s|m|h)$"+"\""};
+if(vErrors === null){
+vErrors = [err214];
+}
+else {
+vErrors.push(err214);
+}
+errors++;
+}
+}
+else {
+const err215 = {instancePath:instancePath+"/rate",schemaPath:"#/properties/rate/type",keyword:"type",params:{type: "string"},message:"must be string"};
+if(vErrors === null){
+vErrors = [err215];
+}
+else {
+vErrors.push(err215);
+}
+errors++;
+}
+}
+if(data.count !== undefined){
+let data74 = data.count;
+if(!((typeof data74 == "number") && (!(data74 % 1) && !isNaN(data74)))){
+const err216 = {instancePath:instancePath+"/count",schemaPath:"#/properties/count/type",keyword:"type",params:{type: "integer"},message:"must be integer"};
+if(vErrors === null){
+vErrors = [err216];
+}
+else {
+vErrors.push(err216);
+}
+errors++;
+}
+if(typeof data74 == "number"){
+if(data74 < 1 || isNaN(data74)){
+const err217 = {instancePath:instancePath+"/count",schemaPath:"#/properties/count/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},message:"must be >= 1"};
+if(vErrors === null){
+vErrors = [err217];
+}
+else {
+vErrors.push(err217);
+}
+errors++;
+}
+}
+}
+if(data.seed !== undefined){
+let data75 = data.seed;
+if(!((typeof data75 == "number") && (!(data75 % 1) && !isNaN(data75)))){
+const err218 = {instancePath:instancePath+"/seed",schemaPath:"#/properties/seed/type",keyword:"type",params:{type: "integer"},message:"must be integer"};
+if(vErrors === null){
+vErrors = [err218];
+}
+else {
+vErrors.push(err218);
+}
+errors++;
+}
+}
+if(data.partitions !== undefined){
+let data76 = data.partitions;
+if(!((typeof data76 == "number") && (!(data76 % 1) && !isNaN(data76)))){
+const err219 = {instancePath:instancePath+"/partitions",schemaPath:"#/properties/partitions/type",keyword:"type",params:{type: "integer"},message:"must be integer"};
+if(vErrors === null){
+vErrors = [err219];
+}
+else {
+vErrors.push(err219);
+}
+errors++;
+}
+if(typeof data76 == "number"){
+if(data76 > 1024 || isNaN(data76)){
+const err220 = {instancePath:instancePath+"/partitions",schemaPath:"#/properties/partitions/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1024},message:"must be <= 1024"};
+if(vErrors === null){
+vErrors = [err220];
+}
+else {
+vErrors.push(err220);
+}
+errors++;
+}
+if(data76 < 1 || isNaN(data76)){
+const err221 = {instancePath:instancePath+"/partitions",schemaPath:"#/properties/partitions/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},message:"must be >= 1"};
+if(vErrors === null){
+vErrors = [err221];
+}
+else {
+vErrors.push(err221);
+}
+errors++;
+}
+}
+}
+if(data.key !== undefined){
+let data77 = data.key;
+if(typeof data77 === "string"){
+if(func1(data77) < 1){
+const err222 = {instancePath:instancePath+"/key",schemaPath:"#/properties/key/minLength",keyword:"minLength",params:{limit: 1},message:"must NOT have fewer than 1 characters"};
+if(vErrors === null){
+vErrors = [err222];
+}
+else {
+vErrors.push(err222);
+}
+errors++;
+}
+}
+else {
+const err223 = {instancePath:instancePath+"/key",schemaPath:"#/properties/key/type",keyword:"type",params:{type: "string"},message:"must be string"};
+if(vErrors === null){
+vErrors = [err223];
+}
+else {
+vErrors.push(err223);
+}
+errors++;
+}
+}
+if(data.clock !== undefined){
+let data78 = data.clock;
+if(data78 && typeof data78 == "object" && !Array.isArray(data78)){
+if(data78.from === undefined){
+const err224 = {instancePath:instancePath+"/clock",schemaPath:"#/properties/clock/required",keyword:"required",params:{missingProperty: "from"},message:"must have required property '"+"from"+"'"};
+if(vErrors === null){
+vErrors = [err224];
+}
+else {
+vErrors.push(err224);
+}
+errors++;
+}
+if(data78.every === undefined){
+const err225 = {instancePath:instancePath+"/clock",schemaPath:"#/properties/clock/required",keyword:"required",params:{missingProperty: "every"},message:"must have required property '"+"every"+"'"};
+if(vErrors === null){
+vErrors = [err225];
+}
+else {
+vErrors.push(err225);
+}
+errors++;
+}
+for(const key24 in data78){
+if(!((key24 === "from") || (key24 === "every"))){
+const err226 = {instancePath:instancePath+"/clock",schemaPath:"#/properties/clock/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key24},message:"must NOT have additional properties"};
+if(vErrors === null){
+vErrors = [err226];
+}
+else {
+vErrors.push(err226);
+}
+errors++;
+}
+}
+if(data78.from !== undefined){
+let data79 = data78.from;
+if(typeof data79 === "string"){
+if(!pattern10.test(data79)){
+const err227 = {instancePath:instancePath+"/clock/from",schemaPath:"#/properties/clock/properties/from/pattern",keyword:"pattern",params:{pattern: "^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}(:\\d{2}(\\.\\d{1,3})?)?(Z|[+-]\\d{2}:\\d{2})$"},message:"must match pattern \""+"^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}(:\\d{2}(\\.\\d{1,3})?)?(Z|[+-]\\d{2}:\\d{2})$"+"\""};
+if(vErrors === null){
+vErrors = [err227];
+}
+else {
+vErrors.push(err227);
+}
+errors++;
+}
+}
+else {
+const err228 = {instancePath:instancePath+"/clock/from",schemaPath:"#/properties/clock/properties/from/type",keyword:"type",params:{type: "string"},message:"must be string"};
+if(vErrors === null){
+vErrors = [err228];
+}
+else {
+vErrors.push(err228);
+}
+errors++;
+}
+}
+if(data78.every !== undefined){
+let data80 = data78.every;
+if(typeof data80 === "string"){
+if(!pattern0.test(data80)){
+const err229 = {instancePath:instancePath+"/clock/every",schemaPath:"#/properties/clock/properties/every/pattern",keyword:"pattern",params:{pattern: "^\\d+(\\.\\d+)?(ms|s|m|h|d)$"},message:"must match pattern \""+"^\\d+(\\.\\d+)?(ms|s|m|h|d)$"+"\""};
+if(vErrors === null){
+vErrors = [err229];
+}
+else {
+vErrors.push(err229);
+}
+errors++;
+}
+}
+else {
+const err230 = {instancePath:instancePath+"/clock/every",schemaPath:"#/properties/clock/properties/every/type",keyword:"type",params:{type: "string"},message:"must be string"};
+if(vErrors === null){
+vErrors = [err230];
+}
+else {
+vErrors.push(err230);
+}
+errors++;
+}
+}
+}
+else {
+const err231 = {instancePath:instancePath+"/clock",schemaPath:"#/properties/clock/type",keyword:"type",params:{type: "object"},message:"must be object"};
+if(vErrors === null){
+vErrors = [err231];
+}
+else {
+vErrors.push(err231);
+}
+errors++;
+}
+}
+if(data.broken_ratio !== undefined){
+let data81 = data.broken_ratio;
+if(typeof data81 == "number"){
+if(data81 > 1 || isNaN(data81)){
+const err232 = {instancePath:instancePath+"/broken_ratio",schemaPath:"#/properties/broken_ratio/maximum",keyword:"maximum",params:{comparison: "<=", limit: 1},message:"must be <= 1"};
+if(vErrors === null){
+vErrors = [err232];
+}
+else {
+vErrors.push(err232);
+}
+errors++;
+}
+if(data81 < 0 || isNaN(data81)){
+const err233 = {instancePath:instancePath+"/broken_ratio",schemaPath:"#/properties/broken_ratio/minimum",keyword:"minimum",params:{comparison: ">=", limit: 0},message:"must be >= 0"};
+if(vErrors === null){
+vErrors = [err233];
+}
+else {
+vErrors.push(err233);
+}
+errors++;
+}
+}
+else {
+const err234 = {instancePath:instancePath+"/broken_ratio",schemaPath:"#/properties/broken_ratio/type",keyword:"type",params:{type: "number"},message:"must be number"};
+if(vErrors === null){
+vErrors = [err234];
+}
+else {
+vErrors.push(err234);
+}
+errors++;
+}
+}
+}
+else {
+const err235 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},message:"must be object"};
+if(vErrors === null){
+vErrors = [err235];
+}
+else {
+vErrors.push(err235);
+}
+errors++;
+}
+validate7.errors = vErrors;
+return errors === 0;
+}
+
+const validate_16ead05522dd3076 = validate8;
+const schema8 = {"type":"object","properties":{"topic":{"type":"string","minLength":1,"description":"The topic to read."},"topics":{"anyOf":[{"type":"array","items":{"type":"string","minLength":1},"minItems":1},{"type":"string","pattern":"^/.+/$"}],"description":"Several topics: a list, or a regular expression `/^shop\\./` over those that exist at start."},"format":{"type":"string","enum":["json"],"default":"json","description":"How values are encoded."},"key_format":{"type":"string","enum":["text","json"],"default":"text","description":"How keys are encoded."},"start":{"type":"string","default":"earliest","description":"Where a new pipeline begins: `earliest`, `latest`, or a time such as `2026-11-01T00:00:00Z`. Without meaning once there is a position."},"buffer":{"type":"string","pattern":"^\\d+(\\.\\d+)?(B|KB|KiB|MB|MiB|GB|GiB|TB|TiB)$","x-pipectl":"size","default":"8MiB","description":"How much may be fetched ahead of the pipeline. One fetch may go beyond it."},"fetch_bytes":{"type":"string","pattern":"^\\d+(\\.\\d+)?(B|KB|KiB|MB|MiB|GB|GiB|TB|TiB)$","x-pipectl":"size","default":"4MiB","description":"The most one fetch brings."},"partition_bytes":{"type":"string","pattern":"^\\d+(\\.\\d+)?(B|KB|KiB|MB|MiB|GB|GiB|TB|TiB)$","x-pipectl":"size","default":"256KiB","description":"The most one fetch brings of a partition."},"fetch_wait":{"type":"string","pattern":"^\\d+(\\.\\d+)?(ms|s|m|h|d)$","x-pipectl":"duration","default":"100ms","description":"How long a broker waits for a record to come."},"session_timeout":{"type":"string","pattern":"^\\d+(\\.\\d+)?(ms|s|m|h|d)$","x-pipectl":"duration","default":"30s","description":"After this time without a heartbeat the group gives the partitions of a member to others."},"connection":{"type":"string","description":"Name of a kafka connection under `connections:`. Its options may also be written here instead."},"brokers":{"anyOf":[{"type":"string","minLength":1},{"type":"array","items":{"type":"string","minLength":1},"minItems":1}],"description":"Brokers to start from, `host:port`: a list, or a text with commas."},"client_id":{"type":"string","description":"Name of this client in the broker's logs and quotas."},"tls":{"anyOf":[{"type":"boolean","description":"true: TLS with the certificates the system trusts."},{"type":"object","properties":{"ca":{"type":"string","description":"PEM text of the authority to trust, as a rule `${file:/path/ca.pem}`."},"cert":{"type":"string","description":"PEM text of the client certificate."},"key":{"type":"string","x-pipectl":"secret","description":"PEM text of the client key."},"reject_unauthorized":{"type":"boolean","default":true,"description":"false accepts any certificate. Only for a test."}},"additionalProperties":false,"description":"TLS with own certificates."}],"description":"Encrypts the connection: `true`, or certificates."},"sasl":{"type":"object","properties":{"mechanism":{"type":"string","enum":["plain","scram-sha-256","scram-sha-512"],"description":"How to log in."},"username":{"type":"string","description":"User name."},"password":{"type":"string","x-pipectl":"secret","description":"Password, as a rule `${KAFKA_PASSWORD}` or `${file:/run/secrets/kafka}`."}},"required":["mechanism","username","password"],"additionalProperties":false,"description":"Log in by SASL."},"connect_timeout":{"type":"string","pattern":"^\\d+(\\.\\d+)?(ms|s|m|h|d)$","x-pipectl":"duration","description":"How long one attempt to connect may take."},"request_timeout":{"type":"string","pattern":"^\\d+(\\.\\d+)?(ms|s|m|h|d)$","x-pipectl":"duration","description":"How long a broker may take to answer."}},"additionalProperties":false,"x-pipectl-connection":"kafka"};
+const pattern12 = new RegExp("^/.+/$", "u");
+const pattern13 = new RegExp("^\\d+(\\.\\d+)?(B|KB|KiB|MB|MiB|GB|GiB|TB|TiB)$", "u");
+
+function validate8(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+let vErrors = null;
+let errors = 0;
+if(data && typeof data == "object" && !Array.isArray(data)){
+for(const key0 in data){
+if(!(func0.call(schema8.properties, key0))){
 const err0 = {instancePath,schemaPath:"#/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key0},message:"must NOT have additional properties"};
 if(vErrors === null){
 vErrors = [err0];
@@ -1377,7 +4532,7 @@ valid1 = valid1 || _valid0;
 if(!valid1){
 const _errs10 = errors;
 if(typeof data1 === "string"){
-if(!pattern3.test(data1)){
+if(!pattern12.test(data1)){
 const err7 = {instancePath:instancePath+"/topics",schemaPath:"#/properties/topics/anyOf/1/pattern",keyword:"pattern",params:{pattern: "^/.+/$"},message:"must match pattern \""+"^/.+/$"+"\""};
 if(vErrors === null){
 vErrors = [err7];
@@ -1436,7 +4591,7 @@ vErrors.push(err10);
 errors++;
 }
 if(!(data3 === "json")){
-const err11 = {instancePath:instancePath+"/format",schemaPath:"#/properties/format/enum",keyword:"enum",params:{allowedValues: schema7.properties.format.enum},message:"must be equal to one of the allowed values"};
+const err11 = {instancePath:instancePath+"/format",schemaPath:"#/properties/format/enum",keyword:"enum",params:{allowedValues: schema8.properties.format.enum},message:"must be equal to one of the allowed values"};
 if(vErrors === null){
 vErrors = [err11];
 }
@@ -1459,7 +4614,7 @@ vErrors.push(err12);
 errors++;
 }
 if(!((data4 === "text") || (data4 === "json"))){
-const err13 = {instancePath:instancePath+"/key_format",schemaPath:"#/properties/key_format/enum",keyword:"enum",params:{allowedValues: schema7.properties.key_format.enum},message:"must be equal to one of the allowed values"};
+const err13 = {instancePath:instancePath+"/key_format",schemaPath:"#/properties/key_format/enum",keyword:"enum",params:{allowedValues: schema8.properties.key_format.enum},message:"must be equal to one of the allowed values"};
 if(vErrors === null){
 vErrors = [err13];
 }
@@ -1484,7 +4639,7 @@ errors++;
 if(data.buffer !== undefined){
 let data6 = data.buffer;
 if(typeof data6 === "string"){
-if(!pattern4.test(data6)){
+if(!pattern13.test(data6)){
 const err15 = {instancePath:instancePath+"/buffer",schemaPath:"#/properties/buffer/pattern",keyword:"pattern",params:{pattern: "^\\d+(\\.\\d+)?(B|KB|KiB|MB|MiB|GB|GiB|TB|TiB)$"},message:"must match pattern \""+"^\\d+(\\.\\d+)?(B|KB|KiB|MB|MiB|GB|GiB|TB|TiB)$"+"\""};
 if(vErrors === null){
 vErrors = [err15];
@@ -1509,7 +4664,7 @@ errors++;
 if(data.fetch_bytes !== undefined){
 let data7 = data.fetch_bytes;
 if(typeof data7 === "string"){
-if(!pattern4.test(data7)){
+if(!pattern13.test(data7)){
 const err17 = {instancePath:instancePath+"/fetch_bytes",schemaPath:"#/properties/fetch_bytes/pattern",keyword:"pattern",params:{pattern: "^\\d+(\\.\\d+)?(B|KB|KiB|MB|MiB|GB|GiB|TB|TiB)$"},message:"must match pattern \""+"^\\d+(\\.\\d+)?(B|KB|KiB|MB|MiB|GB|GiB|TB|TiB)$"+"\""};
 if(vErrors === null){
 vErrors = [err17];
@@ -1534,7 +4689,7 @@ errors++;
 if(data.partition_bytes !== undefined){
 let data8 = data.partition_bytes;
 if(typeof data8 === "string"){
-if(!pattern4.test(data8)){
+if(!pattern13.test(data8)){
 const err19 = {instancePath:instancePath+"/partition_bytes",schemaPath:"#/properties/partition_bytes/pattern",keyword:"pattern",params:{pattern: "^\\d+(\\.\\d+)?(B|KB|KiB|MB|MiB|GB|GiB|TB|TiB)$"},message:"must match pattern \""+"^\\d+(\\.\\d+)?(B|KB|KiB|MB|MiB|GB|GiB|TB|TiB)$"+"\""};
 if(vErrors === null){
 vErrors = [err19];
@@ -1908,7 +5063,7 @@ vErrors.push(err46);
 errors++;
 }
 if(!(((data21 === "plain") || (data21 === "scram-sha-256")) || (data21 === "scram-sha-512"))){
-const err47 = {instancePath:instancePath+"/sasl/mechanism",schemaPath:"#/properties/sasl/properties/mechanism/enum",keyword:"enum",params:{allowedValues: schema7.properties.sasl.properties.mechanism.enum},message:"must be equal to one of the allowed values"};
+const err47 = {instancePath:instancePath+"/sasl/mechanism",schemaPath:"#/properties/sasl/properties/mechanism/enum",keyword:"enum",params:{allowedValues: schema8.properties.sasl.properties.mechanism.enum},message:"must be equal to one of the allowed values"};
 if(vErrors === null){
 vErrors = [err47];
 }
@@ -2015,14 +5170,14 @@ vErrors.push(err55);
 }
 errors++;
 }
-validate7.errors = vErrors;
+validate8.errors = vErrors;
 return errors === 0;
 }
 
-const validate_750ae4fb1ddd932c = validate8;
-const schema8 = {"anyOf":[{"type":"string"},{"type":"number"},{"type":"boolean"},{"type":"null"}],"x-pipectl":"expression","description":"The condition: an expression that gives true or false."};
+const validate_750ae4fb1ddd932c = validate9;
+const schema9 = {"anyOf":[{"type":"string"},{"type":"number"},{"type":"boolean"},{"type":"null"}],"x-pipectl":"expression","description":"The condition: an expression that gives true or false."};
 
-function validate8(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate9(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 const _errs0 = errors;
@@ -2106,128 +5261,12 @@ vErrors = null;
 }
 }
 }
-validate8.errors = vErrors;
-return errors === 0;
-}
-
-const validate_2a911a2bd65da39d = validate9;
-const schema9 = {"type":"object","additionalProperties":{"anyOf":[{"type":"string"},{"type":"number"},{"type":"boolean"},{"type":"null"}],"x-pipectl":"expression","description":"The expression that gives the field."},"description":"The fields of the new event, each with its expression.","minProperties":1};
-
-function validate9(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
-let vErrors = null;
-let errors = 0;
-if(data && typeof data == "object" && !Array.isArray(data)){
-if(Object.keys(data).length < 1){
-const err0 = {instancePath,schemaPath:"#/minProperties",keyword:"minProperties",params:{limit: 1},message:"must NOT have fewer than 1 properties"};
-if(vErrors === null){
-vErrors = [err0];
-}
-else {
-vErrors.push(err0);
-}
-errors++;
-}
-for(const key0 in data){
-let data0 = data[key0];
-const _errs3 = errors;
-let valid1 = false;
-const _errs4 = errors;
-if(typeof data0 !== "string"){
-const err1 = {instancePath:instancePath+"/" + key0.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/additionalProperties/anyOf/0/type",keyword:"type",params:{type: "string"},message:"must be string"};
-if(vErrors === null){
-vErrors = [err1];
-}
-else {
-vErrors.push(err1);
-}
-errors++;
-}
-var _valid0 = _errs4 === errors;
-valid1 = valid1 || _valid0;
-if(!valid1){
-const _errs6 = errors;
-if(!(typeof data0 == "number")){
-const err2 = {instancePath:instancePath+"/" + key0.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/additionalProperties/anyOf/1/type",keyword:"type",params:{type: "number"},message:"must be number"};
-if(vErrors === null){
-vErrors = [err2];
-}
-else {
-vErrors.push(err2);
-}
-errors++;
-}
-var _valid0 = _errs6 === errors;
-valid1 = valid1 || _valid0;
-if(!valid1){
-const _errs8 = errors;
-if(typeof data0 !== "boolean"){
-const err3 = {instancePath:instancePath+"/" + key0.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/additionalProperties/anyOf/2/type",keyword:"type",params:{type: "boolean"},message:"must be boolean"};
-if(vErrors === null){
-vErrors = [err3];
-}
-else {
-vErrors.push(err3);
-}
-errors++;
-}
-var _valid0 = _errs8 === errors;
-valid1 = valid1 || _valid0;
-if(!valid1){
-const _errs10 = errors;
-if(data0 !== null){
-const err4 = {instancePath:instancePath+"/" + key0.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/additionalProperties/anyOf/3/type",keyword:"type",params:{type: "null"},message:"must be null"};
-if(vErrors === null){
-vErrors = [err4];
-}
-else {
-vErrors.push(err4);
-}
-errors++;
-}
-var _valid0 = _errs10 === errors;
-valid1 = valid1 || _valid0;
-}
-}
-}
-if(!valid1){
-const err5 = {instancePath:instancePath+"/" + key0.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/additionalProperties/anyOf",keyword:"anyOf",params:{},message:"must match a schema in anyOf"};
-if(vErrors === null){
-vErrors = [err5];
-}
-else {
-vErrors.push(err5);
-}
-errors++;
-}
-else {
-errors = _errs3;
-if(vErrors !== null){
-if(_errs3){
-vErrors.length = _errs3;
-}
-else {
-vErrors = null;
-}
-}
-}
-}
-}
-else {
-const err6 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},message:"must be object"};
-if(vErrors === null){
-vErrors = [err6];
-}
-else {
-vErrors.push(err6);
-}
-errors++;
-}
 validate9.errors = vErrors;
 return errors === 0;
 }
 
-const validate_bdbba11aaf249466 = validate10;
-const schema10 = {"type":"object","additionalProperties":{"anyOf":[{"type":"string"},{"type":"number"},{"type":"boolean"},{"type":"null"}],"x-pipectl":"expression","description":"The expression that gives the field."},"description":"The fields to add or replace, each with its expression.","minProperties":1};
+const validate_2a911a2bd65da39d = validate10;
+const schema10 = {"type":"object","additionalProperties":{"anyOf":[{"type":"string"},{"type":"number"},{"type":"boolean"},{"type":"null"}],"x-pipectl":"expression","description":"The expression that gives the field."},"description":"The fields of the new event, each with its expression.","minProperties":1};
 
 function validate10(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
@@ -2342,15 +5381,15 @@ validate10.errors = vErrors;
 return errors === 0;
 }
 
-const validate_c6335a349ddf9b5d = validate11;
-const schema11 = {"type":"array","items":{"type":"string","minLength":1},"description":"Names of the fields to remove; `customer.email` removes a field inside a field.","minItems":1,"uniqueItems":true};
+const validate_bdbba11aaf249466 = validate11;
+const schema11 = {"type":"object","additionalProperties":{"anyOf":[{"type":"string"},{"type":"number"},{"type":"boolean"},{"type":"null"}],"x-pipectl":"expression","description":"The expression that gives the field."},"description":"The fields to add or replace, each with its expression.","minProperties":1};
 
 function validate11(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
-if(Array.isArray(data)){
-if(data.length < 1){
-const err0 = {instancePath,schemaPath:"#/minItems",keyword:"minItems",params:{limit: 1},message:"must NOT have fewer than 1 items"};
+if(data && typeof data == "object" && !Array.isArray(data)){
+if(Object.keys(data).length < 1){
+const err0 = {instancePath,schemaPath:"#/minProperties",keyword:"minProperties",params:{limit: 1},message:"must NOT have fewer than 1 properties"};
 if(vErrors === null){
 vErrors = [err0];
 }
@@ -2359,12 +5398,13 @@ vErrors.push(err0);
 }
 errors++;
 }
-const len0 = data.length;
-for(let i0=0; i0<len0; i0++){
-let data0 = data[i0];
-if(typeof data0 === "string"){
-if(func1(data0) < 1){
-const err1 = {instancePath:instancePath+"/" + i0,schemaPath:"#/items/minLength",keyword:"minLength",params:{limit: 1},message:"must NOT have fewer than 1 characters"};
+for(const key0 in data){
+let data0 = data[key0];
+const _errs3 = errors;
+let valid1 = false;
+const _errs4 = errors;
+if(typeof data0 !== "string"){
+const err1 = {instancePath:instancePath+"/" + key0.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/additionalProperties/anyOf/0/type",keyword:"type",params:{type: "string"},message:"must be string"};
 if(vErrors === null){
 vErrors = [err1];
 }
@@ -2373,9 +5413,12 @@ vErrors.push(err1);
 }
 errors++;
 }
-}
-else {
-const err2 = {instancePath:instancePath+"/" + i0,schemaPath:"#/items/type",keyword:"type",params:{type: "string"},message:"must be string"};
+var _valid0 = _errs4 === errors;
+valid1 = valid1 || _valid0;
+if(!valid1){
+const _errs6 = errors;
+if(!(typeof data0 == "number")){
+const err2 = {instancePath:instancePath+"/" + key0.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/additionalProperties/anyOf/1/type",keyword:"type",params:{type: "number"},message:"must be number"};
 if(vErrors === null){
 vErrors = [err2];
 }
@@ -2384,19 +5427,12 @@ vErrors.push(err2);
 }
 errors++;
 }
-}
-let i1 = data.length;
-let j0;
-if(i1 > 1){
-const indices0 = {};
-for(;i1--;){
-let item0 = data[i1];
-if(typeof item0 !== "string"){
-continue;
-}
-if(typeof indices0[item0] == "number"){
-j0 = indices0[item0];
-const err3 = {instancePath,schemaPath:"#/uniqueItems",keyword:"uniqueItems",params:{i: i1, j: j0},message:"must NOT have duplicate items (items ## "+j0+" and "+i1+" are identical)"};
+var _valid0 = _errs6 === errors;
+valid1 = valid1 || _valid0;
+if(!valid1){
+const _errs8 = errors;
+if(typeof data0 !== "boolean"){
+const err3 = {instancePath:instancePath+"/" + key0.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/additionalProperties/anyOf/2/type",keyword:"type",params:{type: "boolean"},message:"must be boolean"};
 if(vErrors === null){
 vErrors = [err3];
 }
@@ -2404,14 +5440,13 @@ else {
 vErrors.push(err3);
 }
 errors++;
-break;
 }
-indices0[item0] = i1;
-}
-}
-}
-else {
-const err4 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "array"},message:"must be array"};
+var _valid0 = _errs8 === errors;
+valid1 = valid1 || _valid0;
+if(!valid1){
+const _errs10 = errors;
+if(data0 !== null){
+const err4 = {instancePath:instancePath+"/" + key0.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/additionalProperties/anyOf/3/type",keyword:"type",params:{type: "null"},message:"must be null"};
 if(vErrors === null){
 vErrors = [err4];
 }
@@ -2420,12 +5455,50 @@ vErrors.push(err4);
 }
 errors++;
 }
+var _valid0 = _errs10 === errors;
+valid1 = valid1 || _valid0;
+}
+}
+}
+if(!valid1){
+const err5 = {instancePath:instancePath+"/" + key0.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/additionalProperties/anyOf",keyword:"anyOf",params:{},message:"must match a schema in anyOf"};
+if(vErrors === null){
+vErrors = [err5];
+}
+else {
+vErrors.push(err5);
+}
+errors++;
+}
+else {
+errors = _errs3;
+if(vErrors !== null){
+if(_errs3){
+vErrors.length = _errs3;
+}
+else {
+vErrors = null;
+}
+}
+}
+}
+}
+else {
+const err6 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},message:"must be object"};
+if(vErrors === null){
+vErrors = [err6];
+}
+else {
+vErrors.push(err6);
+}
+errors++;
+}
 validate11.errors = vErrors;
 return errors === 0;
 }
 
-const validate_2cd45b4017c24fff = validate12;
-const schema12 = {"type":"array","items":{"type":"string","minLength":1},"description":"Names of the fields to keep.","minItems":1,"uniqueItems":true};
+const validate_c6335a349ddf9b5d = validate12;
+const schema12 = {"type":"array","items":{"type":"string","minLength":1},"description":"Names of the fields to remove; `customer.email` removes a field inside a field.","minItems":1,"uniqueItems":true};
 
 function validate12(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
@@ -2506,10 +5579,92 @@ validate12.errors = vErrors;
 return errors === 0;
 }
 
-const validate_dd28d725bbb766ee = validate13;
-const schema13 = {"anyOf":[{"type":"string"},{"type":"number"},{"type":"boolean"},{"type":"null"}],"x-pipectl":"expression","description":"The list: an expression that gives one."};
+const validate_2cd45b4017c24fff = validate13;
+const schema13 = {"type":"array","items":{"type":"string","minLength":1},"description":"Names of the fields to keep.","minItems":1,"uniqueItems":true};
 
 function validate13(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+let vErrors = null;
+let errors = 0;
+if(Array.isArray(data)){
+if(data.length < 1){
+const err0 = {instancePath,schemaPath:"#/minItems",keyword:"minItems",params:{limit: 1},message:"must NOT have fewer than 1 items"};
+if(vErrors === null){
+vErrors = [err0];
+}
+else {
+vErrors.push(err0);
+}
+errors++;
+}
+const len0 = data.length;
+for(let i0=0; i0<len0; i0++){
+let data0 = data[i0];
+if(typeof data0 === "string"){
+if(func1(data0) < 1){
+const err1 = {instancePath:instancePath+"/" + i0,schemaPath:"#/items/minLength",keyword:"minLength",params:{limit: 1},message:"must NOT have fewer than 1 characters"};
+if(vErrors === null){
+vErrors = [err1];
+}
+else {
+vErrors.push(err1);
+}
+errors++;
+}
+}
+else {
+const err2 = {instancePath:instancePath+"/" + i0,schemaPath:"#/items/type",keyword:"type",params:{type: "string"},message:"must be string"};
+if(vErrors === null){
+vErrors = [err2];
+}
+else {
+vErrors.push(err2);
+}
+errors++;
+}
+}
+let i1 = data.length;
+let j0;
+if(i1 > 1){
+const indices0 = {};
+for(;i1--;){
+let item0 = data[i1];
+if(typeof item0 !== "string"){
+continue;
+}
+if(typeof indices0[item0] == "number"){
+j0 = indices0[item0];
+const err3 = {instancePath,schemaPath:"#/uniqueItems",keyword:"uniqueItems",params:{i: i1, j: j0},message:"must NOT have duplicate items (items ## "+j0+" and "+i1+" are identical)"};
+if(vErrors === null){
+vErrors = [err3];
+}
+else {
+vErrors.push(err3);
+}
+errors++;
+break;
+}
+indices0[item0] = i1;
+}
+}
+}
+else {
+const err4 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "array"},message:"must be array"};
+if(vErrors === null){
+vErrors = [err4];
+}
+else {
+vErrors.push(err4);
+}
+errors++;
+}
+validate13.errors = vErrors;
+return errors === 0;
+}
+
+const validate_dd28d725bbb766ee = validate14;
+const schema14 = {"anyOf":[{"type":"string"},{"type":"number"},{"type":"boolean"},{"type":"null"}],"x-pipectl":"expression","description":"The list: an expression that gives one."};
+
+function validate14(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 const _errs0 = errors;
@@ -2593,14 +5748,225 @@ vErrors = null;
 }
 }
 }
-validate13.errors = vErrors;
+validate14.errors = vErrors;
 return errors === 0;
 }
 
-const validate_99d8e8a58e1cdc3a = validate14;
-const schema14 = {"type":"object","properties":{"path":{"type":"string","minLength":1,"description":"The file, relative to the pipeline file. Beside it lies PATH.pipectl with the positions and the length that is committed: a reader that must not see a row which a crash takes back stops there. One process at a time."}},"required":["path"],"additionalProperties":false};
+const validate_8074306506e8674f = validate15;
+const schema15 = {"type":"object","properties":{"from":{"type":"string","minLength":1,"description":"Name of a lookup under `lookups:`."},"on":{"anyOf":[{"type":"string"},{"type":"number"},{"type":"boolean"},{"type":"null"}],"x-pipectl":"expression","description":"The key to look up: an expression that gives text or a number."},"into":{"type":"string","minLength":1,"description":"Field of the event that gets the row. Default: the name of the lookup."},"missing":{"type":"string","enum":["keep","drop","dlq"],"default":"keep","description":"An event without a row, or whose key is null, goes on with null, is left out, or is a dead letter."}},"required":["from","on"],"additionalProperties":false};
 
-function validate14(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate15(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+let vErrors = null;
+let errors = 0;
+if(data && typeof data == "object" && !Array.isArray(data)){
+if(data.from === undefined){
+const err0 = {instancePath,schemaPath:"#/required",keyword:"required",params:{missingProperty: "from"},message:"must have required property '"+"from"+"'"};
+if(vErrors === null){
+vErrors = [err0];
+}
+else {
+vErrors.push(err0);
+}
+errors++;
+}
+if(data.on === undefined){
+const err1 = {instancePath,schemaPath:"#/required",keyword:"required",params:{missingProperty: "on"},message:"must have required property '"+"on"+"'"};
+if(vErrors === null){
+vErrors = [err1];
+}
+else {
+vErrors.push(err1);
+}
+errors++;
+}
+for(const key0 in data){
+if(!((((key0 === "from") || (key0 === "on")) || (key0 === "into")) || (key0 === "missing"))){
+const err2 = {instancePath,schemaPath:"#/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key0},message:"must NOT have additional properties"};
+if(vErrors === null){
+vErrors = [err2];
+}
+else {
+vErrors.push(err2);
+}
+errors++;
+}
+}
+if(data.from !== undefined){
+let data0 = data.from;
+if(typeof data0 === "string"){
+if(func1(data0) < 1){
+const err3 = {instancePath:instancePath+"/from",schemaPath:"#/properties/from/minLength",keyword:"minLength",params:{limit: 1},message:"must NOT have fewer than 1 characters"};
+if(vErrors === null){
+vErrors = [err3];
+}
+else {
+vErrors.push(err3);
+}
+errors++;
+}
+}
+else {
+const err4 = {instancePath:instancePath+"/from",schemaPath:"#/properties/from/type",keyword:"type",params:{type: "string"},message:"must be string"};
+if(vErrors === null){
+vErrors = [err4];
+}
+else {
+vErrors.push(err4);
+}
+errors++;
+}
+}
+if(data.on !== undefined){
+let data1 = data.on;
+const _errs5 = errors;
+let valid1 = false;
+const _errs6 = errors;
+if(typeof data1 !== "string"){
+const err5 = {instancePath:instancePath+"/on",schemaPath:"#/properties/on/anyOf/0/type",keyword:"type",params:{type: "string"},message:"must be string"};
+if(vErrors === null){
+vErrors = [err5];
+}
+else {
+vErrors.push(err5);
+}
+errors++;
+}
+var _valid0 = _errs6 === errors;
+valid1 = valid1 || _valid0;
+if(!valid1){
+const _errs8 = errors;
+if(!(typeof data1 == "number")){
+const err6 = {instancePath:instancePath+"/on",schemaPath:"#/properties/on/anyOf/1/type",keyword:"type",params:{type: "number"},message:"must be number"};
+if(vErrors === null){
+vErrors = [err6];
+}
+else {
+vErrors.push(err6);
+}
+errors++;
+}
+var _valid0 = _errs8 === errors;
+valid1 = valid1 || _valid0;
+if(!valid1){
+const _errs10 = errors;
+if(typeof data1 !== "boolean"){
+const err7 = {instancePath:instancePath+"/on",schemaPath:"#/properties/on/anyOf/2/type",keyword:"type",params:{type: "boolean"},message:"must be boolean"};
+if(vErrors === null){
+vErrors = [err7];
+}
+else {
+vErrors.push(err7);
+}
+errors++;
+}
+var _valid0 = _errs10 === errors;
+valid1 = valid1 || _valid0;
+if(!valid1){
+const _errs12 = errors;
+if(data1 !== null){
+const err8 = {instancePath:instancePath+"/on",schemaPath:"#/properties/on/anyOf/3/type",keyword:"type",params:{type: "null"},message:"must be null"};
+if(vErrors === null){
+vErrors = [err8];
+}
+else {
+vErrors.push(err8);
+}
+errors++;
+}
+var _valid0 = _errs12 === errors;
+valid1 = valid1 || _valid0;
+}
+}
+}
+if(!valid1){
+const err9 = {instancePath:instancePath+"/on",schemaPath:"#/properties/on/anyOf",keyword:"anyOf",params:{},message:"must match a schema in anyOf"};
+if(vErrors === null){
+vErrors = [err9];
+}
+else {
+vErrors.push(err9);
+}
+errors++;
+}
+else {
+errors = _errs5;
+if(vErrors !== null){
+if(_errs5){
+vErrors.length = _errs5;
+}
+else {
+vErrors = null;
+}
+}
+}
+}
+if(data.into !== undefined){
+let data2 = data.into;
+if(typeof data2 === "string"){
+if(func1(data2) < 1){
+const err10 = {instancePath:instancePath+"/into",schemaPath:"#/properties/into/minLength",keyword:"minLength",params:{limit: 1},message:"must NOT have fewer than 1 characters"};
+if(vErrors === null){
+vErrors = [err10];
+}
+else {
+vErrors.push(err10);
+}
+errors++;
+}
+}
+else {
+const err11 = {instancePath:instancePath+"/into",schemaPath:"#/properties/into/type",keyword:"type",params:{type: "string"},message:"must be string"};
+if(vErrors === null){
+vErrors = [err11];
+}
+else {
+vErrors.push(err11);
+}
+errors++;
+}
+}
+if(data.missing !== undefined){
+let data3 = data.missing;
+if(typeof data3 !== "string"){
+const err12 = {instancePath:instancePath+"/missing",schemaPath:"#/properties/missing/type",keyword:"type",params:{type: "string"},message:"must be string"};
+if(vErrors === null){
+vErrors = [err12];
+}
+else {
+vErrors.push(err12);
+}
+errors++;
+}
+if(!(((data3 === "keep") || (data3 === "drop")) || (data3 === "dlq"))){
+const err13 = {instancePath:instancePath+"/missing",schemaPath:"#/properties/missing/enum",keyword:"enum",params:{allowedValues: schema15.properties.missing.enum},message:"must be equal to one of the allowed values"};
+if(vErrors === null){
+vErrors = [err13];
+}
+else {
+vErrors.push(err13);
+}
+errors++;
+}
+}
+}
+else {
+const err14 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},message:"must be object"};
+if(vErrors === null){
+vErrors = [err14];
+}
+else {
+vErrors.push(err14);
+}
+errors++;
+}
+validate15.errors = vErrors;
+return errors === 0;
+}
+
+const validate_99d8e8a58e1cdc3a = validate16;
+const schema16 = {"type":"object","properties":{"path":{"type":"string","minLength":1,"description":"The file, relative to the pipeline file. Beside it lies PATH.pipectl with the positions and the length that is committed: a reader that must not see a row which a crash takes back stops there. One process at a time."}},"required":["path"],"additionalProperties":false};
+
+function validate16(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(data && typeof data == "object" && !Array.isArray(data)){
@@ -2662,16 +6028,16 @@ vErrors.push(err4);
 }
 errors++;
 }
-validate14.errors = vErrors;
+validate16.errors = vErrors;
 return errors === 0;
 }
 
-const validate_dc772ca82eef7e7d = validate15;
-const schema15 = {"type":"object","properties":{"table":{"type":"string","minLength":1,"description":"The table, `orders` or `shop.orders`. Names are taken as written: `Orders` is another table than `orders`."},"key":{"type":"array","items":{"type":"string","minLength":1},"minItems":1,"description":"Columns that make a row unique; a unique index must cover exactly these. Needed for upsert."},"mode":{"type":"string","enum":["upsert","append"],"default":"upsert","description":"upsert: the row of a key is replaced. append: every event adds a row."},"create":{"type":"boolean","default":false,"description":"Create the table where it is missing. Column types are those of `columns`, else taken from the values of the first batch."},"columns":{"type":"object","additionalProperties":{"type":"string","pattern":"^[a-z][a-z0-9_ ]*(\\(\\d+(, ?\\d+)?\\))?( with(out)? time zone)?(\\[\\])*$"},"description":"Column names and types of a table that `create` makes: `{ id: bigint, total: \"numeric(12,2)\", tags: \"text[]\" }`."},"version_column":{"type":"string","minLength":1,"description":"Column that holds the version of the row: a row is replaced only by one with a higher value in it. Tables made by `create` have `_pipectl_version` instead."},"guard":{"type":"object","properties":{"schema":{"type":"string","default":"pipectl","minLength":1,"description":"Schema with the tables in which positions are kept."}},"additionalProperties":false,"description":"Where the promise is kept."},"statement_timeout":{"type":"string","pattern":"^\\d+(\\.\\d+)?(ms|s|m|h|d)$","x-pipectl":"duration","default":"25s","description":"Longest a statement may take. Shorter than the session of the consumer group."},"lock_timeout":{"type":"string","pattern":"^\\d+(\\.\\d+)?(ms|s|m|h|d)$","x-pipectl":"duration","default":"10s","description":"Longest wait for a lock before the batch is tried again."},"idle_transaction_timeout":{"type":"string","pattern":"^\\d+(\\.\\d+)?(ms|s|m|h|d)$","x-pipectl":"duration","default":"25s","description":"After this long a frozen owner loses its open transaction and its locks. Shorter than the session of the consumer group."},"connection":{"type":"string","description":"Name of a postgres connection under `connections:`. Its options may also be written here instead."},"url":{"type":"string","x-pipectl":"secret","pattern":"^(postgres(ql)?://|\\$\\{)","description":"Where and as whom: `postgres://user:password@host:5432/database`. `?sslmode=verify-full` and other libpq settings may follow."},"host":{"type":"string","description":"Host name, where no url is given. Default localhost."},"port":{"type":"integer","minimum":1,"maximum":65535,"description":"Port, where no url is given. Default 5432."},"database":{"type":"string","description":"Database, where no url is given. Default: the name of the user."},"user":{"type":"string","description":"Role to log in as, where no url is given."},"password":{"type":"string","x-pipectl":"secret","description":"Password of the role, where no url is given."},"tls":{"type":"boolean","description":"Encrypt and verify the server against the machine's certificate authorities. Default: what the url says."}},"required":["table"],"additionalProperties":false,"x-pipectl-connection":"postgres"};
-const pattern11 = new RegExp("^[a-z][a-z0-9_ ]*(\\(\\d+(, ?\\d+)?\\))?( with(out)? time zone)?(\\[\\])*$", "u");
-const pattern15 = new RegExp("^(postgres(ql)?://|\\$\\{)", "u");
+const validate_dc772ca82eef7e7d = validate17;
+const schema17 = {"type":"object","properties":{"table":{"type":"string","minLength":1,"description":"The table, `orders` or `shop.orders`. Names are taken as written: `Orders` is another table than `orders`."},"key":{"type":"array","items":{"type":"string","minLength":1},"minItems":1,"description":"Columns that make a row unique; a unique index must cover exactly these. Needed for upsert."},"mode":{"type":"string","enum":["upsert","append"],"default":"upsert","description":"upsert: the row of a key is replaced. append: every event adds a row."},"create":{"type":"boolean","default":false,"description":"Create the table where it is missing. Column types are those of `columns`, else taken from the values of the first batch."},"columns":{"type":"object","additionalProperties":{"type":"string","pattern":"^[a-z][a-z0-9_ ]*(\\(\\d+(, ?\\d+)?\\))?( with(out)? time zone)?(\\[\\])*$"},"description":"Column names and types of a table that `create` makes: `{ id: bigint, total: \"numeric(12,2)\", tags: \"text[]\" }`."},"version_column":{"type":"string","minLength":1,"description":"Column that holds the version of the row: a row is replaced only by one with a higher value in it. Tables made by `create` have `_pipectl_version` instead."},"guard":{"type":"object","properties":{"schema":{"type":"string","default":"pipectl","minLength":1,"description":"Schema with the tables in which positions are kept."}},"additionalProperties":false,"description":"Where the promise is kept."},"statement_timeout":{"type":"string","pattern":"^\\d+(\\.\\d+)?(ms|s|m|h|d)$","x-pipectl":"duration","default":"25s","description":"Longest a statement may take. Shorter than the session of the consumer group."},"lock_timeout":{"type":"string","pattern":"^\\d+(\\.\\d+)?(ms|s|m|h|d)$","x-pipectl":"duration","default":"10s","description":"Longest wait for a lock before the batch is tried again."},"idle_transaction_timeout":{"type":"string","pattern":"^\\d+(\\.\\d+)?(ms|s|m|h|d)$","x-pipectl":"duration","default":"25s","description":"After this long a frozen owner loses its open transaction and its locks. Shorter than the session of the consumer group."},"connection":{"type":"string","description":"Name of a postgres connection under `connections:`. Its options may also be written here instead."},"url":{"type":"string","x-pipectl":"secret","pattern":"^(postgres(ql)?://|\\$\\{)","description":"Where and as whom: `postgres://user:password@host:5432/database`. `?sslmode=verify-full` and other libpq settings may follow."},"host":{"type":"string","description":"Host name, where no url is given. Default localhost."},"port":{"type":"integer","minimum":1,"maximum":65535,"description":"Port, where no url is given. Default 5432."},"database":{"type":"string","description":"Database, where no url is given. Default: the name of the user."},"user":{"type":"string","description":"Role to log in as, where no url is given."},"password":{"type":"string","x-pipectl":"secret","description":"Password of the role, where no url is given."},"tls":{"type":"boolean","description":"Encrypt and verify the server against the machine's certificate authorities. Default: what the url says."}},"required":["table"],"additionalProperties":false,"x-pipectl-connection":"postgres"};
+const pattern20 = new RegExp("^[a-z][a-z0-9_ ]*(\\(\\d+(, ?\\d+)?\\))?( with(out)? time zone)?(\\[\\])*$", "u");
+const pattern24 = new RegExp("^(postgres(ql)?://|\\$\\{)", "u");
 
-function validate15(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate17(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(data && typeof data == "object" && !Array.isArray(data)){
@@ -2686,7 +6052,7 @@ vErrors.push(err0);
 errors++;
 }
 for(const key0 in data){
-if(!(func0.call(schema15.properties, key0))){
+if(!(func0.call(schema17.properties, key0))){
 const err1 = {instancePath,schemaPath:"#/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key0},message:"must NOT have additional properties"};
 if(vErrors === null){
 vErrors = [err1];
@@ -2786,7 +6152,7 @@ vErrors.push(err8);
 errors++;
 }
 if(!((data3 === "upsert") || (data3 === "append"))){
-const err9 = {instancePath:instancePath+"/mode",schemaPath:"#/properties/mode/enum",keyword:"enum",params:{allowedValues: schema15.properties.mode.enum},message:"must be equal to one of the allowed values"};
+const err9 = {instancePath:instancePath+"/mode",schemaPath:"#/properties/mode/enum",keyword:"enum",params:{allowedValues: schema17.properties.mode.enum},message:"must be equal to one of the allowed values"};
 if(vErrors === null){
 vErrors = [err9];
 }
@@ -2814,7 +6180,7 @@ if(data5 && typeof data5 == "object" && !Array.isArray(data5)){
 for(const key1 in data5){
 let data6 = data5[key1];
 if(typeof data6 === "string"){
-if(!pattern11.test(data6)){
+if(!pattern20.test(data6)){
 const err11 = {instancePath:instancePath+"/columns/" + key1.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/columns/additionalProperties/pattern",keyword:"pattern",params:{pattern: "^[a-z][a-z0-9_ ]*(\\(\\d+(, ?\\d+)?\\))?( with(out)? time zone)?(\\[\\])*$"},message:"must match pattern \""+"^[a-z][a-z0-9_ ]*(\\(\\d+(, ?\\d+)?\\))?( with(out)? time zone)?(\\[\\])*$"+"\""};
 if(vErrors === null){
 vErrors = [err11];
@@ -3015,7 +6381,7 @@ errors++;
 if(data.url !== undefined){
 let data14 = data.url;
 if(typeof data14 === "string"){
-if(!pattern15.test(data14)){
+if(!pattern24.test(data14)){
 const err27 = {instancePath:instancePath+"/url",schemaPath:"#/properties/url/pattern",keyword:"pattern",params:{pattern: "^(postgres(ql)?://|\\$\\{)"},message:"must match pattern \""+"^(postgres(ql)?://|\\$\\{)"+"\""};
 if(vErrors === null){
 vErrors = [err27];
@@ -3143,14 +6509,216 @@ vErrors.push(err37);
 }
 errors++;
 }
-validate15.errors = vErrors;
+validate17.errors = vErrors;
 return errors === 0;
 }
 
-const validate_05857ac809fc10ce = validate16;
-const schema16 = {"type":"object","properties":{"brokers":{"anyOf":[{"type":"string","minLength":1},{"type":"array","items":{"type":"string","minLength":1},"minItems":1}],"default":"localhost:9092","description":"Brokers to start from, `host:port`: a list, or a text with commas."},"client_id":{"type":"string","default":"pipectl","description":"Name of this client in the broker's logs and quotas."},"tls":{"anyOf":[{"type":"boolean","description":"true: TLS with the certificates the system trusts."},{"type":"object","properties":{"ca":{"type":"string","description":"PEM text of the authority to trust, as a rule `${file:/path/ca.pem}`."},"cert":{"type":"string","description":"PEM text of the client certificate."},"key":{"type":"string","x-pipectl":"secret","description":"PEM text of the client key."},"reject_unauthorized":{"type":"boolean","default":true,"description":"false accepts any certificate. Only for a test."}},"additionalProperties":false,"description":"TLS with own certificates."}],"description":"Encrypts the connection: `true`, or certificates."},"sasl":{"type":"object","properties":{"mechanism":{"type":"string","enum":["plain","scram-sha-256","scram-sha-512"],"description":"How to log in."},"username":{"type":"string","description":"User name."},"password":{"type":"string","x-pipectl":"secret","description":"Password, as a rule `${KAFKA_PASSWORD}` or `${file:/run/secrets/kafka}`."}},"required":["mechanism","username","password"],"additionalProperties":false,"description":"Log in by SASL."},"connect_timeout":{"type":"string","pattern":"^\\d+(\\.\\d+)?(ms|s|m|h|d)$","x-pipectl":"duration","default":"5s","description":"How long one attempt to connect may take."},"request_timeout":{"type":"string","pattern":"^\\d+(\\.\\d+)?(ms|s|m|h|d)$","x-pipectl":"duration","default":"15s","description":"How long a broker may take to answer."}},"additionalProperties":false};
+const validate_3ee681f0ccc6342e = validate18;
+const schema18 = {"type":"object","properties":{"path":{"type":"string","minLength":1,"description":"The file, relative to the pipeline file."},"key":{"type":"string","minLength":1,"description":"The column or field that holds the key. Keys compare as text."},"format":{"type":"string","enum":["csv","json","ndjson"],"description":"CSV with a header line, one JSON list of objects, or one object a line. Default: by the ending of the file; ndjson for others."},"delimiter":{"type":"string","pattern":"^[\\x09\\x20-\\x21\\x23-\\x7e]$","description":"Between the fields of a CSV row. Default: a tab for .tsv, else a comma."},"refresh":{"type":"string","pattern":"^\\d+(\\.\\d+)?(ms|s|m|h|d)$","x-pipectl":"duration","description":"How often to look whether the file has changed. Default: it is read once, at the start."},"limit":{"type":"string","pattern":"^\\d+(\\.\\d+)?(B|KB|KiB|MB|MiB|GB|GiB|TB|TiB)$","x-pipectl":"size","default":"64MiB","description":"A larger file is refused: all of it is held in memory."}},"required":["path","key"],"additionalProperties":false};
 
-function validate16(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate18(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+let vErrors = null;
+let errors = 0;
+if(data && typeof data == "object" && !Array.isArray(data)){
+if(data.path === undefined){
+const err0 = {instancePath,schemaPath:"#/required",keyword:"required",params:{missingProperty: "path"},message:"must have required property '"+"path"+"'"};
+if(vErrors === null){
+vErrors = [err0];
+}
+else {
+vErrors.push(err0);
+}
+errors++;
+}
+if(data.key === undefined){
+const err1 = {instancePath,schemaPath:"#/required",keyword:"required",params:{missingProperty: "key"},message:"must have required property '"+"key"+"'"};
+if(vErrors === null){
+vErrors = [err1];
+}
+else {
+vErrors.push(err1);
+}
+errors++;
+}
+for(const key0 in data){
+if(!((((((key0 === "path") || (key0 === "key")) || (key0 === "format")) || (key0 === "delimiter")) || (key0 === "refresh")) || (key0 === "limit"))){
+const err2 = {instancePath,schemaPath:"#/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key0},message:"must NOT have additional properties"};
+if(vErrors === null){
+vErrors = [err2];
+}
+else {
+vErrors.push(err2);
+}
+errors++;
+}
+}
+if(data.path !== undefined){
+let data0 = data.path;
+if(typeof data0 === "string"){
+if(func1(data0) < 1){
+const err3 = {instancePath:instancePath+"/path",schemaPath:"#/properties/path/minLength",keyword:"minLength",params:{limit: 1},message:"must NOT have fewer than 1 characters"};
+if(vErrors === null){
+vErrors = [err3];
+}
+else {
+vErrors.push(err3);
+}
+errors++;
+}
+}
+else {
+const err4 = {instancePath:instancePath+"/path",schemaPath:"#/properties/path/type",keyword:"type",params:{type: "string"},message:"must be string"};
+if(vErrors === null){
+vErrors = [err4];
+}
+else {
+vErrors.push(err4);
+}
+errors++;
+}
+}
+if(data.key !== undefined){
+let data1 = data.key;
+if(typeof data1 === "string"){
+if(func1(data1) < 1){
+const err5 = {instancePath:instancePath+"/key",schemaPath:"#/properties/key/minLength",keyword:"minLength",params:{limit: 1},message:"must NOT have fewer than 1 characters"};
+if(vErrors === null){
+vErrors = [err5];
+}
+else {
+vErrors.push(err5);
+}
+errors++;
+}
+}
+else {
+const err6 = {instancePath:instancePath+"/key",schemaPath:"#/properties/key/type",keyword:"type",params:{type: "string"},message:"must be string"};
+if(vErrors === null){
+vErrors = [err6];
+}
+else {
+vErrors.push(err6);
+}
+errors++;
+}
+}
+if(data.format !== undefined){
+let data2 = data.format;
+if(typeof data2 !== "string"){
+const err7 = {instancePath:instancePath+"/format",schemaPath:"#/properties/format/type",keyword:"type",params:{type: "string"},message:"must be string"};
+if(vErrors === null){
+vErrors = [err7];
+}
+else {
+vErrors.push(err7);
+}
+errors++;
+}
+if(!(((data2 === "csv") || (data2 === "json")) || (data2 === "ndjson"))){
+const err8 = {instancePath:instancePath+"/format",schemaPath:"#/properties/format/enum",keyword:"enum",params:{allowedValues: schema18.properties.format.enum},message:"must be equal to one of the allowed values"};
+if(vErrors === null){
+vErrors = [err8];
+}
+else {
+vErrors.push(err8);
+}
+errors++;
+}
+}
+if(data.delimiter !== undefined){
+let data3 = data.delimiter;
+if(typeof data3 === "string"){
+if(!pattern2.test(data3)){
+const err9 = {instancePath:instancePath+"/delimiter",schemaPath:"#/properties/delimiter/pattern",keyword:"pattern",params:{pattern: "^[\\x09\\x20-\\x21\\x23-\\x7e]$"},message:"must match pattern \""+"^[\\x09\\x20-\\x21\\x23-\\x7e]$"+"\""};
+if(vErrors === null){
+vErrors = [err9];
+}
+else {
+vErrors.push(err9);
+}
+errors++;
+}
+}
+else {
+const err10 = {instancePath:instancePath+"/delimiter",schemaPath:"#/properties/delimiter/type",keyword:"type",params:{type: "string"},message:"must be string"};
+if(vErrors === null){
+vErrors = [err10];
+}
+else {
+vErrors.push(err10);
+}
+errors++;
+}
+}
+if(data.refresh !== undefined){
+let data4 = data.refresh;
+if(typeof data4 === "string"){
+if(!pattern0.test(data4)){
+const err11 = {instancePath:instancePath+"/refresh",schemaPath:"#/properties/refresh/pattern",keyword:"pattern",params:{pattern: "^\\d+(\\.\\d+)?(ms|s|m|h|d)$"},message:"must match pattern \""+"^\\d+(\\.\\d+)?(ms|s|m|h|d)$"+"\""};
+if(vErrors === null){
+vErrors = [err11];
+}
+else {
+vErrors.push(err11);
+}
+errors++;
+}
+}
+else {
+const err12 = {instancePath:instancePath+"/refresh",schemaPath:"#/properties/refresh/type",keyword:"type",params:{type: "string"},message:"must be string"};
+if(vErrors === null){
+vErrors = [err12];
+}
+else {
+vErrors.push(err12);
+}
+errors++;
+}
+}
+if(data.limit !== undefined){
+let data5 = data.limit;
+if(typeof data5 === "string"){
+if(!pattern13.test(data5)){
+const err13 = {instancePath:instancePath+"/limit",schemaPath:"#/properties/limit/pattern",keyword:"pattern",params:{pattern: "^\\d+(\\.\\d+)?(B|KB|KiB|MB|MiB|GB|GiB|TB|TiB)$"},message:"must match pattern \""+"^\\d+(\\.\\d+)?(B|KB|KiB|MB|MiB|GB|GiB|TB|TiB)$"+"\""};
+if(vErrors === null){
+vErrors = [err13];
+}
+else {
+vErrors.push(err13);
+}
+errors++;
+}
+}
+else {
+const err14 = {instancePath:instancePath+"/limit",schemaPath:"#/properties/limit/type",keyword:"type",params:{type: "string"},message:"must be string"};
+if(vErrors === null){
+vErrors = [err14];
+}
+else {
+vErrors.push(err14);
+}
+errors++;
+}
+}
+}
+else {
+const err15 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},message:"must be object"};
+if(vErrors === null){
+vErrors = [err15];
+}
+else {
+vErrors.push(err15);
+}
+errors++;
+}
+validate18.errors = vErrors;
+return errors === 0;
+}
+
+const validate_05857ac809fc10ce = validate19;
+const schema19 = {"type":"object","properties":{"brokers":{"anyOf":[{"type":"string","minLength":1},{"type":"array","items":{"type":"string","minLength":1},"minItems":1}],"default":"localhost:9092","description":"Brokers to start from, `host:port`: a list, or a text with commas."},"client_id":{"type":"string","default":"pipectl","description":"Name of this client in the broker's logs and quotas."},"tls":{"anyOf":[{"type":"boolean","description":"true: TLS with the certificates the system trusts."},{"type":"object","properties":{"ca":{"type":"string","description":"PEM text of the authority to trust, as a rule `${file:/path/ca.pem}`."},"cert":{"type":"string","description":"PEM text of the client certificate."},"key":{"type":"string","x-pipectl":"secret","description":"PEM text of the client key."},"reject_unauthorized":{"type":"boolean","default":true,"description":"false accepts any certificate. Only for a test."}},"additionalProperties":false,"description":"TLS with own certificates."}],"description":"Encrypts the connection: `true`, or certificates."},"sasl":{"type":"object","properties":{"mechanism":{"type":"string","enum":["plain","scram-sha-256","scram-sha-512"],"description":"How to log in."},"username":{"type":"string","description":"User name."},"password":{"type":"string","x-pipectl":"secret","description":"Password, as a rule `${KAFKA_PASSWORD}` or `${file:/run/secrets/kafka}`."}},"required":["mechanism","username","password"],"additionalProperties":false,"description":"Log in by SASL."},"connect_timeout":{"type":"string","pattern":"^\\d+(\\.\\d+)?(ms|s|m|h|d)$","x-pipectl":"duration","default":"5s","description":"How long one attempt to connect may take."},"request_timeout":{"type":"string","pattern":"^\\d+(\\.\\d+)?(ms|s|m|h|d)$","x-pipectl":"duration","default":"15s","description":"How long a broker may take to answer."}},"additionalProperties":false};
+
+function validate19(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(data && typeof data == "object" && !Array.isArray(data)){
@@ -3456,7 +7024,7 @@ vErrors.push(err21);
 errors++;
 }
 if(!(((data9 === "plain") || (data9 === "scram-sha-256")) || (data9 === "scram-sha-512"))){
-const err22 = {instancePath:instancePath+"/sasl/mechanism",schemaPath:"#/properties/sasl/properties/mechanism/enum",keyword:"enum",params:{allowedValues: schema16.properties.sasl.properties.mechanism.enum},message:"must be equal to one of the allowed values"};
+const err22 = {instancePath:instancePath+"/sasl/mechanism",schemaPath:"#/properties/sasl/properties/mechanism/enum",keyword:"enum",params:{allowedValues: schema19.properties.sasl.properties.mechanism.enum},message:"must be equal to one of the allowed values"};
 if(vErrors === null){
 vErrors = [err22];
 }
@@ -3563,14 +7131,14 @@ vErrors.push(err30);
 }
 errors++;
 }
-validate16.errors = vErrors;
+validate19.errors = vErrors;
 return errors === 0;
 }
 
-const validate_63de0b997b81ee29 = validate17;
-const schema17 = {"type":"object","properties":{"url":{"type":"string","x-pipectl":"secret","pattern":"^(postgres(ql)?://|\\$\\{)","description":"Where and as whom: `postgres://user:password@host:5432/database`. `?sslmode=verify-full` and other libpq settings may follow."},"host":{"type":"string","description":"Host name, where no url is given. Default localhost."},"port":{"type":"integer","minimum":1,"maximum":65535,"description":"Port, where no url is given. Default 5432."},"database":{"type":"string","description":"Database, where no url is given. Default: the name of the user."},"user":{"type":"string","description":"Role to log in as, where no url is given."},"password":{"type":"string","x-pipectl":"secret","description":"Password of the role, where no url is given."},"tls":{"type":"boolean","description":"Encrypt and verify the server against the machine's certificate authorities. Default: what the url says."}},"additionalProperties":false};
+const validate_63de0b997b81ee29 = validate20;
+const schema20 = {"type":"object","properties":{"url":{"type":"string","x-pipectl":"secret","pattern":"^(postgres(ql)?://|\\$\\{)","description":"Where and as whom: `postgres://user:password@host:5432/database`. `?sslmode=verify-full` and other libpq settings may follow."},"host":{"type":"string","description":"Host name, where no url is given. Default localhost."},"port":{"type":"integer","minimum":1,"maximum":65535,"description":"Port, where no url is given. Default 5432."},"database":{"type":"string","description":"Database, where no url is given. Default: the name of the user."},"user":{"type":"string","description":"Role to log in as, where no url is given."},"password":{"type":"string","x-pipectl":"secret","description":"Password of the role, where no url is given."},"tls":{"type":"boolean","description":"Encrypt and verify the server against the machine's certificate authorities. Default: what the url says."}},"additionalProperties":false};
 
-function validate17(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
+function validate20(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(data && typeof data == "object" && !Array.isArray(data)){
@@ -3589,7 +7157,7 @@ errors++;
 if(data.url !== undefined){
 let data0 = data.url;
 if(typeof data0 === "string"){
-if(!pattern15.test(data0)){
+if(!pattern24.test(data0)){
 const err1 = {instancePath:instancePath+"/url",schemaPath:"#/properties/url/pattern",keyword:"pattern",params:{pattern: "^(postgres(ql)?://|\\$\\{)"},message:"must match pattern \""+"^(postgres(ql)?://|\\$\\{)"+"\""};
 if(vErrors === null){
 vErrors = [err1];
@@ -3717,18 +7285,19 @@ vErrors.push(err11);
 }
 errors++;
 }
-validate17.errors = vErrors;
+validate20.errors = vErrors;
 return errors === 0;
 }
 
 export const compiledValidators: Readonly<Record<string, Validator>> = {
-  'a87c018c77882ea5': validate_a87c018c77882ea5,
+  '43be39ac22b5974a': validate_43be39ac22b5974a,
   '323193f6224c630d': validate_323193f6224c630d,
   '0b3e6ff3d2a5253c': validate_0b3e6ff3d2a5253c,
   '60bdb2647ad4bab6': validate_60bdb2647ad4bab6,
   'c7e5e5a6cfed9ebf': validate_c7e5e5a6cfed9ebf,
   '32062bdb9024160d': validate_32062bdb9024160d,
   '15cad99c8fac5bc5': validate_15cad99c8fac5bc5,
+  '3108a848eaa71e0f': validate_3108a848eaa71e0f,
   '16ead05522dd3076': validate_16ead05522dd3076,
   '750ae4fb1ddd932c': validate_750ae4fb1ddd932c,
   '2a911a2bd65da39d': validate_2a911a2bd65da39d,
@@ -3736,8 +7305,10 @@ export const compiledValidators: Readonly<Record<string, Validator>> = {
   'c6335a349ddf9b5d': validate_c6335a349ddf9b5d,
   '2cd45b4017c24fff': validate_2cd45b4017c24fff,
   'dd28d725bbb766ee': validate_dd28d725bbb766ee,
+  '8074306506e8674f': validate_8074306506e8674f,
   '99d8e8a58e1cdc3a': validate_99d8e8a58e1cdc3a,
   'dc772ca82eef7e7d': validate_dc772ca82eef7e7d,
+  '3ee681f0ccc6342e': validate_3ee681f0ccc6342e,
   '05857ac809fc10ce': validate_05857ac809fc10ce,
   '63de0b997b81ee29': validate_63de0b997b81ee29,
 };

@@ -13,6 +13,7 @@ const nouns: Readonly<Record<Place, string>> = {
   sources: 'source',
   steps: 'step',
   sinks: 'sink',
+  lookups: 'lookup',
   connections: 'connection',
 };
 
@@ -56,7 +57,8 @@ function bareEntry(entry: unknown, place: Place, path: ValuePath, components: Co
   // A whole place that is missing is told by its schema.
   if (entry === undefined) return null;
   const known = components[place].map(({ name }) => name);
-  const [word, colon] = typeof entry === 'string' ? [/^[\w-]*/.exec(entry)?.[0] ?? '', /^[\w-]+:[^ \t\r\n]/.test(entry)] : ['', false];
+  const [word, colon] =
+    typeof entry === 'string' ? [/^[\w-]*/.exec(entry)?.[0] ?? '', /^[\w-]+:[^ \t\r\n]/.test(entry)] : ['', false];
   // A no-break space looks like the one that is missing.
   const hint = colon
     ? `the ":" after "${word}" needs an ordinary space`

@@ -1,11 +1,13 @@
 /** What a pipeline file may name, and the schema of each. */
 import type {
   ConnectionDeclaration,
+  LookupDeclaration,
   SinkDeclaration,
   SourceDeclaration,
   StepDeclaration,
 } from '../declaration/component.ts';
 import { connections } from '../connections/index.ts';
+import { lookups } from '../lookups/index.ts';
 import { sinks } from '../sinks/index.ts';
 import { sources } from '../sources/index.ts';
 import { steps } from '../steps/index.ts';
@@ -14,8 +16,9 @@ export interface Components {
   readonly sources: readonly SourceDeclaration[];
   readonly steps: readonly StepDeclaration[];
   readonly sinks: readonly SinkDeclaration[];
+  readonly lookups: readonly LookupDeclaration[];
   readonly connections: readonly ConnectionDeclaration[];
 }
 
 /** Every component there is. */
-export const components: Components = { sources, steps, sinks, connections };
+export const components: Components = { sources, steps, sinks, lookups, connections };

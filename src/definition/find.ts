@@ -1,7 +1,8 @@
 /** Pipeline files among what was named on the command line. */
 import { readdir, readFile, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { exitCodes, PipectlError } from '../errors.ts';
+import { suggestion } from './suggestion.ts';
 
 const usage = { exitCode: exitCodes.usage };
 
@@ -14,15 +15,28 @@ export async function findPipelines(named: readonly string[]): Promise<readonly 
   const files: string[] = [];
   for (const path of named) {
     const found = await stat(path).catch(() => null);
-    if (found === null) throw new PipectlError('file_not_found', `there is no file ${path}`, usage);
+    if (found === null) throw await notFound(path);
     if (!found.isDirectory()) files.push(path);
     else {
       const inside = await pipelinesBelow(path);
-      if (inside.length === 0) throw new PipectlError('file_not_found', `there is no pipeline file in ${path}`, usage);
+      if (inside.length === 0)
+        throw new PipectlError('file_not_found', `there is no pipeline file in ${path}`, { ...usage, hint: whatIsOne });
       files.push(...inside);
     }
   }
   return [...new Set(files)];
+}
+
+const whatIsOne = 'a pipeline file ends in .yaml and has `source:` and `sinks:`';
+
+async function notFound(path: string): Promise<PipectlError> {
+  const beside = await readdir(dirname(path)).catch(() => []);
+  const near = suggestion(
+    basename(path),
+    beside.filter((name) => /\.ya?ml$/.test(name)),
+  );
+  const hint = near === null ? 'name a file or a directory' : `did you mean ${join(dirname(path), near)}?`;
+  return new PipectlError('file_not_found', `there is no file ${path}`, { ...usage, hint });
 }
 
 async function onlyPipelineHere(): Promise<readonly string[]> {
@@ -31,10 +45,10 @@ async function onlyPipelineHere(): Promise<readonly string[]> {
     if (entry.isFile() && (await isPipeline(entry.name, entry.name))) files.push(entry.name);
   }
   if (files.length === 1) return files;
-  const message =
-    files.length === 0
-      ? 'this folder holds no pipeline file'
-      : `this folder holds several pipelines: ${files.toSorted().join(', ')}`;
+  if (files.length === 0)
+    throw new PipectlError('file_not_found', 'this folder holds no pipeline file', { ...usage, hint: whatIsOne });
+  const [shown, more] = [files.toSorted().slice(0, 5).join(', '), files.length - 5];
+  const message = `this folder holds several pipelines: ${shown}${more > 0 ? ` and ${more} more` : ''}`;
   throw new PipectlError('file_not_found', message, { ...usage, hint: 'name the file' });
 }
 

@@ -109,6 +109,11 @@ export const frame = Type.Object(
         { description: 'Micro-batching.' },
       ),
     ),
+    lookups: Type.Optional(
+      Type.Record(Type.String(), anything, {
+        description: 'Tables that `enrich` reads, by the name it uses for them.',
+      }),
+    ),
     connections: Type.Optional(
       Type.Record(Type.String(), anything, { description: 'Services, by the name components use for them.' }),
     ),
@@ -129,15 +134,16 @@ export const projectFrame: JsonSchema = asJsonSchema(
 
 /** Words of the language that this version does not have, by where they stand (`placeOf`). */
 const notAvailableYet: Readonly<Record<string, readonly string[]>> = {
-  '': ['sources', 'lookups', 'alerts', 'defaults', 'environments', 'conventions', 'registry', 'state', 'retry'],
-  source: ['cdc', 'postgres', 'generate', 'schema', 'time', 'steps'],
+  '': ['sources', 'alerts', 'defaults', 'environments', 'conventions', 'registry', 'state', 'retry'],
+  source: ['cdc', 'postgres', 'schema', 'time', 'steps'],
   'source.kafka': ['schema'],
   time: ['profile', 'lateness', 'late', 'keep', 'corrections', 'idle', 'quiet'],
   dlq: ['breaker', 'compat', 'redact'],
-  steps: ['enrich', 'window', 'join', 'dedupe', 'repartition'],
+  steps: ['window', 'join', 'dedupe', 'repartition'],
   sinks: ['kafka', 'clickhouse', 'redis', 'bigquery', 'retry'],
   'sinks.postgres': ['guard', 'on_new_field'],
   kafka: ['client'],
+  lookups: ['postgres', 'kafka', 'redis'],
   connections: ['clickhouse', 'redis', 'bigquery', 'registry'],
   'connections.kafka': ['client'],
 };
@@ -148,9 +154,11 @@ const valuesNotAvailableYet: Readonly<Record<string, readonly string[]>> = {
   'source.kafka.key_format': ['avro', 'protobuf'],
 };
 
-/** `sinks.postgres` for `['sinks', 0, 'postgres']`: indexes and the names of connections say nothing. */
-const placeOf = (path: ValuePath): string =>
-  path.filter((part, index) => typeof part === 'string' && !(index === 1 && path[0] === 'connections')).join('.');
+/** `sinks.postgres` for `['sinks', 0, 'postgres']`: indexes and the names of connections and lookups say nothing. */
+const placeOf = (path: ValuePath): string => {
+  const isNamed = path[0] === 'connections' || path[0] === 'lookups';
+  return path.filter((part, index) => typeof part === 'string' && !(index === 1 && isNamed)).join('.');
+};
 
 export const isWordNotAvailableYet = (path: ValuePath, key: string): boolean =>
   notAvailableYet[placeOf(path)]?.includes(key) ?? false;

@@ -109,7 +109,8 @@ class Loader {
     const source = componentOf(file.source, 'sources', ['source'], uses, problems);
     const steps = this.#componentsIn(file.steps, 'steps');
     const sinks = this.#componentsIn(file.sinks, 'sinks');
-    this.#connectionKinds(file.connections, problems);
+    const lookups = this.#kinds(file.lookups, 'lookups', problems);
+    this.#kinds(file.connections, 'connections', problems);
     if (source !== null && isMapping(file.source))
       reportMisplacedKeys(file.source[source], source, 'sources', ['source', source], uses, problems);
 
@@ -124,7 +125,7 @@ class Loader {
     }) as Record<string, unknown>;
     await checkParts(partsOf(value, 'pipeline', uses), value, problems);
     this.#vars = { ...project.vars, ...this.#knownVars(value.vars, problems) };
-    return this.#assemble(value, project, { source, steps, sinks });
+    return this.#assemble(value, project, { source, steps, sinks, lookups });
   }
 
   /** The names of the components in a list, null for entries that have none. */
@@ -140,10 +141,14 @@ class Loader {
     });
   }
 
-  #connectionKinds(connections: unknown, problems: ProblemList): void {
-    if (!isMapping(connections)) return;
-    for (const [name, entry] of Object.entries(connections))
-      componentOf(entry, 'connections', ['connections', name], this.#components, problems);
+  /** The component of each entry that has a name; without those that have none. */
+  #kinds(named: unknown, place: 'lookups' | 'connections', problems: ProblemList): ReadonlyMap<string, string> {
+    const kinds = new Map<string, string>();
+    for (const [name, entry] of Object.entries(isMapping(named) ? named : {})) {
+      const component = componentOf(entry, place, [place, name], this.#components, problems);
+      if (component !== null) kinds.set(name, component);
+    }
+    return kinds;
   }
 
   /** `pipectl.yaml`, beside the pipeline or above it. */
@@ -159,7 +164,7 @@ class Loader {
       problems.at([], 'file_empty', 'the project file must be a mapping');
       return none;
     }
-    this.#connectionKinds(file.connections, problems);
+    this.#kinds(file.connections, 'connections', problems);
     const schema = schemaForProject(file, this.#components);
     const context = {
       schema,
@@ -202,6 +207,7 @@ class Loader {
       readonly source: string | null;
       readonly steps: readonly (string | null)[];
       readonly sinks: readonly (string | null)[];
+      readonly lookups: ReadonlyMap<string, string>;
     },
   ): PipelineDefinition | null {
     const problems = this.#problems;
@@ -232,6 +238,13 @@ class Loader {
       ...(entry.version === undefined ? {} : { version: entry.version }),
       required: entry.required === true,
     }));
+    const lookups: Record<string, ComponentUse> = {};
+    for (const [name, component] of used.lookups) {
+      const entry = isMapping(value.lookups) ? value.lookups[name] : undefined;
+      if (!isMapping(entry)) continue;
+      const use = this.#use({ ...entry, name }, 'lookups', component, ['lookups', name, component], connections);
+      if (!problems.hasErrorsBelow(['lookups', name])) lookups[name] = use;
+    }
     if (used.source === null || !isMapping(value.source)) return null;
     const source = this.#use(value.source, 'sources', used.source, ['source', used.source], connections);
     const dlq = deadLetterPlace(
@@ -260,6 +273,7 @@ class Loader {
       },
       steps: (firstBroken === -1 ? steps : steps.slice(0, firstBroken)).filter((step) => step !== null),
       sinks: firstBroken === -1 ? sinks.filter((sink) => sink !== null) : [],
+      lookups,
       dlq,
       batchEveryMs: typeof batch.every === 'string' ? (parseDuration(batch.every) ?? null) : null,
       connections: connections.all,

@@ -71,8 +71,8 @@ function nameEntries(
     const number = (seen.get(component) ?? 0) + 1;
     seen.set(component, number);
     if (entry.name !== undefined) continue;
-    const isOnlyOne = used.filter((other) => other === component).length === 1;
-    let name = isOnlyOne ? component : `${component}-${number}`;
+    // The first sink is not renamed by a second one: positions are kept under its name.
+    let name = place === 'sinks' && number === 1 ? component : `${component}-${number}`;
     while (given.has(name)) name += '-default';
     entry.name = name;
   }

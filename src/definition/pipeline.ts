@@ -54,6 +54,8 @@ export interface PipelineDefinition {
   };
   readonly steps: readonly StepUse[];
   readonly sinks: readonly SinkUse[];
+  /** By name; what is not sound is left out. */
+  readonly lookups: Readonly<Record<string, ComponentUse>>;
   /** A topic for a Kafka source, else a file, as an absolute path. */
   readonly dlq: { readonly topic: string } | { readonly file: string };
   /** Micro-batching: an epoch at most this often; null: as soon as there is something. */

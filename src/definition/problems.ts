@@ -46,6 +46,9 @@ export function pathText(path: ValuePath): string {
   return text;
 }
 
+/** More than anyone reads in one go; and a hostile file must not make more work. */
+export const problemsMax = 100;
+
 const isPrefix = (prefix: ValuePath, path: ValuePath): boolean => prefix.every((part, index) => part === path[index]);
 
 // JSON, since a key may hold any character.
@@ -81,6 +84,7 @@ export class ProblemList {
    * known (an unset variable under `validate`) or whose problem lies in the YAML itself.
    */
   at(path: ValuePath, code: string, message: string, options: ProblemOptions = {}): void {
+    if (this.isFull) return;
     // The key of a value that is not known is known all the same.
     const isExempt = options.on === 'key' && !this.#broken.some((broken) => isPrefix(broken, path));
     if (this.isIgnored(isExempt ? path.slice(0, -1) : path)) return;
@@ -99,6 +103,7 @@ export class ProblemList {
     message: string,
     options: ProblemOptions & { readonly path?: string } = {},
   ): void {
+    if (this.isFull) return;
     // Of several keys that are missing in one place, each is worth a word.
     const about = code === 'key_missing' ? message : '';
     const place = `${source.file}\n${range.start}:${range.end}\n${about}`;
@@ -151,6 +156,11 @@ export class ProblemList {
     const isBelow = (text: string) => text === above || text.startsWith(`${above}.`) || text.startsWith(`${above}[`);
     const isBroken = this.#broken.some((broken) => isPrefix(path, broken) || isPrefix(broken, path));
     return isBroken || this.#found.values().some((problem) => problem.severity === 'error' && isBelow(problem.path));
+  }
+
+  /** Nothing more is taken: the file has to be mended first. */
+  get isFull(): boolean {
+    return this.#found.size >= problemsMax;
   }
 
   get hasErrors(): boolean {

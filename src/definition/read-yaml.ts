@@ -3,6 +3,7 @@ import {
   Document,
   isAlias,
   isMap,
+  isNode,
   isScalar,
   isSeq,
   parseDocument,
@@ -13,17 +14,18 @@ import {
   type YAMLSeq,
 } from 'yaml';
 import type { ValuePath } from './pipeline.ts';
-import type { ProblemList } from './problems.ts';
+import { type ProblemList, problemsMax } from './problems.ts';
 import { YamlSource } from './yaml-source.ts';
 import { type ExplainedError, explainYamlError, isCutOff, quoteHint } from './yaml-traps.ts';
 
 /** A pipeline file is written by hand: what is larger is something else, or hostile. */
-const textLengthMax = 512 * 1024;
+const textLengthMax = 128 * 1024;
 const depthMax = 64;
-const valuesMax = 20_000;
+const valuesMax = 10_000;
 
-/** Errors in single values are blotted out one by one; a file with more of them is shown the first. */
+/** Errors in single values are blotted out one by one, each time with a new look at the text. */
 const mendedMax = 20;
+const mendedLengthMax = textLengthMax;
 
 export interface ReadYaml {
   readonly source: YamlSource;
@@ -43,7 +45,8 @@ export function parseYaml(file: string, withMark: string): ReadYaml {
   for (;;) {
     const document = parse(readable);
     const source = new YamlSource(file, text, document);
-    const errors = mended.length < mendedMax ? explainedErrors(document, source) : [];
+    const maxReached = mended.length >= mendedMax || mended.length * text.length > mendedLengthMax;
+    const errors = maxReached ? [] : explainedErrors(document, source);
     const next = Iterator.from(errors).find(({ mend }) => mend !== undefined);
     if (next?.mend === undefined) return { source, document, mended };
     const { start, end } = next.mend;
@@ -68,7 +71,7 @@ const parse = (text: string): Document.Parsed =>
 /** In the order of the file; one at a time, since as a rule the first is all that is looked at. */
 function* explainedErrors(document: Document.Parsed, source: YamlSource): Generator<ExplainedError> {
   const errors = [...document.errors, ...document.warnings].toSorted((a, b) => a.pos[0] - b.pos[0]);
-  for (const error of errors) yield explainYamlError(error, source, document.errors);
+  for (const error of errors.slice(0, problemsMax)) yield explainYamlError(error, source, document.errors);
 }
 
 /**
@@ -96,7 +99,7 @@ export function plainYaml({ source, document, mended }: ReadYaml, problems: Prob
     if (error.broken === null) return undefined;
     problems.ignoreBroken(error.broken);
   }
-  const reader = new PlainReader(source, document, problems);
+  const reader = new PlainReader(source, problems);
   const value = reader.value(document.contents, []);
   return reader.failed ? undefined : value;
 }
@@ -104,25 +107,26 @@ export function plainYaml({ source, document, mended }: ReadYaml, problems: Prob
 class PlainReader {
   failed = false;
   readonly #source: YamlSource;
-  readonly #document: Document;
   readonly #problems: ProblemList;
+  /** Seen so far: the library would look through the document for each alias. */
+  readonly #anchors = new Map<string, Node>();
   readonly #openAliases = new Set<Node>();
   #values = 0;
 
-  constructor(source: YamlSource, document: Document, problems: ProblemList) {
+  constructor(source: YamlSource, problems: ProblemList) {
     this.#source = source;
-    this.#document = document;
     this.#problems = problems;
   }
 
   value(node: unknown, path: ValuePath): unknown {
     if (this.failed) return null;
+    if (isNode(node) && !isAlias(node) && node.anchor !== undefined) this.#anchors.set(node.anchor, node);
     this.#values += 1;
     if (path.length > depthMax) return this.#fail(node, 'yaml_limit', `values are nested more than ${depthMax} deep`);
     if (this.#values > valuesMax)
       return this.#fail(node, 'yaml_limit', `the file holds more than ${valuesMax} values, aliases expanded`);
     if (isAlias(node)) {
-      const target = node.resolve(this.#document);
+      const target = this.#anchors.get(node.source);
       if (!target)
         return this.#fail(node, 'yaml_alias', `*${node.source} refers to no anchor &${node.source} above it`);
       if (this.#openAliases.has(target)) return this.#fail(node, 'yaml_alias', `*${node.source} contains itself`);

@@ -1,6 +1,6 @@
 /** Problems as text for people, and as JSON, GitHub annotations and SARIF for machines. */
 import { errorTable } from '../errors.ts';
-import type { Problem } from './problems.ts';
+import { type Problem, problemsMax } from './problems.ts';
 
 /** What became of one file. */
 export interface Checked {
@@ -78,7 +78,8 @@ function summary(checked: readonly Checked[], paint: Paint): string {
     ...(errors > 0 ? [paint.error(`${errors} ${errors === 1 ? 'error' : 'errors'}`)] : []),
     ...(warnings > 0 ? [paint.warning(`${warnings} ${warnings === 1 ? 'warning' : 'warnings'}`)] : []),
   ];
-  return `${files}: ${found.length === 0 ? 'ok' : found.join(', ')}`;
+  const isCut = checked.some((file) => file.problems.length >= problemsMax);
+  return `${files}: ${found.length === 0 ? 'ok' : found.join(', ')}${isCut ? '; there may be more' : ''}`;
 }
 
 function count(checked: readonly Checked[]): { readonly errors: number; readonly warnings: number } {

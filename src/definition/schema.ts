@@ -8,13 +8,14 @@ import { besideSink, besideSource, besideStep, frame, projectFrame } from './fra
 import { asJsonSchema, isMapping, type JsonSchema } from './json-schema.ts';
 import type { ValuePath } from './pipeline.ts';
 
-const places = ['sources', 'steps', 'sinks', 'connections'] as const;
+const places = ['sources', 'steps', 'sinks', 'lookups', 'connections'] as const;
 export type Place = (typeof places)[number];
 
 const beside: Readonly<Record<Place, JsonSchema>> = {
   sources: asJsonSchema(besideSource),
   steps: asJsonSchema(besideStep),
   sinks: asJsonSchema(besideSink),
+  lookups: { type: 'object', properties: {}, additionalProperties: false },
   connections: { type: 'object', properties: {}, additionalProperties: false },
 };
 
@@ -46,13 +47,11 @@ function entrySchema(place: Place, value: unknown, components: Components): Json
   return { ...base, properties: { ...own, ...Object.fromEntries(properties) }, additionalProperties: false };
 }
 
-function connectionSchemas(value: unknown, components: Components): JsonSchema {
+function namedSchemas(place: 'lookups' | 'connections', value: unknown, components: Components): JsonSchema {
   const entries = isMapping(value) ? Object.entries(value) : [];
   return {
     type: 'object',
-    properties: Object.fromEntries(
-      entries.map(([name, entry]) => [name, entrySchema('connections', entry, components)]),
-    ),
+    properties: Object.fromEntries(entries.map(([name, entry]) => [name, entrySchema(place, entry, components)])),
   };
 }
 
@@ -68,7 +67,8 @@ export function schemaForPipeline(file: Readonly<Record<string, unknown>>, compo
     source: entrySchema('sources', file.source, components),
     steps: each('steps', file.steps),
     sinks: each('sinks', file.sinks),
-    connections: connectionSchemas(file.connections, components),
+    lookups: namedSchemas('lookups', file.lookups, components),
+    connections: namedSchemas('connections', file.connections, components),
     kafka: kafkaSchema(components),
   });
 }
@@ -76,7 +76,7 @@ export function schemaForPipeline(file: Readonly<Record<string, unknown>>, compo
 /** Schema for exactly this project file. */
 export function schemaForProject(file: Readonly<Record<string, unknown>>, components: Components): JsonSchema {
   return withDefinitions(projectFrame, definitionsOf(components), {
-    connections: connectionSchemas(file.connections, components),
+    connections: namedSchemas('connections', file.connections, components),
   });
 }
 
@@ -135,8 +135,9 @@ export function partsOf(
     if (kafka && file.kafka !== undefined)
       parts.push({ path: ['kafka'], value: file.kafka, schema: asJsonSchema(kafka.options) });
   }
-  if (isMapping(file.connections)) {
-    for (const [name, entry] of Object.entries(file.connections)) add('connections', entry, ['connections', name]);
+  for (const place of ['lookups', 'connections'] as const) {
+    const named = file[place];
+    if (isMapping(named)) for (const [name, entry] of Object.entries(named)) add(place, entry, [place, name]);
   }
   return parts;
 }
@@ -181,6 +182,7 @@ export function publishedSchemas(components: Components): ReadonlyMap<string, Js
     source: any('sources'),
     steps: { ...asJsonSchema(frame).properties?.steps, items: any('steps') },
     sinks: { ...asJsonSchema(frame).properties?.sinks, items: any('sinks') },
+    lookups: { ...asJsonSchema(frame).properties?.lookups, additionalProperties: any('lookups') },
     connections: { ...asJsonSchema(frame).properties?.connections, additionalProperties: any('connections') },
     kafka: kafka && {
       description: 'The Kafka cluster: short for `connections: { kafka: { kafka: ... } }`.',

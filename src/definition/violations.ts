@@ -141,7 +141,9 @@ function mappingHint({ properties = {}, required = [] }: JsonSchema, value: unkn
   switch (jsonTypeOf(value)) {
     case 'null':
       if (required.length > 0) return `it needs ${listed(required, 'and')}`;
-      return keys.length === 0 ? 'write {}' : `write its options below it (${listed(keys.slice(0, 6), 'or')}), or {} for none`;
+      return keys.length === 0
+        ? 'write {}'
+        : `write its options below it (${listed(keys.slice(0, 6), 'or')}), or {} for none`;
     case 'array':
       return (value as readonly unknown[]).every(isMapping) ? 'write it without "- "' : undefined;
     default:

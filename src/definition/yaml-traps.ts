@@ -199,10 +199,11 @@ function textAfterValue(error: YAMLError, source: YamlSource, range: TextRange):
       ...(isInside ? mendLine(source, valueStart) : {}),
     };
   }
-  const marked = /(?<=[:-] +)([*&]\S*)[^\r\n]*$/.exec(before);
+  const lineStart = before.lastIndexOf('\n') + 1;
+  const marked = /(?<=[:-] +)[*&]\S*/.exec(before.slice(lineStart));
   if (marked) {
-    const [, word = ''] = marked;
-    const start = marked.index;
+    const [word] = marked;
+    const start = lineStart + marked.index;
     return {
       range: withinLine(source.text, start, start + word.length),
       code: needsQuotes,

@@ -55,6 +55,7 @@ export interface DeliveryOptions {
 /** The delivery was given up between two attempts because its signal aborted. Nothing was moved. */
 export class DeliveryAbandoned extends Error {
   override name = 'DeliveryAbandoned';
+  readonly code = 'drain_incomplete';
 }
 
 /**

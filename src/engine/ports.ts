@@ -99,7 +99,10 @@ export interface Source {
    * Rejects only with `SourceFailed`.
    */
   next(limits: GatherLimits): Promise<SourceEvent>;
-  /** Answers `assigned`: delivery starts at these positions, one for every partition of the assignment. */
+  /**
+   * Answers `assigned`: delivery starts at these positions, one for every partition of the assignment. A position beyond
+   * the end of the log, once that is looked up afresh, is `SourceFailed`: it is not the log the position belongs to.
+   */
   begin(generation: number, positions: ReadonlyMap<Partition, number>): void;
   /**
    * Commits next-to-read offsets for the group under `generation`. Resolves `refused` when the group has moved on;
@@ -270,6 +273,19 @@ export interface Step {
   /** True where it makes several records out of one (explode). */
   readonly expands?: boolean;
   apply(records: EventRecord[], outcomes: StepOutcomes): EventRecord[];
+}
+
+/**
+ * Rows by key, for `enrich`. One pipeline opens it before its first record and closes it after its last one. `get` is
+ * synchronous, as steps are: whatever a lookup does not hold in memory it must have fetched before the epoch's steps run.
+ */
+export interface Lookup {
+  /** Loads what has to be there before the first record; rejects with what a user can do about it. */
+  open(): Promise<void>;
+  /** The row of a key, undefined where there is none. A row is shared by all who ask and never changed. */
+  get(key: string): Readonly<Record<string, unknown>> | undefined;
+  /** Never rejects. */
+  close(): Promise<void>;
 }
 
 /** Structured log. `code` is stable; details never hold payloads or secrets. */

@@ -85,6 +85,7 @@ const DISPLAY_COMMIT_EVERY_MS = 500;
 /** A sink could not be reached when the pipeline started. */
 export class SinkNeverThere extends Error {
   override name = 'SinkNeverThere';
+  readonly code = 'sink_unavailable';
 }
 
 interface Delivery {
@@ -523,19 +524,16 @@ export class Stage {
   }
 }
 
-/** The position to begin at, once it is certain that the log still holds it. A silent reset would lose records. */
-function checked({ partition, logStart, logEnd }: AssignedPartition, position: number): number {
-  const name = `${partition.topic} partition ${partition.partition}`;
+/**
+ * The position to begin at, once it is certain that the log still holds it. A silent reset would lose records. Whether it
+ * lies beyond the end is for the source to judge: another member may have written records that came after `logEnd` was
+ * looked up.
+ */
+function checked({ partition, logStart }: AssignedPartition, position: number): number {
   if (position < logStart) {
     throw new SourceFailed(
       'data_loss',
-      `${name}: the next record to write is ${position}, but the log begins at ${logStart}: ${logStart - position} records were deleted before they were written`,
-    );
-  }
-  if (position > logEnd) {
-    throw new SourceFailed(
-      'position_beyond_end',
-      `${name}: the next record to write is ${position}, but the log ends at ${logEnd}: it is not the log these positions belong to`,
+      `${partition.topic} partition ${partition.partition}: the next record to write is ${position}, but the log begins at ${logStart}: ${logStart - position} records were deleted before they were written`,
     );
   }
   return position;

@@ -48,7 +48,8 @@ export function checkCall(checker: Checker, node: NodeOf<'call'>): Type {
 }
 
 function argumentCount(least: number, parameters: readonly Parameter[]): string {
-  const most = parameters.at(-1)?.rest === true ? ' or more' : parameters.length > least ? ` to ${parameters.length}` : '';
+  const most =
+    parameters.at(-1)?.rest === true ? ' or more' : parameters.length > least ? ` to ${parameters.length}` : '';
   return `${least}${most} ${least === 1 && most === '' ? 'argument' : 'arguments'}`;
 }
 

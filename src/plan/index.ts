@@ -9,9 +9,10 @@ import type { LoadedPipeline } from '../definition/load.ts';
 import type { PipelineDefinition, SinkUse, ValuePath } from '../definition/pipeline.ts';
 import type { ProblemList } from '../definition/problems.ts';
 import type { PlannedStep, Route } from '../engine/epoch.ts';
-import type { Clock } from '../engine/ports.ts';
+import type { Clock, Lookup } from '../engine/ports.ts';
 import { type Expression, type Scope, compileExpression, compileTemplate } from '../expressions/index.ts';
 import { eventTimeStep, eventTimeText } from './event-time.ts';
+import { type PlannedLookup, PlannedLookups } from './lookups.ts';
 import { orderKeeper } from './record-key.ts';
 
 /** One sink with what decides which rows it gets; the sink itself is made when the pipeline runs. */
@@ -29,6 +30,8 @@ export interface Plan {
   readonly hash: string;
   readonly source: SourceDeclaration;
   readonly steps: readonly PlannedStep[];
+  /** Those that steps read. Each must be attached before the first record. */
+  readonly lookups: readonly PlannedLookup[];
   readonly sinks: readonly PlannedSink[];
 }
 
@@ -39,7 +42,8 @@ export async function planPipeline(
   known: Components = components,
 ): Promise<Plan | null> {
   const { definition, problems } = loaded;
-  const builder = new Builder(problems, loaded.vars);
+  const lookups = new PlannedLookups(definition?.lookups ?? {}, known.lookups, problems);
+  const builder = new Builder(problems, loaded.vars, lookups);
   if (definition === null || problems.hasErrors) checkExpressions(loaded, builder);
   if (definition === null) return null;
   const named = <T extends { readonly name: string }>(list: readonly T[], name: string): T =>
@@ -53,11 +57,14 @@ export async function planPipeline(
   if (field !== null && field !== undefined) {
     const context = builder.context(['time', 'field'], null);
     context.expression(field, []);
-    const expression = problems.hasErrors ? neverRun : context.expression(eventTimeText(field, unit), []);
+    const text = eventTimeText(field, unit);
+    const wrapped = builder.context(['time', 'field'], null, text.indexOf('(') + 1);
+    const expression = problems.hasErrors ? neverRun : wrapped.expression(text, []);
     steps.push(eventTimeStep({ expression, aheadMs }, clock));
   }
   let fields: readonly string[] | null = null;
   for (const use of definition.steps) {
+    if (problems.isFull) return null;
     const declaration = named(known.steps, use.component);
     const context = { ...builder.context(use.path, fields), name: use.name, onError: use.onError };
     steps.push({ stage: `step:${use.name}`, step: declaration.create(use.options as never, context) });
@@ -83,27 +90,36 @@ export async function planPipeline(
       delivery: declaration.delivery(use.options as never, { versioned: version !== null, keepsOrder }),
     };
   });
+  lookups.check((use) => builder.context(use.path, null));
   checkOtherwise(definition, problems);
-  return problems.hasErrors ? null : { definition, hash: hashOf(definition), source, steps, sinks };
+  return problems.hasErrors
+    ? null
+    : { definition, hash: hashOf(definition), source, steps, lookups: lookups.used, sinks };
 }
 
 /** Makes the contexts through which components compile expressions and report problems with their place. */
 class Builder {
-  readonly #problems: ProblemList;
+  readonly problems: ProblemList;
   readonly #vars: Readonly<Record<string, unknown>>;
+  readonly #lookups: PlannedLookups;
 
-  constructor(problems: ProblemList, vars: Readonly<Record<string, unknown>>) {
-    this.#problems = problems;
+  constructor(problems: ProblemList, vars: Readonly<Record<string, unknown>>, lookups: PlannedLookups) {
+    this.problems = problems;
+    this.#lookups = lookups;
     this.#vars = vars;
   }
 
-  context(base: ValuePath, fields: readonly string[] | null): BuildContext {
-    const problems = this.#problems;
+  /** `prefix` characters of each expression stand before what the file has. */
+  context(base: ValuePath, fields: readonly string[] | null, prefix = 0): BuildContext {
+    const { problems } = this;
     const options = { vars: this.#vars };
     const settle = (compiled: ReturnType<typeof compileExpression>, path: ValuePath): Expression => {
       if (compiled.ok) return compiled.expression;
       for (const { code, message, hint, start, end } of compiled.problems) {
-        problems.at([...base, ...path], code, message, { span: { start, end }, ...(hint !== undefined && { hint }) });
+        problems.at([...base, ...path], code, message, {
+          span: { start: Math.max(0, start - prefix), end: end - prefix },
+          ...(hint !== undefined && { hint }),
+        });
       }
       return neverRun;
     };
@@ -115,6 +131,7 @@ class Builder {
         return settle(compileExpression(text, wanted), path);
       },
       template: (text, path) => settle(compileTemplate(text, options), path),
+      lookup: (name, path): Pick<Lookup, 'get'> => this.#lookups.named(name, [...base, ...path]),
       problem: (path, code, message, hint) =>
         problems.at([...base, ...path], code, message, { ...(hint !== undefined && { hint }) }),
       warning: (path, code, message, hint) =>
@@ -144,7 +161,10 @@ const neverRun: Expression = (() => {
 
 /** Of parts that can't be planned for another reason, so that one run tells everything. A place is told of once. */
 function checkExpressions({ expressions }: LoadedPipeline, builder: Builder): void {
-  for (const { path, text } of expressions) if (text !== 'otherwise') builder.context(path, null).expression(text, []);
+  for (const { path, text } of expressions) {
+    if (builder.problems.isFull) return;
+    if (text !== 'otherwise') builder.context(path, null).expression(text, []);
+  }
 }
 
 function checkOtherwise({ sinks }: PipelineDefinition, problems: ProblemList): void {
@@ -166,9 +186,9 @@ function checkOtherwise({ sinks }: PipelineDefinition, problems: ProblemList): v
   }
 }
 
-function hashOf({ source, time, steps, sinks, vars, secrets }: PipelineDefinition): string {
+function hashOf({ source, time, steps, sinks, lookups, vars, secrets }: PipelineDefinition): string {
   const open = Object.fromEntries(Object.entries(vars).filter(([, value]) => !secrets.includes(String(value))));
-  const meaning = JSON.stringify([source, time, steps, sinks, open], (_, value: unknown) =>
+  const meaning = JSON.stringify([source, time, steps, sinks, lookups, open], (_, value: unknown) =>
     typeof value === 'bigint' ? String(value) : value,
   );
   return createHash('sha256').update(meaning).digest('hex').slice(0, 16);

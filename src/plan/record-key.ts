@@ -30,6 +30,10 @@ function after(before: ReadonlySet<string>, { component, options }: StepUse): Re
       return new Set([...before].filter((field) => (options as readonly string[]).includes(field)));
     case 'drop':
       return new Set([...before].filter((field) => !(options as readonly string[]).includes(field)));
+    case 'enrich': {
+      const { from, into = from } = options as { readonly from?: string; readonly into?: string };
+      return new Set([...before].filter((field) => field !== into));
+    }
     case 'explode':
       return new Set([...before].filter((field) => field !== 'item' && field !== 'index'));
     default:

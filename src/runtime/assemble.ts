@@ -3,7 +3,7 @@ import { hostname } from 'node:os';
 import { textCodec } from '../codecs/text.ts';
 import type { RuntimeContext } from '../declaration/component.ts';
 import type { Program } from '../engine/epoch.ts';
-import type { Clock, DeadLetterQueue, EventRecord, HeaderValue, Log, Sink, Source } from '../engine/ports.ts';
+import type { Clock, DeadLetterQueue, EventRecord, HeaderValue, Log, Lookup, Sink, Source } from '../engine/ports.ts';
 import type { RecordReader } from '../engine/record.ts';
 import type { Meta } from '../expressions/index.ts';
 import { type Timestamp, timestampOf } from '../expressions/timestamp.ts';
@@ -13,6 +13,8 @@ import type { Plan } from '../plan/index.ts';
 export interface Assembly {
   readonly program: Program;
   readonly source: Source;
+  /** To be opened before the first record. */
+  readonly lookups: readonly Lookup[];
   readonly deadLetters: DeadLetterQueue & { close(): Promise<void> };
 }
 
@@ -67,8 +69,15 @@ export async function assemble(plan: Plan, { clock, log, untilEnd, dryRun }: Ass
       version,
     })),
   );
+  const lookups = await Promise.all(
+    plan.lookups.map(async (planned) => {
+      const lookup = await planned.declaration.create(planned.use.options as never, context(planned.use.name));
+      planned.attach(lookup);
+      return lookup;
+    }),
+  );
   const deadLetters = dryRun?.deadLetters ?? (await openDeadLetterQueue(definition, context('dlq')));
-  return { program: { reader: () => reader, steps: plan.steps, routes }, source, deadLetters };
+  return { program: { reader: () => reader, steps: plan.steps, routes }, source, lookups, deadLetters };
 }
 
 const textDecoder = new TextDecoder();

@@ -49,9 +49,16 @@ export async function startPipeline(plan: Plan, options: RunOptions): Promise<Ru
     secrets: definition.secrets,
     now: () => clock.now(),
   });
-  const { program, source, deadLetters } = await assemble(plan, { ...options, log });
+  const { program, source, lookups, deadLetters } = await assemble(plan, { ...options, log });
   const causes = new DeadLetterCauses(definition.secrets);
   let deadLetterCount = 0;
+  let draining: NodeJS.Timeout | undefined;
+  const stop = () => {
+    stage.stop();
+    if (draining !== undefined) return;
+    draining = setTimeout(() => stage.giveUp(), DRAIN_MS);
+    log.info('draining', 'reads no more; what was read is written and committed');
+  };
   const stage = new Stage({
     program,
     source,
@@ -65,7 +72,7 @@ export async function startPipeline(plan: Plan, options: RunOptions): Promise<Ru
     onDeadLetters: (letters: readonly DeadLetter[]) => {
       for (const letter of letters) causes.add(letter);
       deadLetterCount += letters.length;
-      if (options.deadLettersMax !== null && deadLetterCount > options.deadLettersMax) stage.stop();
+      if (options.deadLettersMax !== null && deadLetterCount > options.deadLettersMax) stop();
     },
   });
   const snapshots = new Snapshots({
@@ -84,6 +91,7 @@ export async function startPipeline(plan: Plan, options: RunOptions): Promise<Ru
 
   const run = async () => {
     try {
+      await Promise.all(lookups.map((lookup) => lookup.open()));
       await stage.run();
       log.info('stopped', `${definition.name} stopped`, { read: stage.report.read });
     } catch (error) {
@@ -92,21 +100,15 @@ export async function startPipeline(plan: Plan, options: RunOptions): Promise<Ru
     } finally {
       clearInterval(sampling);
       snapshots.sample();
-      await deadLetters.close();
+      await Promise.all([deadLetters.close(), ...lookups.map((lookup) => lookup.close())]);
     }
   };
-  let draining: NodeJS.Timeout | undefined;
   const done = run().finally(() => clearTimeout(draining));
   return {
     done,
     log,
     snapshot: () => snapshots.take(),
-    stop() {
-      stage.stop();
-      if (draining !== undefined) return;
-      draining = setTimeout(() => stage.giveUp(), DRAIN_MS);
-      log.info('draining', 'reads no more; what was read is written and committed');
-    },
+    stop,
   };
 }
 

@@ -258,6 +258,34 @@ export function kafkaSourceContract({ brokers, create, sessionTimeoutMs }: Kafka
       await member.source.close();
       await running;
     });
+
+    test('that is answered beyond the end it told of is given again, with the end as it is by then', async () => {
+      const { topic, produce } = await topicWith(brokers(), { partitions: 1, count: 4 });
+      const member = await join({ topics: [topic], group: unique('group') }, ({ partitions }) => {
+        return new Map(partitions.map(({ partition }) => [partition, 6]));
+      });
+      const first = await member.source.next(all);
+      await produce(4, 8);
+      member.take(first);
+      const running = member.run();
+      await vi.waitFor(() => expect(member.values).toEqual(['6', '7']), within);
+      expect(member.assignments.map(({ partitions }) => partitions[0]?.logEnd)).toEqual([4, 8]);
+      await member.source.close();
+      await running;
+    });
+
+    test.each([false, true])(
+      'that is answered beyond the end again and again ends the source (bounded: %s)',
+      async (untilEnd) => {
+        const { topic } = await topicWith(brokers(), { partitions: 1, count: 4 });
+        const member = await join({ topics: [topic], group: unique('group'), untilEnd }, ({ partitions }) => {
+          return new Map(partitions.map(({ partition }) => [partition, 6]));
+        });
+        await member.run();
+        expect(member.failure).toMatchObject({ name: 'SourceFailed', code: 'data_loss' });
+        expect(member.ended).toBe(false);
+      },
+    );
   });
 
   describe('back-pressure', () => {

@@ -83,7 +83,7 @@ describe('a good file', () => {
     expect(definition?.steps.map(({ name, onError }) => [name, onError])).toEqual([
       ['filter-1', 'dlq'],
       ['filter-2', 'dlq'],
-      ['set', 'dlq'],
+      ['set-1', 'dlq'],
     ]);
     expect(definition?.sinks).toEqual([
       { component: 'stdout', name: 'stdout', options: { pretty: false }, path: ['sinks', 0, 'stdout'], required: true },
@@ -224,6 +224,18 @@ describe('hostile YAML is refused within limits', () => {
     ['lists nested 100 deep', `vars: { a: ${'['.repeat(100)}${']'.repeat(100)} }\n`, 'yaml_limit'],
     ['a file of 10 MB', `vars: { a: "${'x'.repeat(10_000_000)}" }\n`, 'yaml_limit'],
     ['50,000 keys', `vars:\n${Array.from({ length: 50_000 }, (_, n) => ` k${n}: 1\n`).join('')}`, 'yaml_limit'],
+    ['9,000 unknown keys', Array.from({ length: 9000 }, (_, n) => `k${n}: 1\n`).join(''), 'key_unknown'],
+    [
+      '2,500 aliases',
+      Array.from({ length: 2500 }, (_, n) => `x${n}: &a${n} 1\ny${n}: *a${n}\n`).join(''),
+      'key_unknown',
+    ],
+    [
+      '5,000 expressions YAML can not read',
+      `steps:\n${'  - filter: "x" == 1\n'.repeat(5000)}`,
+      'expression_needs_quotes',
+    ],
+    ['50,000 wrong escapes', `vars: { a: "${'\\q'.repeat(50_000)}" }\n`, 'yaml_syntax'],
     ['a binary tag', 'vars: { a: !!binary aGk= }\n', 'yaml_tag'],
     ['a tag that makes objects elsewhere', 'vars:\n  a: !!js/function "function(){}"\n', 'yaml_tag'],
     ['__proto__', 'vars: { __proto__: { polluted: 1 } }\n', 'yaml_key'],
@@ -240,6 +252,15 @@ describe('hostile YAML is refused within limits', () => {
       code: 'file_unreadable',
       exitCode: 2,
     });
+  });
+
+  it('no more than 100 problems are told: nobody reads more at once', async () => {
+    const keys = Array.from({ length: 500 }, (_, n) => `k${n}: 1\n`).join('');
+    expect(await said(source + sinks + keys)).toHaveLength(100);
+  });
+
+  it('a carriage return alone ends a line too', async () => {
+    expect(await said(`${source}nmae: a\n${sinks}`.replaceAll('\n', '\r'))).toEqual(['2:1 key_unknown']);
   });
 
   it('a byte order mark and Windows line ends shift no column', async () => {

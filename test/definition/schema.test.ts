@@ -7,12 +7,13 @@ import { components } from '../../src/definition/components.ts';
 import { compiledValidators } from '../../src/definition/compiled-validators.ts';
 import { partSchemas, publishedSchemas } from '../../src/definition/schema.ts';
 import { schemaHash } from '../../src/definition/validator.ts';
+import { publishedTestSchema } from '../../src/testing/test-file.ts';
 import { validatorsModule } from '../../schemas/validators.ts';
 import { testComponents } from './test-components.ts';
 
 const directory = join(import.meta.dirname, '../../schemas');
-const published = publishedSchemas(components);
-const places = ['sources', 'steps', 'sinks', 'connections'] as const;
+const published = new Map([...publishedSchemas(components), ['test.schema.json', publishedTestSchema] as const]);
+const places = ['sources', 'steps', 'sinks', 'lookups', 'connections'] as const;
 
 /** What an editor would say of a file: the published schema alone. */
 function editor(known: typeof components) {

@@ -143,5 +143,6 @@ export const testComponents: Components = {
   sources: [kafkaSource, fileSource],
   steps: [filter, set, drop],
   sinks: [postgresSink, stdoutSink],
+  lookups: [],
   connections: [kafkaConnection, postgresConnection],
 };

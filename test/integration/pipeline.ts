@@ -313,7 +313,7 @@ export class Bench implements AsyncDisposable {
     pipeline: string,
     records: number,
     running: readonly Pipectl[],
-    { sink = 'postgres', withinMs = 30_000 } = {},
+    { sink = 'postgres', withinMs = 60_000 } = {},
   ): Promise<void> {
     await eventually(
       `${sink} has ${records} records behind it`,

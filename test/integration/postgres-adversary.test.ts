@@ -108,7 +108,25 @@ describe('a hostile event', () => {
     expect(log.length).toBeLessThan(150);
   });
 
-  const nasty = ['a', '', ' ', '\\N', '\\.', '\\', '\\\\t', '\t', '\n', '\r\n', '"', "'", '{}', '😀', 'é', '\u0000', '\u2028'];
+  const nasty = [
+    'a',
+    '',
+    ' ',
+    '\\N',
+    '\\.',
+    '\\',
+    '\\\\t',
+    '\t',
+    '\n',
+    '\r\n',
+    '"',
+    "'",
+    '{}',
+    '😀',
+    'é',
+    '\u0000',
+    '\u2028',
+  ];
   const event = record(
     {
       k1: constantFrom(...nasty.slice(0, 10)),
@@ -144,9 +162,11 @@ describe('a hostile event', () => {
           expect(written + supersededInBatch + rejected.length).toBe(events.length);
           const refused = new Set(rejected.map(({ record: { event: row } }) => row));
           for (const one of events) {
-            const bad = one.small === 13 || one.n === '1' || one.n === Number.POSITIVE_INFINITY || one.text === '\u0000' || docHasNul(one.doc);
-            expect(refused.has(one), JSON.stringify(one.k1)).toBe(bad);
-            if (bad) continue;
+            const unencodable =
+              one.n === '1' || one.n === Number.POSITIVE_INFINITY || one.text === '\u0000' || docHasNul(one.doc);
+            // The server need not see a row that a later one of the batch covers.
+            if (one.small !== 13 || unencodable) expect(refused.has(one)).toBe(unencodable);
+            if (one.small === 13 || unencodable) continue;
             const key = JSON.stringify([one.k1, String(one.k2)]);
             rows.set(key, { ...rows.get(key), ...one, k2: String(one.k2) });
           }

@@ -90,18 +90,22 @@ const logged = (child: Pipectl, code: string): number => child.log.filter((line)
 const memoryMiB = ({ pid }: Pipectl): number =>
   Number(/^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))![1]) / 1024;
 
-test('a database that stops at once and comes back costs nothing; meanwhile memory stays bounded', async () => {
-  await using pipeline = await busyPipeline();
-  const { child } = pipeline;
-  await stack.postgres.stop('immediate');
-  await pipeline.produce(150_000);
-  await eventually('it has tried several times', () => logged(child, 'sink_unavailable') >= 6, { running: [child] });
-  expect(memoryMiB(child)).toBeLessThan(350);
-  await stack.postgres.start();
-  await pipeline.expectAll();
-  expect(memoryMiB(child)).toBeLessThan(350);
-  expect(await child.drain()).toEqual({ code: 0, signal: null });
-});
+test(
+  'a database that stops at once and comes back costs nothing; meanwhile memory stays bounded',
+  { timeout: 120_000 },
+  async () => {
+    await using pipeline = await busyPipeline();
+    const { child } = pipeline;
+    await stack.postgres.stop('immediate');
+    await pipeline.produce(150_000);
+    await eventually('it has tried several times', () => logged(child, 'sink_unavailable') >= 6, { running: [child] });
+    expect(memoryMiB(child)).toBeLessThan(350);
+    await stack.postgres.start();
+    await pipeline.expectAll();
+    expect(memoryMiB(child)).toBeLessThan(350);
+    expect(await child.drain()).toEqual({ code: 0, signal: null });
+  },
+);
 
 test('a table that somebody locks costs nothing', async () => {
   await using pipeline = await busyPipeline();

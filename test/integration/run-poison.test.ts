@@ -21,9 +21,9 @@ const poisons: readonly [what: string, value: string | Buffer | null, stage: str
     'invalid_utf8',
   ],
   ['no bytes at all', '', 'decode', 'json_syntax'],
-  ['a tombstone', null, 'step:map', 'null_operand'],
+  ['a tombstone', null, 'step:map-1', 'null_operand'],
   ['a list 10,000 deep', nested(10_000), 'decode', 'json_too_deep'],
-  ['a number', '42', 'step:map', 'type_mismatch'],
+  ['a number', '42', 'step:map-1', 'type_mismatch'],
   ['a field 10,000 deep', `{"id":1,"n":1,"note":"deep","extra":${nested(10_000)}}`, 'decode', 'json_too_deep'],
   ['a number beyond every double', '{"id":1,"n":1e400,"note":"huge"}', 'sink:postgres', 'sink_value_type'],
   [

@@ -26,7 +26,7 @@ function expectRefusal(outcome: Outcome, code: number, sentence: RegExp): void {
   expect(outcome.code).toBe(code);
   expect(spoken(outcome)).toMatch(sentence);
   expect(spoken(outcome)).toMatch(/^pipectl: /);
-  expect(outcome.stderr + outcome.stdout).not.toMatch(/^\s+at .*:\d+|this is a bug|unhandled/im);
+  expect(outcome.stderr + outcome.stdout).not.toMatch(/^\s+at .*:\d+|this is a bug|internal_error|unhandled/im);
 }
 
 describe('a pipeline that does not fit is refused in a sentence with the way out', () => {
@@ -126,6 +126,33 @@ test(
     expectRefusal(withoutBroker, 3, /Kafka.*127\.0\.0\.1/);
   },
 );
+
+test('a table that is dropped while rows are written to it ends the run with 1 and a sentence', async () => {
+  const topic = await bench.topic();
+  const table = await bench.table(orderTable.append);
+  const { path: file, name } = await bench.pipeline({
+    source: { kafka: { topic } },
+    steps: orderSteps,
+    sinks: [{ postgres: { connection: 'serving', table, mode: 'append' } }],
+  });
+  const send = (from: number): Promise<void> =>
+    bench.send(
+      topic,
+      orders(from, from + 100).map((one) => orderMessage(one, 1)),
+    );
+  await send(0);
+  await using child = bench.start(['run', file]);
+  await bench.written(name, 100, [child]);
+  await bench.query(`DROP TABLE ${table}`);
+  await send(100);
+  const ended = await child.ended;
+  expectRefusal(
+    { ...ended, stdout: child.stdout, stderr: child.stderr },
+    1,
+    new RegExp(`there is no table .*${table}`),
+  );
+  expect(await bench.progress(name)).toBe(100);
+});
 
 test('a wrong password is told as what it is, and not printed', async () => {
   const topic = await bench.topic();

@@ -135,6 +135,10 @@ class Table implements Sink {
 }
 
 function begin(...sinks: Table[]) {
+  return beginEvery(null, ...sinks);
+}
+
+function beginEvery(batchEveryMs: number | null, ...sinks: Table[]) {
   const clock = new VirtualClock();
   const source = new ScriptedSource();
   const letters: DeadLetter[] = [];
@@ -160,7 +164,7 @@ function begin(...sinks: Table[]) {
     random: () => 0.5,
     log: { info: () => undefined, warn: () => undefined, error: () => undefined },
     limits: { recordsMax: 100, bytesMax: 10_000 },
-    batchEveryMs: null,
+    batchEveryMs,
     openMs: 1000,
     onDeadLetters: (more) => told.push(...more),
   });
@@ -172,7 +176,7 @@ function begin(...sinks: Table[]) {
     .finally(() => (over = true));
   const until = async (condition: () => boolean) => {
     for (let turn = 0; turn < 5000 && !condition(); turn++) await clock.advance();
-    expect(condition(), `${condition} within 5,000 turns; ${String(error)}`).toBe(true);
+    expect(condition(), `${condition.toString()} within 5,000 turns; ${String(error)}`).toBe(true);
   };
   return {
     stage,
@@ -310,5 +314,23 @@ it('a sink that was in trouble is told to be well once its partitions belong to 
   run.source.give({ kind: 'assigned', assignment: nothing });
   await run.until(() => run.source.begun.length === 2);
   await run.end();
-  expect(run.stage.report.health[0]).toMatchObject({ state: 'OK', failingSinceMs: null, nextTryAtMs: null, pendingRows: 0 });
+  expect(run.stage.report.health[0]).toMatchObject({
+    state: 'OK',
+    failingSinceMs: null,
+    nextTryAtMs: null,
+    pendingRows: 0,
+  });
+});
+
+it('a delivery that fails for good ends the run at once, also where batches are begun once an hour', async () => {
+  const table = new Table();
+  const run = beginEvery(3_600_000, table);
+  const startedMs = run.clock.now();
+  table.onWrite = () => {
+    throw new Error('the table is gone');
+  };
+  run.source.give(assigned(1), records(1, [p0, 0, 10]));
+  await run.until(() => run.isOver());
+  expect(run.clock.now() - startedMs).toBeLessThan(1000);
+  await expect(run.end()).rejects.toThrow('the table is gone');
 });

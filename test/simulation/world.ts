@@ -33,27 +33,63 @@ export interface Faults {
   readonly unavailable: number;
   /** The effect happens, the answer is lost. */
   readonly lostAnswer: number;
+  /** The answer takes longer than a session. */
+  readonly stalled: number;
 }
+
+/**
+ * One partition. Offsets have gaps, as compaction and transactions leave them, also at the end. A record can be read from
+ * its timestamp on.
+ */
+export interface Log {
+  readonly records: readonly RawRecord[];
+  readonly end: number;
+}
+
+/** What one sink has written, and up to where. */
+export interface Table {
+  readonly positions: Map<number, { position: number; owner: number }>;
+  readonly rows: Map<number, number>;
+  /** Every row ever appended, by `partition:offset`. */
+  readonly appended: string[];
+}
+
+const newTable = (): Table => ({ positions: new Map(), rows: new Map(), appended: [] });
 
 export class World {
   readonly clock: VirtualClock;
   readonly random: () => number;
   faults: Faults;
-  readonly log: readonly RawRecord[][];
+  readonly log: readonly Log[];
   readonly committed = new Map<number, number>();
-  readonly positions = new Map<number, { position: number; owner: number }>();
-  readonly rows = new Map<number, number>();
-  /** Every row ever appended, by `partition:offset`. */
-  readonly appended: string[] = [];
+  readonly tables = { table: newTable(), audit: newTable() };
+  /** What a sink without positions has printed, by `partition:offset`. */
+  readonly printed = new Set<string>();
   readonly letters = new Map<string, number>();
+  /** Until then nothing can be added to the dead letters. */
+  queueAwayUntilMs = 0;
   readonly members: SimulatedSource[] = [];
   generation = 0;
 
-  constructor(clock: VirtualClock, random: () => number, faults: Faults, log: readonly RawRecord[][]) {
+  constructor(clock: VirtualClock, random: () => number, faults: Faults, log: readonly Log[]) {
     this.clock = clock;
     this.random = random;
     this.faults = faults;
     this.log = log;
+  }
+
+  /** What can be read of a partition by now. */
+  readable(partition: number): Log {
+    const { records, end } = this.log[partition]!;
+    const count = records.findIndex(({ timestampMs }) => timestampMs > this.clock.now());
+    return count === -1 ? { records, end } : { records: records.slice(0, count), end: records[count]!.offset };
+  }
+
+  /** Everything is written everywhere. */
+  isDone(names: readonly (keyof World['tables'])[]): boolean {
+    return names.every((name) =>
+      this.log.every(({ end }, partition) => this.tables[name].positions.get(partition)?.position === end),
+    );
   }
 
   /** A call over the network: takes time, may fail before or after its effect, never returns to a crashed member. */
@@ -63,7 +99,8 @@ export class World {
     if (this.random() < this.faults.unavailable) throw new SinkUnavailable('simulated outage');
     const result = effect();
     const lost = this.random() < this.faults.lostAnswer;
-    await this.clock.sleep(this.random() * 20);
+    const stalled = this.random() < this.faults.stalled;
+    await this.clock.sleep(this.random() * (stalled ? 1500 : 20));
     await member.alive();
     if (lost) throw new SinkUnavailable('simulated lost answer');
     return result;
@@ -104,11 +141,14 @@ export class Member {
   }
 }
 
+const POLL_MS = 25;
+
 export class SimulatedSource implements Source {
   inGroup = false;
   readonly #world: World;
   readonly #member: Member;
   readonly #untilEnd: boolean;
+  readonly #bug: PlantedBug | null;
   #generation = 0;
   #owned = new Map<number, Partition>();
   #positions = new Map<Partition, number>();
@@ -117,10 +157,11 @@ export class SimulatedSource implements Source {
   #closed = false;
   #wake: () => void = () => undefined;
 
-  constructor(world: World, member: Member, untilEnd: boolean) {
+  constructor(world: World, member: Member, untilEnd: boolean, bug: PlantedBug | null) {
     this.#world = world;
     this.#member = member;
     this.#untilEnd = untilEnd;
+    this.#bug = bug;
     world.members.push(this);
   }
 
@@ -158,7 +199,7 @@ export class SimulatedSource implements Source {
         partition,
         committed: this.#world.committed.get(index) ?? null,
         logStart: 0,
-        logEnd: this.#world.log[index]!.length,
+        logEnd: this.#world.readable(index).end,
         initial: 0,
       })),
     };
@@ -177,6 +218,10 @@ export class SimulatedSource implements Source {
       }
       const chunks = this.#begun ? this.#fetch(limits) : [];
       if (chunks.length > 0) return { kind: 'records', generation: this.#generation, chunks };
+      if (this.#world.log.some(({ end }, partition) => this.#world.readable(partition).end < end)) {
+        await this.#world.clock.sleep(POLL_MS);
+        continue;
+      }
       if (this.#untilEnd && this.#begun && this.#owned.size > 0) return { kind: 'ended' };
       await new Promise<void>((resolve) => (this.#wake = resolve));
     }
@@ -187,11 +232,17 @@ export class SimulatedSource implements Source {
     let room = limits.recordsMax;
     for (const [partition, position] of this.#positions) {
       const take = Math.min(room, 1 + Math.floor(this.#world.random() * 8));
-      const records = this.#world.log[partition.partition]!.slice(position, position + take);
-      if (records.length === 0) continue;
+      const { records: all, end } = this.#world.readable(partition.partition);
+      if (position >= end) continue;
+      const coming = all.filter(({ offset }) => offset >= position);
+      const records = coming.slice(0, take);
       room -= records.length;
-      const nextOffset = position + records.length;
+      const last = records.at(-1);
+      const gapEnd = coming[take]?.offset ?? end;
+      let nextOffset = last !== undefined && this.#world.random() < 0.5 ? last.offset + 1 : gapEnd;
+      if (this.#bug === 'step over a record' && coming.length > take) nextOffset = gapEnd + 1;
       this.#positions.set(partition, nextOffset);
+      if (this.#bug === 'commit what was only read') this.#world.committed.set(partition.partition, nextOffset);
       chunks.push({ partition, records, nextOffset, bytes: records.length });
       if (room === 0) break;
     }
@@ -242,24 +293,33 @@ export class SimulatedSource implements Source {
 /** Mistakes a sink or queue could make; the simulation is judged by whether it finds each of them. */
 export const plantedBugs = [
   'ignore the position',
+  'move the position back',
   'skip the fence',
   'commit with the write',
   'lose dead letters',
   'hide an outage',
+  'swallow a refusal',
+  'commit in spite of a rollback',
+  'claim in silence',
+  'step over a record',
+  'commit what was only read',
 ] as const;
 export type PlantedBug = (typeof plantedBugs)[number];
 
 /** An upsert table (`rows`) and an append table (`appended`) with positions in the same transaction. */
 export class SimulatedSink implements Sink {
-  readonly name = 'table';
+  readonly name: 'table' | 'audit';
   readonly storesPositions = true;
   readonly #world: World;
+  readonly #table: Table;
   readonly #member: Member;
   readonly #bug: PlantedBug | null;
   readonly #owned = new Map<number, number>();
   #staged: (() => void) | undefined;
 
-  constructor(world: World, member: Member, bug: PlantedBug | null) {
+  constructor(name: 'table' | 'audit', world: World, member: Member, bug: PlantedBug | null) {
+    this.name = name;
+    this.#table = world.tables[name];
     this.#world = world;
     this.#member = member;
     this.#bug = bug;
@@ -274,9 +334,9 @@ export class SimulatedSink implements Sink {
       this.#owned.clear();
       const known = new Map<Partition, number>();
       for (const partition of partitions) {
-        const stored = this.#world.positions.get(partition.partition);
-        const owner = (stored?.owner ?? 0) + 1;
-        this.#world.positions.set(partition.partition, { position: stored?.position ?? 0, owner });
+        const stored = this.#table.positions.get(partition.partition);
+        const owner = (stored?.owner ?? 0) + (this.#bug === 'claim in silence' ? 0 : 1);
+        this.#table.positions.set(partition.partition, { position: stored?.position ?? 0, owner });
         this.#owned.set(partition.partition, owner);
         if (stored) known.set(partition, stored.position);
       }
@@ -291,6 +351,10 @@ export class SimulatedSink implements Sink {
   write(prepared: unknown): Promise<WriteResult> {
     const { records, ranges } = prepared as SinkBatch;
     return this.#world.call(this.#member, () => {
+      if (this.#bug === 'swallow a refusal' && this.#isForeign(ranges)) {
+        this.#staged = undefined;
+        return { written: records.length, supersededInBatch: 0, skippedOffset: 0, skippedVersion: 0, rejected: [] };
+      }
       this.#checkOwner(ranges);
       const rejected: Rejection[] = [];
       const fresh: EventRecord[] = [];
@@ -299,7 +363,7 @@ export class SimulatedSink implements Sink {
         const { n } = record.event as Event;
         if (
           this.#bug !== 'ignore the position' &&
-          record.raw.offset < this.#world.positions.get(record.partition.partition)!.position
+          record.raw.offset < this.#table.positions.get(record.partition.partition)!.position
         )
           skippedOffset++;
         else if (n % 11 === 0) rejected.push({ record, code: 'constraint', message: 'n may not be a multiple of 11' });
@@ -309,13 +373,22 @@ export class SimulatedSink implements Sink {
         this.#checkOwner(ranges);
         for (const { event, raw, partition } of fresh) {
           const { id, n } = event as Event;
-          this.#world.rows.set(id, n);
-          this.#world.appended.push(`${partition.partition}:${raw.offset}`);
+          this.#table.rows.set(id, n);
+          this.#table.appended.push(`${partition.partition}:${raw.offset}`);
         }
-        for (const { partition, to } of ranges) this.#world.positions.get(partition.partition)!.position = to;
+        for (const { partition, to } of ranges) {
+          const stored = this.#table.positions.get(partition.partition)!;
+          stored.position = this.#bug === 'move the position back' ? to : Math.max(to, stored.position);
+        }
       };
+      const former = this.#bug === 'commit in spite of a rollback' ? this.#staged : undefined;
       if (this.#bug === 'commit with the write') staged();
-      else this.#staged = staged;
+      else {
+        this.#staged = () => {
+          former?.();
+          staged();
+        };
+      }
       return { written: fresh.length, supersededInBatch: 0, skippedOffset, skippedVersion: 0, rejected };
     });
   }
@@ -323,11 +396,13 @@ export class SimulatedSink implements Sink {
   /** As PostgreSQL's row lock does: nobody can become owner between the check and the commit. */
   #checkOwner(ranges: SinkBatch['ranges']): void {
     if (this.#bug === 'skip the fence') return;
-    for (const { partition } of ranges) {
-      const owner = this.#world.positions.get(partition.partition)!.owner;
-      if (owner !== this.#owned.get(partition.partition))
-        throw new Fenced(`partition ${partition.partition} has another owner`);
-    }
+    if (this.#isForeign(ranges)) throw new Fenced('a partition has another owner');
+  }
+
+  #isForeign(ranges: SinkBatch['ranges']): boolean {
+    return ranges.some(
+      ({ partition }) => this.#table.positions.get(partition.partition)!.owner !== this.#owned.get(partition.partition),
+    );
   }
 
   async commit(): Promise<void> {
@@ -340,13 +415,44 @@ export class SimulatedSink implements Sink {
   }
 
   rollback(): Promise<void> {
-    this.#staged = undefined;
+    if (this.#bug !== 'commit in spite of a rollback') this.#staged = undefined;
     return Promise.resolve();
   }
 
   close(): Promise<void> {
     return Promise.resolve();
   }
+}
+
+/** Prints what it gets and keeps no positions: its place is the group's. */
+export class SimulatedOutput implements Sink {
+  readonly name = 'output';
+  readonly storesPositions = false;
+  readonly #world: World;
+  readonly #member: Member;
+
+  constructor(world: World, member: Member) {
+    this.#world = world;
+    this.#member = member;
+  }
+
+  prepare(batch: SinkBatch): SinkBatch {
+    return batch;
+  }
+
+  write(prepared: unknown): Promise<WriteResult> {
+    const { records } = prepared as SinkBatch;
+    return this.#world.call(this.#member, () => {
+      for (const { partition, raw } of records) this.#world.printed.add(`${partition.partition}:${raw.offset}`);
+      return { written: records.length, supersededInBatch: 0, skippedOffset: 0, skippedVersion: 0, rejected: [] };
+    });
+  }
+
+  open = () => Promise.resolve();
+  claim = () => Promise.resolve(new Map());
+  commit = () => Promise.resolve();
+  rollback = () => Promise.resolve();
+  close = () => Promise.resolve();
 }
 
 export class SimulatedQueue implements DeadLetterQueue {
@@ -363,6 +469,7 @@ export class SimulatedQueue implements DeadLetterQueue {
   append(letters: readonly DeadLetter[]): Promise<void> {
     if (this.#bug === 'lose dead letters') return Promise.resolve();
     return this.#world.call(this.#member, () => {
+      if (this.#world.clock.now() < this.#world.queueAwayUntilMs) throw new SinkUnavailable('simulated outage');
       for (const { partition, raw, stage } of letters) {
         const id = `${partition.partition}:${raw.offset}:${stage}`;
         this.#world.letters.set(id, (this.#world.letters.get(id) ?? 0) + 1);

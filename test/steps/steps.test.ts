@@ -21,6 +21,7 @@ const context: BuildContext = {
     if (!compiled.ok) throw new Error(compiled.problems[0]!.message);
     return compiled.expression;
   },
+  lookup: () => expect.unreachable('these steps look nothing up'),
   problem: (_, __, message) => expect.unreachable(message),
   warning: (_, __, message) => expect.unreachable(message),
 };

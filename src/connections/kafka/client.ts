@@ -7,6 +7,9 @@ import { kafkajs, type Cluster, type KafkaClient } from './kafkajs.ts';
 
 const readCommitted = 1;
 const logLevelWarn = 2;
+/** The same message of the client is logged at most this often. */
+const repeatAfterMs = 10_000;
+const kindsMax = 100;
 
 /** The settings every client shares. kafkajs does not start again by itself: whoever uses it supervises it. */
 function clientConfig(connection: KafkaConnection, log: Log) {
@@ -28,7 +31,10 @@ function clientConfig(connection: KafkaConnection, log: Log) {
       restartOnFailure: () => Promise.resolve(false),
     },
     logLevel: logLevelWarn,
-    logCreator: () => (entry: LogEntry) => forward(entry, log),
+    logCreator: () => {
+      const saidAtMs = new Map<string, number>();
+      return (entry: LogEntry) => forward(entry, log, saidAtMs);
+    },
   };
 }
 
@@ -61,12 +67,18 @@ interface LogEntry {
 }
 
 /** What the client has to say, without stacks, payloads and its own formatting. */
-function forward({ namespace, log: entry }: LogEntry, log: Log): void {
+function forward({ namespace, log: entry }: LogEntry, log: Log, saidAtMs: Map<string, number>): void {
   const { message, error, broker, topic, partition, retryCount, groupId } = entry;
   // A refused request rejects the call that made it; what that means is said there.
   if (namespace === 'Connection' && message.startsWith('Response ')) return;
   // They are limited on purpose: what was not acknowledged is given back to the caller, who has an id for it.
   if (message.startsWith('Limiting retries for the idempotent producer')) return;
+  // While a broker is away the client says so several times a second.
+  const kind = `${namespace} ${message.replaceAll(/\d+/g, '')}`;
+  const nowMs = performance.now();
+  if (nowMs < (saidAtMs.get(kind) ?? Number.NEGATIVE_INFINITY) + repeatAfterMs) return;
+  if (saidAtMs.size >= kindsMax) saidAtMs.clear();
+  saidAtMs.set(kind, nowMs);
   const known = { client: 'kafkajs', part: namespace, broker, topic, partition, retryCount, group: groupId };
   log.warn('kafka_client', message, {
     ...Object.fromEntries(Object.entries(known).filter(([, value]) => value !== undefined)),

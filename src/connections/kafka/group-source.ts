@@ -121,7 +121,8 @@ export class GroupSource implements Source, SessionEvents {
     this.#assignment = null;
     const beyond = assignment.partitions.find(({ partition, logEnd }) => (positions.get(partition) ?? 0) > logEnd);
     this.#beyondEnd = beyond === undefined ? 0 : this.#beyondEnd + 1;
-    if (beyond !== undefined && this.#beyondEnd >= unsettledTries) {
+    if (beyond !== undefined) {
+      if (this.#beyondEnd < unsettledTries) return void this.#lookAgain(session, generation);
       return this.#lose(beyond.partition, positions.get(beyond.partition)!, beyond.logStart, beyond.logEnd);
     }
     const feeds: Feed[] = [];
@@ -234,6 +235,13 @@ export class GroupSource implements Source, SessionEvents {
     this.#assignment = null;
     this.#feeds = new Map();
     this.#delivery.reset(this.#generation);
+  }
+
+  /** Another member may have written what came after the end was looked up, or the cluster has not settled. */
+  async #lookAgain(session: GroupSession, generation: number): Promise<void> {
+    const { clock, random } = this.#settings;
+    await clock.sleep(backoffMs(this.#beyondEnd, random(), 200, 1000), this.#closing.signal);
+    if (generation === this.#generation) this.joined(session, this.#owned);
   }
 
   /** Keeps a consumer running. Whatever breaks it, the next one comes with a new generation. */

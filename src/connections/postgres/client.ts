@@ -25,7 +25,7 @@ export interface SessionSettings {
 }
 
 const connectTimeoutMs = 10_000;
-const goodbyeMs = 60000;
+const goodbyeMs = 2000;
 const keepAliveDelayMs = 10_000;
 /** A connection counts as lost when the answer takes two statement timeouts (some round trips hold several) and this. */
 const answerGraceMs = 5_000;

@@ -192,7 +192,9 @@ export function readLocked(result: StatementResult, claims: readonly Claim[]): M
       );
     }
     if (stored.get(id)! < position)
-      throw new Fenced(`the database has gone back: position ${position} was committed, and it holds ${stored.get(id)}`);
+      throw new Fenced(
+        `the database has gone back: position ${position} was committed, and it holds ${stored.get(id)}`,
+      );
   }
   return stored;
 }

@@ -76,6 +76,7 @@ export class FileSource implements Source {
       return { kind: 'assigned', assignment: { generation: 1, partitions } };
     }
     await this.#begun.promise;
+    if (this.#failure !== null) throw this.#failure;
 
     const chunks: Chunk[] = [];
     let { recordsMax, bytesMax } = limits;
@@ -98,6 +99,15 @@ export class FileSource implements Source {
   }
 
   begin(_generation: number, positions: ReadonlyMap<Partition, number>): void {
+    for (const { partition, size } of this.#files) {
+      const offset = positions.get(partition) ?? 0;
+      if (offset > size) {
+        this.#failure = new SourceFailed(
+          'file_changed',
+          `${partition.topic} was cut off: byte ${offset} is next, and it has ${size}`,
+        );
+      }
+    }
     this.#starts = this.#files
       .map((file) => ({ file, offset: positions.get(file.partition) ?? 0 }))
       .filter(({ file, offset }) => offset < file.size);

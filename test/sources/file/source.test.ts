@@ -243,3 +243,8 @@ it('stops when another process has taken over its files', async () => {
   await expect(source.next(wide)).rejects.toMatchObject({ name: 'SourceFailed', code: 'source_taken_over' });
   await source.close();
 });
+
+it('a file that was cut off below the position stops instead of ending at once', async () => {
+  await write('a.ndjson', '{"id":1}\n');
+  await expect(readAll({ path: 'a.ndjson' }, 18)).rejects.toMatchObject({ name: 'SourceFailed', code: 'file_changed' });
+});

@@ -1,0 +1,179 @@
+/** An explanation as plain text: sections, aligned columns, nothing that needs colour. */
+import type { LiveFindings } from '../operations/live-check.ts';
+import { aclCommands, type ClusterNeeds, topicCommands } from '../plan/cluster-needs.ts';
+import type { ExplainedComponent, ExplainedEvent, ExplainedSink, Explanation } from '../plan/explain.ts';
+import type { Setting } from '../plan/settings.ts';
+import { printable } from '../view/text.ts';
+import { table } from './table.ts';
+import { wrapped } from './wrap.ts';
+
+/** `width` in columns: sentences are wrapped to it, values are not. */
+export function explanationText(explained: Explanation, live: LiveFindings | null, width: number): string {
+  const { name, description, file, hash, source, steps, lookups, sinks, connections, vars, warnings } = explained;
+  const section = (title: string, ...blocks: readonly string[]): string => `\n${title}\n${blocks.join('')}`;
+  const say = (text: string, indent = 2): string => wrapped(text, width, indent);
+  const componentsSection = (heading: string, components: readonly ExplainedComponent[]): string =>
+    components.length === 0
+      ? ''
+      : section(heading, ...components.map((one) => `  ${title(one)}\n${settingLines(one.settings, 5)}`));
+  return [
+    wrapped(`${name}${description === null ? '' : `: ${description}`}`, width, 0),
+    `${printable(file, true)}, hash ${hash}\n`,
+    settingLines(explained.settings),
+    section('STAGES', ...stageLines(explained).map((line) => say(line))),
+    section(`SOURCE  ${source.component}${onConnection(source.connection)}`, settingLines(source.settings)),
+    section(
+      'DECODE',
+      say(
+        `values as ${explained.decode.values}${explained.decode.keys === null ? '' : `, keys as ${explained.decode.keys}`}; what can't be read is a dead letter of stage decode`,
+      ),
+    ),
+    section('EVENT TIME', ...eventTimeLines(explained).map((line) => say(line)), settingLines(explained.eventTime.settings)),
+    section(
+      'STEPS',
+      ...(steps.length === 0 ? [say('none: events are written as they are read')] : []),
+      ...steps.map((step, index) =>
+        [
+          `  ${index + 1}  ${title(step)}\n`,
+          settingLines([...step.settings, step.onError], 5, step.component),
+          say(`event after it: ${eventText(step.event)}`, 5),
+        ].join(''),
+      ),
+    ),
+    componentsSection('LOOKUPS', lookups),
+    section('SINKS', ...sinks.map((sink) => sinkText(sink, sinks.length, say))),
+    section('DEAD LETTERS', settingLines([explained.deadLetters]), say(deadLetterSentence(explained))),
+    section(
+      'INTERNAL TOPICS',
+      say(explained.internalTopics.length === 0 ? 'none: no step keeps state' : explained.internalTopics.join(', ')),
+    ),
+    componentsSection('CONNECTIONS', connections),
+    vars.length === 0 ? '' : section('VARS', settingLines(vars)),
+    live === null ? '' : section('LIVE', liveText(live, say)),
+    warnings.length === 0
+      ? ''
+      : section(
+          'WARNINGS',
+          ...warnings.map(({ place, message, code, hint }) =>
+            say(`${place}  ${message} [${code}]${hint === null ? '' : `; ${hint}`}`),
+          ),
+        ),
+  ].join('');
+}
+
+const onConnection = (connection: string | null): string => (connection === null ? '' : `, connection ${connection}`);
+
+/** The name, and the component where the name does not say it. */
+const title = ({ name, component }: { readonly name: string; readonly component: string }): string =>
+  printable(name === component ? component : `${name}  ${component}`, true);
+
+function settingLines(settings: readonly Setting[], indent = 2, unnamed = ''): string {
+  const rows = settings.map(({ name, value, origin }) => ({
+    name: printable(name === '' ? unnamed : name, true),
+    value: valueText(value),
+    origin: printable(origin.text, true),
+  }));
+  const lines = table(
+    [
+      { title: '', align: 'left', cell: ({ name }) => name },
+      { title: '', align: 'left', cell: ({ value }) => value },
+      { title: '', align: 'left', cell: ({ origin }) => origin },
+    ],
+    rows,
+  );
+  // The header has no titles.
+  return lines
+    .split('\n')
+    .slice(1, -1)
+    .map((line) => `${' '.repeat(indent)}${line}\n`)
+    .join('');
+}
+
+const valueText = (value: unknown): string => printable(typeof value === 'string' ? value : JSON.stringify(value), true);
+
+const stageLines = ({ stages }: Explanation): readonly string[] =>
+  stages.map(({ reads, steps, writes }, index) => {
+    const between = steps.length === 0 ? '' : ` through ${steps.join(', ')}`;
+    return `${index + 1}  sink stage, keeps no state: reads ${reads}${between}, writes to ${writes.join(', ')}`;
+  });
+
+const eventTimeLines = ({ eventTime, source }: Explanation): readonly string[] => [
+  eventTime.expression === null
+    ? source.component === 'file'
+      ? 'the time at which the record was read'
+      : "the record's timestamp"
+    : `${eventTime.expression}; a time that is missing, unreadable or too far ahead makes a dead letter of stage timestamp`,
+];
+
+function eventText({ fields, open }: ExplainedEvent): string {
+  if (fields === null) return 'its fields are not known';
+  const known = fields.map(({ name, type }) => `${name} ${type}`).join(', ');
+  return open ? `${known}, and what it had before` : known;
+}
+
+function sinkText(
+  { name, component, settings, connection, when, version, required, delivery }: ExplainedSink,
+  sinkCount: number,
+  say: (text: string, indent?: number) => string,
+): string {
+  const receives =
+    when === null
+      ? 'every event'
+      : when === 'otherwise'
+        ? 'events that no other `when` of this pipeline took'
+        : `events for which ${when}`;
+  return [
+    `  ${title({ name, component })}${onConnection(connection)}\n`,
+    say(`gets ${receives}`, 5),
+    settingLines(settings, 5),
+    version === null ? '' : say(`a row is newer where this is higher: ${version}`, 5),
+    required || sinkCount === 1 ? '' : say('not required: may fall behind while the others go on', 5),
+    say(`delivery: ${delivery.verdict}: ${delivery.reason}`, 5),
+    ...(delivery.limits ?? []).map((limit) => say(`! ${limit}`, 7)),
+  ].join('');
+}
+
+function deadLetterSentence({ deadLetters, kafka }: Explanation): string {
+  const durable = 'a dead letter is durable before a position moves';
+  const need = kafka?.topics.find(({ role }) => role === 'dead letters');
+  if (deadLetters.name === 'file' || need === undefined) return `${durable}; the file is made with the first one`;
+  return `${durable}; ${need.why}: see --topics to create it beforehand`;
+}
+
+function liveText({ checks }: LiveFindings, say: (text: string, indent?: number) => string): string {
+  return checks.map(({ status, subject, message }) => say(`${mark[status]} ${subject}: ${message}`)).join('');
+}
+
+const mark = { exists: 'ok     ', created: 'create ', missing: 'MISSING', unknown: '?      ' } as const;
+
+/** For `--topics`: a table, then the commands. */
+export function topicsText(needs: ClusterNeeds): string {
+  const columns = [
+    { title: 'TOPIC', align: 'left', cell: ({ topic }) => printable(topic, true) },
+    { title: 'ROLE', align: 'left', cell: ({ role }) => role },
+    { title: 'PARTITIONS', align: 'right', cell: ({ partitions }) => (partitions === null ? '-' : String(partitions)) },
+    {
+      title: 'SETTINGS',
+      align: 'left',
+      cell: ({ config }) => Object.entries(config).map(([name, value]) => `${name}=${value}`).join(' ') || '-',
+    },
+    { title: 'WHY', align: 'left', cell: ({ why }) => why },
+  ] as const satisfies Parameters<typeof table<ClusterNeeds['topics'][number]>>[0];
+  return `${table(columns, needs.topics)}\n${topicCommands(needs)}`;
+}
+
+/** For `--acls`: a table, then the commands. */
+export function aclsText(needs: ClusterNeeds): string {
+  const columns = [
+    { title: 'RESOURCE', align: 'left', cell: ({ resource }) => resource },
+    {
+      title: 'NAME',
+      align: 'left',
+      cell: ({ name, pattern }) => printable(pattern === 'prefixed' ? `${name}... (prefix)` : name, true),
+    },
+    { title: 'OPERATIONS', align: 'left', cell: ({ operations }) => operations.join(' ') },
+    { title: 'WHY', align: 'left', cell: ({ why }) => why },
+  ] as const satisfies Parameters<typeof table<ClusterNeeds['acls'][number]>>[0];
+  return `${table(columns, needs.acls)}\n${aclCommands(needs)}`;
+}
+

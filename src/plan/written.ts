@@ -1,0 +1,85 @@
+/** What stands in the files, before anything is filled in: it tells where each value of a pipeline comes from. */
+import { readFileSync } from 'node:fs';
+import { basename, dirname, join, resolve } from 'node:path';
+import type { Override } from '../definition/overrides.ts';
+import type { ValuePath } from '../definition/pipeline.ts';
+import { pathText } from '../definition/problems.ts';
+import { parseYaml } from '../definition/read-yaml.ts';
+import type { YamlSource } from '../definition/yaml-source.ts';
+
+const projectFile = 'pipectl.yaml';
+
+/** Who said what a value is. `text` is how people read it: `orders.yaml:6 $BROKERS`, `--set`, `default`. */
+export interface Origin {
+  readonly from: 'pipeline' | 'project' | 'set' | 'environment' | 'default';
+  readonly text: string;
+}
+
+export interface WrittenOptions {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly set?: readonly Override[];
+  /** Text of a file, by absolute path. Throws where it is not there. */
+  readonly readFile?: (path: string) => string;
+}
+
+export class Written {
+  readonly #pipeline: YamlSource;
+  readonly #project: YamlSource | null;
+  readonly #set: readonly string[];
+  readonly #env: WrittenOptions['env'];
+
+  constructor(file: string, { env, set = [], readFile = (path) => readFileSync(path, 'utf8') }: WrittenOptions) {
+    const path = resolve(file);
+    this.#pipeline = parseYaml(basename(file), readFile(path)).source;
+    this.#project = findProject(dirname(path), readFile);
+    this.#set = set.map((override) => override.path);
+    this.#env = env;
+  }
+
+  /** Where the value at `path` comes from; `byDefault` where nobody wrote it. */
+  origin(path: ValuePath, byDefault = 'default'): Origin {
+    const text = pathText(path);
+    const isSet = this.#set.some((set) => covers(set, text) || covers(text, set));
+    if (isSet) return { from: 'set', text: '--set' };
+    const places = [
+      ['pipeline', this.#pipeline, path],
+      ['project', this.#project, path],
+      ['project', this.#project, ['defaults', ...path]],
+    ] as const;
+    for (const [from, source, at] of places) {
+      if (!source?.has(at)) continue;
+      const { line } = source.position(source.locate(at, 'value').start);
+      return { from, text: `${source.file}:${line}${this.#variables(source, at)}` };
+    }
+    // What stands for `kafka:` where the pipeline does not say.
+    const isFromEnvironment = text === 'kafka.brokers' && (this.#env.KAFKA_BROKERS ?? '') !== '';
+    if (isFromEnvironment) return { from: 'environment', text: '$KAFKA_BROKERS' };
+    return { from: 'default', text: byDefault };
+  }
+
+  /** The variables a text is filled in from, by name: their values may be nobody's business. */
+  #variables(source: YamlSource, path: ValuePath): string {
+    const value = source.scalar(path)?.value;
+    if (typeof value !== 'string') return '';
+    const names = [...value.matchAll(/(?<!\$)\$\{(?:(file:[^}]*)|([A-Za-z_]\w*)[^}]*)\}/g)].map(([, file, name = '']) => {
+      if (file !== undefined) return file;
+      return this.#env[name] === undefined ? `$${name} (not set)` : `$${name}`;
+    });
+    return names.length === 0 ? '' : ` ${names.join(', ')}`;
+  }
+}
+
+/** `sinks[0].postgres` covers itself and `sinks[0].postgres.table`. */
+const covers = (above: string, path: string): boolean =>
+  path === above || path.startsWith(`${above}.`) || path.startsWith(`${above}[`);
+
+/** `pipectl.yaml`, beside the pipeline or above it. */
+function findProject(from: string, readFile: (path: string) => string): YamlSource | null {
+  for (let directory = from; ; directory = dirname(directory)) {
+    try {
+      return parseYaml(projectFile, readFile(join(directory, projectFile))).source;
+    } catch {
+      if (directory === dirname(directory)) return null;
+    }
+  }
+}

@@ -1,0 +1,150 @@
+/** Runs one case: the real plan on the real engine stage, under a clock the case moves. */
+import type { AssignedPartition, DeadLetter, Partition, RawRecord } from '../engine/ports.ts';
+import { Stage } from '../engine/stage.ts';
+import { PipectlError } from '../errors.ts';
+import type { Plan } from '../plan/index.ts';
+import { recordReader } from '../plan/record-reader.ts';
+import type { CaseClock } from './clock.ts';
+import { recordEncoder } from './encode.ts';
+import type { TestCase, TestRecord } from './test-file.ts';
+import { FedSource, RecordingQueue, RecordingSink, silentLog } from './world.ts';
+
+/** What came out of a case. */
+export interface Outcome {
+  /** Events as the sinks were given them, by the sink's name, in order. */
+  readonly rows: ReadonlyMap<string, readonly unknown[]>;
+  /** In the order of their records. */
+  readonly deadLetters: readonly CaseDeadLetter[];
+  readonly filtered: number;
+  readonly dropped: number;
+  /** Why the pipeline stopped by itself (`on_error: stop`); null where it went on to the end. */
+  readonly stopped: string | null;
+}
+
+export interface CaseDeadLetter {
+  /** Place of the record in the list of the case. */
+  readonly record: number;
+  readonly topic: string;
+  readonly partition: number;
+  readonly offset: number;
+  readonly stage: string;
+  readonly code: string;
+  readonly message: string;
+}
+
+/** `plan` was made for this case and with this clock. Rejects only where there is a bug. */
+export async function runCase(plan: Plan, { moves, lookups }: TestCase, clock: CaseClock): Promise<Outcome> {
+  const log = new CaseLog(plan);
+  const records = moves.flatMap((move) => (move.kind === 'record' ? [move.record] : []));
+  const source = new FedSource(log.partitionsOf(records));
+  const sinks = plan.sinks.map(({ use }) => new RecordingSink(use.name));
+  const queue = new RecordingQueue();
+  const reader = await recordReader(plan);
+  for (const lookup of plan.lookups) {
+    const rows = new Map(Object.entries(lookups[lookup.use.name] ?? {}));
+    lookup.attach({ get: (key) => rows.get(key) });
+  }
+  const stage = new Stage({
+    program: {
+      reader: () => reader,
+      steps: plan.steps,
+      routes: plan.sinks.map(({ when, otherwise, version }, i) => ({ sink: sinks[i]!, when, otherwise, version })),
+    },
+    source,
+    deadLetters: queue,
+    clock,
+    random: () => 0,
+    log: silentLog,
+    // Only a move of the clock parts epochs: how many records fit into one must not show in a test.
+    limits: { recordsMax: Number.MAX_SAFE_INTEGER, bytesMax: Number.MAX_SAFE_INTEGER },
+    batchEveryMs: null,
+    openMs: 0,
+    onDeadLetters: () => undefined,
+  });
+  const stopped = stage.run().then(() => null, stopReason);
+  for (const move of moves) {
+    if (move.kind === 'advance') await clock.advance(move.byMs);
+    else source.feed(log.append(move.record, clock.now()));
+  }
+  source.end();
+  return {
+    stopped: await stopped,
+    rows: new Map(sinks.map(({ name, rows }) => [name, rows])),
+    deadLetters: queue.letters.map((letter) => log.letter(letter)).sort((a, b) => a.record - b.record),
+    filtered: stage.report.stages.reduce((sum, { filtered }) => sum + filtered, 0),
+    dropped: stage.report.stages.reduce((sum, { dropped }) => sum + dropped, 0),
+  };
+}
+
+/** What a user can do something about is an outcome; anything else is a bug. */
+function stopReason(error: unknown): string {
+  if (error instanceof PipectlError) return `${error.message} [${error.code}]`;
+  throw error;
+}
+
+/** The log of a case: its partitions, and the offset each record gets. */
+class CaseLog {
+  readonly #plan: Plan;
+  readonly #topic: string;
+  readonly #partitions = new Map<string, Partition>();
+  readonly #nextOffsets = new Map<Partition, number>();
+  readonly #indexes = new Map<RawRecord, number>();
+
+  constructor(plan: Plan) {
+    this.#plan = plan;
+    this.#topic = topicOf(plan);
+  }
+
+  /** Every partition of the case, and partition 0 of the topic in any case. */
+  partitionsOf(records: readonly TestRecord[]): readonly AssignedPartition[] {
+    const first = { topic: null, partition: 0 };
+    const partitions = new Set([first, ...records].map(({ topic, partition }) => this.#partition(topic, partition)));
+    return [...partitions].map((partition) => ({
+      partition,
+      committed: null,
+      logStart: 0,
+      logEnd: Number.MAX_SAFE_INTEGER,
+      initial: 0,
+    }));
+  }
+
+  append(record: TestRecord, nowMs: number): { readonly partition: Partition; readonly raw: RawRecord } {
+    const partition = this.#partition(record.topic, record.partition);
+    const offset = record.offset ?? this.#nextOffsets.get(partition) ?? 0;
+    this.#nextOffsets.set(partition, offset + 1);
+    const encoder = recordEncoder(this.#plan);
+    const { content } = record;
+    const raw = {
+      offset,
+      timestampMs: record.timestampMs ?? nowMs,
+      key: encoder.key(record.key),
+      value: 'bytes' in content ? content.bytes : encoder.value(content.value),
+      headers: record.headers,
+    };
+    this.#indexes.set(raw, record.index);
+    return { partition, raw };
+  }
+
+  letter({ raw, partition, stage, code, message }: DeadLetter): CaseDeadLetter {
+    const { topic, partition: number } = partition;
+    return { record: this.#indexes.get(raw)!, topic, partition: number, offset: raw.offset, stage, code, message };
+  }
+
+  #partition(named: string | null, partition: number): Partition {
+    const topic = named ?? this.#topic;
+    const key = `${partition} ${topic}`;
+    const known = this.#partitions.get(key);
+    if (known) return known;
+    const { name } = this.#plan.definition.source;
+    const made = { cluster: 'test', topic, topicId: topic, partition, source: name };
+    this.#partitions.set(key, made);
+    return made;
+  }
+}
+
+/** The topic of records that name none: the source's, or the first of several. For other sources the path, or its name. */
+function topicOf({ definition: { source } }: Plan): string {
+  const { topic, topics, path } = source.options as Readonly<Record<string, unknown>>;
+  const names = [topic, topics, path].flat().filter((name) => typeof name === 'string');
+  return names.find((name) => !name.startsWith('/') || name === path) ?? source.name;
+}
