@@ -75,8 +75,18 @@ function expressionsPage(): string {
     );
     return `## ${title}\n\n| Function | What it gives | Example |\n| --- | --- | --- |\n${rows.join('')}`;
   });
-  return `# Expressions\n\nCEL, compiled to JavaScript functions. They read nothing but these names:\n\n| Name | Type | What it is |\n| --- | --- | --- |\n${names.join('')}\nA parameter with \`?\` may be left out; \`...\` stands for any number. Every function may also be written behind its first\nargument: \`event.name.lower()\`.\n\n${groups.join('\n')}`;
+  return `# Expressions\n\nCEL, compiled to JavaScript functions. They read nothing but these names:\n\n| Name | Type | What it is |\n| --- | --- | --- |\n${names.join('')}\nA parameter with \`?\` may be left out; \`...\` stands for any number. Every function may also be written behind its first\nargument: \`event.name.lower()\`.\n\n${rules}\n${groups.join('\n')}`;
 }
+
+const rules = `## Rules
+
+- Operators: \`+ - * / %\`, \`== != < <= > >=\`, \`&& || !\`, \`in\`, \`condition ? value : other\`, \`list[0]\`, \`map["key"]\`.
+- A JSON number without fraction or exponent is an integer, exact to 64 bits; \`/\` never cuts, \`div()\` and \`%\` are for integers.
+- A field that is absent is an error and makes a dead letter; \`event.?coupon\`, and all below it, is null instead.
+- Null may be compared, assigned and given to \`coalesce()\`; in arithmetic it is an error.
+- Text is always an expression: for the text EUR write \`'"EUR"'\`. YAML numbers, true, false and null are themselves.
+- There is no clock, no chance and no I/O: a record gives the same again.
+`;
 
 function optionTable(rows: readonly OptionRow[]): string {
   const lines = rows.map(({ name, type, required, default: byDefault, description }) => {

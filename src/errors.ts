@@ -461,9 +461,17 @@ export const errorTable = {
     meaning: 'The command line is wrong.',
     hint: '`pipectl help COMMAND` shows what it takes',
   },
+  file_exists: {
+    meaning: 'A file that was to be written is there already.',
+    hint: 'take another name, or --force to write over it',
+  },
   group_unknown: {
     meaning: 'The consumer group does not exist in this cluster.',
     hint: 'check its name and the brokers; a group appears with its first member',
+  },
+  sample_empty: {
+    meaning: 'A topic holds nothing a pipeline could be made of.',
+    hint: 'begin with a template: `pipectl init --list`',
   },
   no_consumer_group: {
     meaning: 'The pipeline does not read from Kafka, so it has no consumer group and no lag.',

@@ -3,7 +3,6 @@
  * gathered and transformed; writes never overlap. The sinks' own positions say where reading starts, so whatever
  * crashes, nothing is lost and nothing counts twice.
  */
-import { SinkCount, StageCount } from './account.ts';
 import { backoffMs } from './backoff.ts';
 import {
   DeliveryAbandoned,
@@ -15,9 +14,8 @@ import {
   retrying,
 } from './delivery.ts';
 import { type Epoch, type Program, transform } from './epoch.ts';
-import { RecentHistogram } from './histogram.ts';
+import { GroupOffsets } from './group-offsets.ts';
 import {
-  type AssignedPartition,
   type Assignment,
   type Chunk,
   type Clock,
@@ -33,6 +31,8 @@ import {
   type SourceEvent,
   SourceFailed,
 } from './ports.ts';
+import { KnownTopics, claimPositions } from './positions.ts';
+import { type StageReport, forgetEpoch, newReport, sealEpoch } from './report.ts';
 
 export interface StageOptions {
   readonly program: Program;
@@ -48,39 +48,6 @@ export interface StageOptions {
   readonly openMs: number;
   readonly onDeadLetters: (letters: readonly DeadLetter[]) => void;
 }
-
-export type StageState = 'starting' | 'rebalancing' | 'running' | 'draining' | 'stopped' | 'failed';
-
-/** Where one owned partition stands. */
-export interface PartitionProgress {
-  readonly partition: Partition;
-  /** Next offset to be written by all sinks. */
-  position: number;
-  /** Records sealed since the assignment. */
-  records: number;
-  /** Timestamp of the last record that was written; null before the first. */
-  lastTimestampMs: number | null;
-}
-
-/** Counters and states of a running stage, updated in place; a reader takes what it needs when it needs it. */
-export interface StageReport {
-  state: StageState;
-  read: number;
-  /** Records gathered in epochs that are not sealed yet. */
-  pending: number;
-  epochs: number;
-  rebalances: number;
-  readonly stages: readonly StageCount[];
-  readonly sinks: readonly SinkCount[];
-  readonly health: readonly RouteHealth[];
-  readonly endToEnd: RecentHistogram;
-  /** Per sink, `write` to `commit`, in ms. */
-  readonly writeMs: readonly RecentHistogram[];
-  partitions: ReadonlyMap<Partition, PartitionProgress>;
-}
-
-/** At most this often the group's offsets are committed where every sink keeps its own position: they are for display. */
-const DISPLAY_COMMIT_EVERY_MS = 500;
 
 /** A sink could not be reached when the pipeline started. */
 export class SinkNeverThere extends Error {
@@ -114,34 +81,23 @@ export class Stage {
   #generation = 0;
   /** False from the moment a sink refused us until the next assignment has begun: what comes in between is not ours. */
   #owning = false;
-  /** Which log each topic is, as far as this run has seen it. */
-  readonly #topicIds = new Map<string, string>();
+  readonly #topics = new KnownTopics();
+  readonly #groupOffsets: GroupOffsets;
   #fencedInARow = 0;
   /** Where sinks that keep no positions go on; they skip what lies below while others catch up. */
   #floors: ReadonlyMap<Partition, number> = new Map();
-  #commitAtMs = Number.NEGATIVE_INFINITY;
-  #commitPlanned = false;
-  /** The commit that is under way. */
-  #committing: Promise<void> | undefined;
-  /** Positions have moved since it was sent. */
-  #commitAgain = false;
 
   constructor(options: StageOptions) {
     const { program, clock } = options;
     this.#options = options;
-    this.report = {
-      state: 'starting',
-      read: 0,
-      pending: 0,
-      epochs: 0,
-      rebalances: 0,
-      stages: [new StageCount(), ...program.steps.map(() => new StageCount())],
-      sinks: program.routes.map(() => new SinkCount()),
-      health: program.routes.map(newRouteHealth),
-      endToEnd: new RecentHistogram(6, 10_000),
-      writeMs: program.routes.map(() => new RecentHistogram(6, 10_000)),
-      partitions: new Map(),
-    };
+    this.report = newReport(program);
+    this.#groupOffsets = new GroupOffsets({
+      source: options.source,
+      clock,
+      forDisplay: program.routes.every(({ sink }) => sink.storesPositions),
+      stopping: this.#stopping.signal,
+      read: () => ({ generation: this.#generation, positions: this.#positions() }),
+    });
     this.#delivery = {
       ...options,
       routes: program.routes,
@@ -165,7 +121,7 @@ export class Stage {
       await this.#gather();
       this.report.state = 'draining';
       await this.#drain();
-      await this.#commitGroup();
+      await this.#groupOffsets.commit();
       this.report.state = 'stopped';
     } catch (error) {
       this.report.state = 'failed';
@@ -317,7 +273,7 @@ export class Stage {
     for (const [i, batch] of epoch.batches.entries()) this.report.health[i]!.pendingRows += batch.records.length;
     const failed = await this.#former();
     if (failed) {
-      this.#forget(epoch);
+      forgetEpoch(this.report, epoch);
       await this.#recover();
       return false;
     }
@@ -338,33 +294,10 @@ export class Stage {
       this.#wake();
       return error ?? new Error('the delivery failed without an error');
     }
-    this.#seal(epoch);
-    return undefined;
-  }
-
-  /** The epoch is written everywhere: its counts become part of the account, its positions those of the pipeline. */
-  #seal(epoch: Epoch): void {
-    const { report } = this;
-    report.epochs++;
-    report.read += epoch.read;
-    for (const [i, count] of epoch.stages.entries()) report.stages[i]!.add(count);
-    for (const [i, batch] of epoch.batches.entries()) report.sinks[i]!.add(batch.count);
-    for (const { partition, to, records, lastTimestampMs } of epoch.ranges) {
-      const progress = report.partitions.get(partition);
-      if (!progress) continue;
-      progress.position = to;
-      progress.records += records;
-      progress.lastTimestampMs = lastTimestampMs ?? progress.lastTimestampMs;
-    }
-    this.#forget(epoch);
+    sealEpoch(this.report, epoch);
     this.#fencedInARow = 0;
-    this.#planCommit();
-  }
-
-  /** The epoch is no longer pending: it was sealed, or it is undone and will be read again. */
-  #forget(epoch: Epoch): void {
-    this.report.pending -= epoch.read;
-    for (const [i, batch] of epoch.batches.entries()) this.report.health[i]!.pendingRows -= batch.records.length;
+    this.#groupOffsets.plan();
+    return undefined;
   }
 
   /** Waits for the delivery that is under way; tells whether it failed (it then stays for `#recover`). */
@@ -380,7 +313,7 @@ export class Stage {
     this.#inDelivery = undefined;
     const error = await delivery?.done;
     if (error === undefined) return;
-    this.#forget(delivery!.epoch);
+    forgetEpoch(this.report, delivery!.epoch);
     throw error;
   }
 
@@ -420,12 +353,15 @@ export class Stage {
     }
     this.#abandon = new AbortController();
     if (this.#givingUp.signal.aborted) this.#abandon.abort();
-    for (const { partition } of assignment.partitions) this.#recognise(partition);
-    const positions = await this.#claim(assignment);
+    for (const { partition } of assignment.partitions) this.#topics.recognise(partition);
+    const { positions, floors } = await claimPositions(assignment, this.#options.program.routes, (sink, partitions) =>
+      this.#retrying(`claiming partitions at ${sink.name}`, () => sink.claim(partitions)),
+    );
     // What troubled a sink was a batch of the former generation.
     for (const health of report.health) Object.assign(health, wellRoute());
     // Together, so that no commit speaks for the one generation with the positions of the other.
     this.#generation = assignment.generation;
+    this.#floors = floors;
     report.partitions = new Map(
       [...positions].map(([partition, position]) => [
         partition,
@@ -440,101 +376,21 @@ export class Stage {
       partitions: assignment.partitions.length,
     });
     // From the first moment on the group knows where this pipeline stands, also with `start: latest`.
-    this.#planCommit();
+    this.#groupOffsets.plan();
   }
 
-  /** A topic that was created anew is another log: read from its beginning, its records would count as new ones. */
-  #recognise({ cluster, topic, topicId }: Partition): void {
-    const known = this.#topicIds.get(`${cluster}/${topic}`) ?? topicId;
-    if (known !== topicId) {
-      throw new SourceFailed('topic_recreated', `${topic} was created anew while it was read: it is another log now`);
-    }
-    this.#topicIds.set(`${cluster}/${topic}`, topicId);
-  }
-
-  async #claim(assignment: Assignment): Promise<ReadonlyMap<Partition, number>> {
-    const partitions = assignment.partitions.map(({ partition }) => partition);
-    const stored: ReadonlyMap<Partition, number>[] = [];
-    for (const { sink } of this.#options.program.routes) {
-      if (!sink.storesPositions) continue;
-      stored.push(await this.#retrying(`claiming partitions at ${sink.name}`, () => sink.claim(partitions)));
-    }
-    const anyWithout = this.#options.program.routes.some(({ sink }) => !sink.storesPositions);
-    const floors = new Map<Partition, number>();
-    const positions = new Map<Partition, number>();
-    for (const assigned of assignment.partitions) {
-      const { partition, committed, initial } = assigned;
-      // A sink that has written nothing yet begins where this group began: `latest` was another place then.
-      const first = Math.min(initial, committed ?? initial);
-      const known = stored.map((of) => of.get(partition) ?? first);
-      if (anyWithout) {
-        floors.set(partition, committed ?? initial);
-        known.push(committed ?? initial);
-      }
-      positions.set(partition, checked(assigned, Math.min(...known)));
-    }
-    this.#floors = floors;
-    return positions;
+  /** A sink without positions has its place in the group: others that catch up do not take it back. */
+  #positions(): ReadonlyMap<Partition, number> {
+    const { partitions } = this.report;
+    return new Map(
+      [...partitions].map(([partition, { position }]) => [
+        partition,
+        Math.max(position, this.#floors.get(partition) ?? 0),
+      ]),
+    );
   }
 
   async #retrying<T>(doing: string, attempt: () => Promise<T>): Promise<T> {
     return retrying(this.#options, this.#stopping.signal, undefined, 'sink_unavailable', doing, attempt);
   }
-
-  /** Commits soon: after every epoch where a sink relies on the group's offsets, else at intervals, for display. */
-  #planCommit(): void {
-    const { program, clock } = this.#options;
-    if (this.#commitPlanned) return;
-    const display = program.routes.every(({ sink }) => sink.storesPositions);
-    const waitMs = display ? this.#commitAtMs + DISPLAY_COMMIT_EVERY_MS - clock.now() : 0;
-    if (waitMs <= 0) {
-      void this.#commitGroup();
-      return;
-    }
-    this.#commitPlanned = true;
-    void clock.sleep(waitMs, this.#stopping.signal).then(() => {
-      this.#commitPlanned = false;
-      return this.#commitGroup();
-    });
-  }
-
-  /** Commits where each partition stands. One call at a time: while one is under way, the newest positions wait for it. */
-  #commitGroup(): Promise<void> {
-    this.#commitAgain = true;
-    this.#committing ??= this.#commitNewest();
-    return this.#committing;
-  }
-
-  async #commitNewest(): Promise<void> {
-    const { clock, source } = this.#options;
-    while (this.#commitAgain) {
-      this.#commitAgain = false;
-      this.#commitAtMs = clock.now();
-      // A sink without positions has its place in the group: others that catch up do not take it back.
-      const positions = new Map(
-        [...this.report.partitions].map(([partition, { position }]) => [
-          partition,
-          Math.max(position, this.#floors.get(partition) ?? 0),
-        ]),
-      );
-      await (positions.size > 0 ? source.commit(this.#generation, positions) : undefined);
-    }
-    // In the same turn as the last look at `#commitAgain`: who asks from now on begins anew.
-    this.#committing = undefined;
-  }
-}
-
-/**
- * The position to begin at, once it is certain that the log still holds it. A silent reset would lose records. Whether it
- * lies beyond the end is for the source to judge: another member may have written records that came after `logEnd` was
- * looked up.
- */
-function checked({ partition, logStart }: AssignedPartition, position: number): number {
-  if (position < logStart) {
-    throw new SourceFailed(
-      'data_loss',
-      `${partition.topic} partition ${partition.partition}: the next record to write is ${position}, but the log begins at ${logStart}: ${logStart - position} records were deleted before they were written`,
-    );
-  }
-  return position;
 }

@@ -1,5 +1,5 @@
 /** Makes the status snapshot of a running stage: totals from its report, rates from samples taken every half second. */
-import type { PartitionProgress, StageReport } from '../engine/stage.ts';
+import type { PartitionProgress, StageReport } from '../engine/report.ts';
 import type { Clock, Partition, Source } from '../engine/ports.ts';
 import type { Plan } from '../plan/index.ts';
 import { Samples } from './samples.ts';

@@ -146,7 +146,7 @@ class CaseReader {
       const at = [...path, index];
       const named = ['value', 'text', 'base64', 'advance'].filter((key) => key in entry);
       if (named.length !== 1) {
-        const message = named.length === 0 ? 'has none' : `has ${named.join(' and ')}`;
+        const message = named.length === 0 ? 'has no value' : `has ${named.join(' and ')}`;
         this.#problems.at(
           named.length === 0 ? at : [...at, named[1]!],
           'option_not_applicable',

@@ -62,6 +62,8 @@ export async function runCase(plan: Plan, { moves, lookups }: TestCase, clock: C
     onDeadLetters: () => undefined,
   });
   const stopped = stage.run().then(() => null, stopReason);
+  // It may reject long before it is waited for.
+  stopped.catch(() => undefined);
   for (const move of moves) {
     if (move.kind === 'advance') await clock.advance(move.byMs);
     else source.feed(log.append(move.record, clock.now()));

@@ -25,7 +25,7 @@ export interface TestCase {
   readonly expect: Expectation;
 }
 
-export type LookupRow = Readonly<Record<string, unknown>>;
+type LookupRow = Readonly<Record<string, unknown>>;
 
 /** What happens in a case, one after another. */
 export type Move =

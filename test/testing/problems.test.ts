@@ -54,7 +54,7 @@ describe('a test file that is wrong says where and what to do', () => {
     [
       'a record that is none',
       one('    records: [{ key: a }]\n    expect: {}\n'),
-      ['3:15 option_not_applicable cases[0].records[0] has none'],
+      ['3:15 option_not_applicable cases[0].records[0] has no value'],
     ],
     [
       'offsets that do not rise',

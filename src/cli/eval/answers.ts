@@ -22,20 +22,22 @@ export type Answer =
 export function compileOn(text: string, { vars, type }: Pick<Samples, 'vars' | 'type'>): Expression {
   const compiled = compileExpression(text, { vars, event: type });
   if (compiled.ok) return compiled.expression;
-  throw new PipectlError(compiled.problems[0]!.code, problemsText(text, compiled.problems));
+  const [first] = compiled.problems;
+  throw new PipectlError(first!.code, problemsText(text, compiled.problems), { hint: first!.hint ?? '' });
 }
 
 /** Each problem with the line it is in and a caret below its place. */
 export function problemsText(text: string, problems: readonly ExpressionProblem[]): string {
   return problems
-    .map(({ code, message, hint, start, end }) => {
+    .map(({ code, message, hint, start, end }, index) => {
       const lineStart = text.lastIndexOf('\n', start - 1) + 1;
       const lineEnd = text.indexOf('\n', start) === -1 ? text.length : text.indexOf('\n', start);
       const before = ' '.repeat(displayWidth(text.slice(lineStart, start)));
       const marked = '^'.repeat(Math.max(1, displayWidth(text.slice(start, Math.min(end, lineEnd)))));
       const shown = visible(text.slice(lineStart, lineEnd));
       const lines = [`${message}  [${code}]`, `  ${shown}`, `  ${before}${marked}`];
-      return [...lines, ...(hint === undefined ? [] : [`  hint: ${hint}`])].join('\n');
+      // The first problem's hint is that of the error.
+      return [...lines, ...(hint === undefined || index === 0 ? [] : [`  ${hint}`])].join('\n');
     })
     .join('\n');
 }

@@ -72,7 +72,7 @@ export async function runPrompt(samples: Samples, { input, output, terminal }: P
       }
     } catch (error) {
       if (!(error instanceof PipectlError)) throw error;
-      say(error.message);
+      say(error.hint ? `${error.message}\n  ${error.hint}` : error.message);
     }
     lines.prompt();
   }

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import { glob, open, stat, type FileHandle } from 'node:fs/promises';
-import { relative, resolve } from 'node:path';
+import { glob, open, readdir, stat, type FileHandle } from 'node:fs/promises';
+import { basename, dirname, join, relative, resolve } from 'node:path';
 import { csvColumns } from '../../codecs/csv.ts';
 import type { SourceContext } from '../../declaration/component.ts';
 import {
@@ -11,7 +11,8 @@ import {
   type Source,
   type SourceEvent,
 } from '../../engine/ports.ts';
-import { errorTable, PipectlError } from '../../errors.ts';
+import { PipectlError } from '../../errors.ts';
+import { closest } from '../../expressions/errors.ts';
 import { RecordReader, type Framing } from './record-reader.ts';
 
 export interface FileSourceOptions {
@@ -148,11 +149,7 @@ export class FileSource implements Source {
       else
         for await (const match of glob(path, { cwd: directory }))
           if (await isFile(resolve(directory, match))) matches.push(match);
-      if (matches.length === 0) {
-        throw new PipectlError('file_not_found', `no file matches ${path} in ${directory}`, {
-          hint: errorTable.file_not_found.hint,
-        });
-      }
+      if (matches.length === 0) throw await notFound(path, directory);
       for (const match of matches.toSorted()) found.add(resolve(directory, match));
     }
     return [...found];
@@ -226,6 +223,22 @@ function checkHeader(header: Buffer, delimiter: number, topic: string): void {
     if (!(error instanceof PipectlError)) throw error;
     throw new SourceFailed(error.code, `${topic}: ${error.message}`, { cause: error });
   }
+}
+
+async function notFound(path: string, directory: string): Promise<PipectlError> {
+  const place = resolve(directory, path);
+  // A directory has entries, and the neighbours of a file that is not there may be what was meant.
+  const inside = await readdir(place).catch(() => null);
+  if (inside !== null) {
+    const hint = `name its files: ${join(path, '*.ndjson')}`;
+    return new PipectlError('file_not_found', `${path} in ${directory} is a directory`, { hint });
+  }
+  const near = closest(basename(place), await readdir(dirname(place)).catch(() => []));
+  return new PipectlError(
+    'file_not_found',
+    `no file matches ${path} in ${directory}`,
+    near === undefined ? {} : { hint: `did you mean ${join(dirname(path), near)}?` },
+  );
 }
 
 async function isFile(path: string): Promise<boolean> {

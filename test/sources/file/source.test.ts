@@ -201,6 +201,15 @@ it('no file is an error with the pattern and the directory', async () => {
   });
 });
 
+it('a slip of the pen is answered with the file beside it, a directory with what to write', async () => {
+  await write('orders.ndjson', '{"id":1}\n');
+  await expect(started({ path: 'ordres.ndjson' })).rejects.toMatchObject({ hint: 'did you mean orders.ndjson?' });
+  await expect(started({ path: '.' })).rejects.toMatchObject({
+    code: 'file_not_found',
+    hint: 'name its files: *.ndjson',
+  });
+});
+
 it('a file keeps its identity when records are appended and loses it when it is replaced', async () => {
   await write('a.ndjson', '{"id":1}\n');
   const identity = async () => (await started({ path: 'a.ndjson' })).partitions[0]!.partition.topicId;

@@ -1,0 +1,72 @@
+/** What a running stage tells of itself: counters and states, updated in place. */
+import { SinkCount, StageCount } from './account.ts';
+import { type RouteHealth, newRouteHealth } from './delivery.ts';
+import type { Epoch, Program } from './epoch.ts';
+import { RecentHistogram } from './histogram.ts';
+import type { Partition } from './ports.ts';
+
+export type StageState = 'starting' | 'rebalancing' | 'running' | 'draining' | 'stopped' | 'failed';
+
+/** Where one owned partition stands. */
+export interface PartitionProgress {
+  readonly partition: Partition;
+  /** Next offset to be written by all sinks. */
+  position: number;
+  /** Records sealed since the assignment. */
+  records: number;
+  /** Timestamp of the last record that was written; null before the first. */
+  lastTimestampMs: number | null;
+}
+
+/** Counters and states of a running stage, updated in place; a reader takes what it needs when it needs it. */
+export interface StageReport {
+  state: StageState;
+  read: number;
+  /** Records gathered in epochs that are not sealed yet. */
+  pending: number;
+  epochs: number;
+  rebalances: number;
+  readonly stages: readonly StageCount[];
+  readonly sinks: readonly SinkCount[];
+  readonly health: readonly RouteHealth[];
+  readonly endToEnd: RecentHistogram;
+  /** Per sink, `write` to `commit`, in ms. */
+  readonly writeMs: readonly RecentHistogram[];
+  partitions: ReadonlyMap<Partition, PartitionProgress>;
+}
+
+export const newReport = ({ steps, routes }: Program): StageReport => ({
+  state: 'starting',
+  read: 0,
+  pending: 0,
+  epochs: 0,
+  rebalances: 0,
+  stages: [new StageCount(), ...steps.map(() => new StageCount())],
+  sinks: routes.map(() => new SinkCount()),
+  health: routes.map(newRouteHealth),
+  endToEnd: new RecentHistogram(6, 10_000),
+  writeMs: routes.map(() => new RecentHistogram(6, 10_000)),
+  partitions: new Map(),
+});
+
+/** The epoch is written everywhere: its counts become part of the account, its positions those of the pipeline. */
+export function sealEpoch(report: StageReport, epoch: Epoch): void {
+  report.epochs++;
+  report.read += epoch.read;
+  for (const [i, count] of epoch.stages.entries()) report.stages[i]!.add(count);
+  for (const [i, batch] of epoch.batches.entries()) report.sinks[i]!.add(batch.count);
+  for (const { partition, to, records, lastTimestampMs } of epoch.ranges) {
+    const progress = report.partitions.get(partition);
+    if (!progress) continue;
+    progress.position = to;
+    progress.records += records;
+    progress.lastTimestampMs = lastTimestampMs ?? progress.lastTimestampMs;
+  }
+  forgetEpoch(report, epoch);
+}
+
+/** The epoch is no longer pending: it was sealed, or it is undone and will be read again. */
+export function forgetEpoch(report: StageReport, epoch: Epoch): void {
+  report.pending -= epoch.read;
+  for (const [i, batch] of epoch.batches.entries()) report.health[i]!.pendingRows -= batch.records.length;
+}
