@@ -31,7 +31,10 @@ export function registerCompletion(program: Command): void {
     .description('Prints a completion script: eval "$(pipectl completion bash)", the same for zsh; fish: | source')
     .addArgument(new CommandArgument('<shell>', 'for which shell').choices([...shells]))
     .action(async (shell: (typeof shells)[number]) => {
-      const [{ docsSubjects }, scripts] = await Promise.all([import('./docs-text.ts'), import('./completion-scripts.ts')]);
+      const [{ docsSubjects }, scripts] = await Promise.all([
+        import('./docs-text.ts'),
+        import('./completion-scripts.ts'),
+      ]);
       const tree = commandTree(program, new Map([['docs', docsSubjects()]]));
       process.stdout.write({ bash: scripts.bashScript, zsh: scripts.zshScript, fish: scripts.fishScript }[shell](tree));
     });

@@ -1,5 +1,10 @@
 /** What `pipectl docs` prints: plain text, as wide as the terminal. */
-import { type ComponentReference, componentReferences, type OptionRow, pipelineSections } from '../definition/reference.ts';
+import {
+  type ComponentReference,
+  componentReferences,
+  type OptionRow,
+  pipelineSections,
+} from '../definition/reference.ts';
 import { listed, suggestion } from '../definition/suggestion.ts';
 import { errorTable, exitCodes, PipectlError } from '../errors.ts';
 import { expressionNames, functionGroups, type FunctionReference } from '../expressions/function-reference.ts';
@@ -62,7 +67,11 @@ function componentsNamed(name: string): readonly ComponentReference[] {
   throw unknown(name, [...references.flatMap((reference) => [reference.id, reference.name]), ...topics]);
 }
 
-function unknown(name: string, candidates: readonly string[], hint = '`pipectl docs` lists what there is'): PipectlError {
+function unknown(
+  name: string,
+  candidates: readonly string[],
+  hint = '`pipectl docs` lists what there is',
+): PipectlError {
   const near = suggestion(name, [...new Set(candidates)]);
   const message = `there are no docs of ${name}${near === null ? '' : `; did you mean "${near}"?`}`;
   return new PipectlError('component_unknown', message, { exitCode: exitCodes.usage, hint });
@@ -80,7 +89,9 @@ function componentText(reference: ComponentReference, width: number): string {
     options.length === 0 ? '' : section('OPTIONS', rowsText(options, width)),
     connection === null
       ? ''
-      : say(`and in place of \`connection\` the options of connection.${connection}: pipectl docs connection.${connection}`),
+      : say(
+          `and in place of \`connection\` the options of connection.${connection}: pipectl docs connection.${connection}`,
+        ),
     beside.length === 0
       ? ''
       : section('BESIDE IT', say(`${listed(beside, 'and')} stand beside ${name}: pipectl docs pipeline`)),

@@ -14,7 +14,10 @@ export function explanationMermaid({ source, decode, eventTime, steps, sinks, de
   if (eventTime.expression !== null) append('time', `event time: ${eventTime.expression}`);
   steps.forEach(({ name, component, settings, onError }, index) => {
     const [only] = settings;
-    const detail = settings.length === 1 && only?.name === '' ? `: ${typeof only.value === 'string' ? only.value : JSON.stringify(only.value)}` : '';
+    const detail =
+      settings.length === 1 && only?.name === ''
+        ? `: ${typeof only.value === 'string' ? only.value : JSON.stringify(only.value)}`
+        : '';
     append(`step${index}`, `${name === component ? name : `${name} (${component})`}${detail}`);
     if (onError.value !== 'dlq') failing.pop();
   });

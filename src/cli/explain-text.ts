@@ -28,7 +28,11 @@ export function explanationText(explained: Explanation, live: LiveFindings | nul
         `values as ${explained.decode.values}${explained.decode.keys === null ? '' : `, keys as ${explained.decode.keys}`}; what can't be read is a dead letter of stage decode`,
       ),
     ),
-    section('EVENT TIME', ...eventTimeLines(explained).map((line) => say(line)), settingLines(explained.eventTime.settings)),
+    section(
+      'EVENT TIME',
+      ...eventTimeLines(explained).map((line) => say(line)),
+      settingLines(explained.eventTime.settings),
+    ),
     section(
       'STEPS',
       ...(steps.length === 0 ? [say('none: events are written as they are read')] : []),
@@ -89,7 +93,8 @@ function settingLines(settings: readonly Setting[], indent = 2, unnamed = ''): s
     .join('');
 }
 
-const valueText = (value: unknown): string => printable(typeof value === 'string' ? value : JSON.stringify(value), true);
+const valueText = (value: unknown): string =>
+  printable(typeof value === 'string' ? value : JSON.stringify(value), true);
 
 const stageLines = ({ stages }: Explanation): readonly string[] =>
   stages.map(({ reads, steps, writes }, index) => {
@@ -155,7 +160,10 @@ export function topicsText(needs: ClusterNeeds): string {
     {
       title: 'SETTINGS',
       align: 'left',
-      cell: ({ config }) => Object.entries(config).map(([name, value]) => `${name}=${value}`).join(' ') || '-',
+      cell: ({ config }) =>
+        Object.entries(config)
+          .map(([name, value]) => `${name}=${value}`)
+          .join(' ') || '-',
     },
     { title: 'WHY', align: 'left', cell: ({ why }) => why },
   ] as const satisfies Parameters<typeof table<ClusterNeeds['topics'][number]>>[0];
@@ -176,4 +184,3 @@ export function aclsText(needs: ClusterNeeds): string {
   ] as const satisfies Parameters<typeof table<ClusterNeeds['acls'][number]>>[0];
   return `${table(columns, needs.acls)}\n${aclCommands(needs)}`;
 }
-

@@ -39,7 +39,10 @@ function collectOverride(text: string, former: readonly Override[]): readonly Ov
   throw new PipectlError('set_invalid', `--set ${text} is not path=value`, { exitCode: exitCodes.usage });
 }
 
-async function explain(named: string | undefined, { output, topics, acls, live, set }: ExplainOptions): Promise<string> {
+async function explain(
+  named: string | undefined,
+  { output, topics, acls, live, set }: ExplainOptions,
+): Promise<string> {
   const partial = topics === true || acls === true;
   if (partial && (output === 'mermaid' || live === true)) {
     const message = `--topics and --acls go with neither ${live === true ? '--live' : '-o mermaid'}`;
@@ -80,12 +83,15 @@ async function explain(named: string | undefined, { output, topics, acls, live, 
 
 async function neededText(
   { kafka, name, source }: import('../plan/explain.ts').Explanation,
-  { topics, acls, output }: { readonly topics: boolean | undefined; readonly acls: boolean | undefined; readonly output: string },
+  {
+    topics,
+    acls,
+    output,
+  }: { readonly topics: boolean | undefined; readonly acls: boolean | undefined; readonly output: string },
 ): Promise<string> {
   if (kafka === null) {
-    throw new PipectlError('no_kafka', `${name} reads from ${source.component}: it needs no topics and no rights in Kafka`, {
-      hint: 'leave --topics and --acls out',
-    });
+    const message = `${name} reads from ${source.component}: it needs no topics and no rights in Kafka`;
+    throw new PipectlError('usage', message, { hint: 'leave --topics and --acls out', exitCode: exitCodes.usage });
   }
   const { aclCommands, topicCommands } = await import('../plan/cluster-needs.ts');
   if (output === 'json') {

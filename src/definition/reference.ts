@@ -66,7 +66,10 @@ export function componentReferences(components: Components = allComponents): rea
         options: isMappingOfOptions ? rows : [],
         connection,
         beside: Object.keys(besideOf[kind]?.properties ?? {}),
-        delivery: declaration.kind === 'sink' ? declaration.delivery(exampleOptions(example, name, schema) as never, unsure) : null,
+        delivery:
+          declaration.kind === 'sink'
+            ? declaration.delivery(exampleOptions(example, name, schema) as never, unsure)
+            : null,
       };
     }),
   );
@@ -110,15 +113,18 @@ export function optionRows(schema: JsonSchema, above = ''): readonly OptionRow[]
 const isPlaceForComponents = (schema: JsonSchema): boolean => 'oneOf' in schema || 'allOf' in schema;
 
 const objectIn = (schema: JsonSchema): JsonSchema =>
-  schema.properties === undefined
-    ? (schema.anyOf?.find((member) => member.properties !== undefined) ?? {})
-    : schema;
+  schema.properties === undefined ? (schema.anyOf?.find((member) => member.properties !== undefined) ?? {}) : schema;
 
 const rowOf = (name: string, schema: JsonSchema, required: boolean): OptionRow => ({
   name,
   type: typeWords(schema),
   required: required && schema.default === undefined,
-  default: schema.default === undefined ? null : typeof schema.default === 'string' ? schema.default : JSON.stringify(schema.default),
+  default:
+    schema.default === undefined
+      ? null
+      : typeof schema.default === 'string'
+        ? schema.default
+        : JSON.stringify(schema.default),
   description: schema.description ?? '',
 });
 

@@ -7,9 +7,7 @@ import { backoffMs } from './backoff.ts';
 import {
   DeliveryAbandoned,
   type DeliveryOptions,
-  type RouteHealth,
   deliver,
-  newRouteHealth,
   wellRoute,
   retrying,
 } from './delivery.ts';
@@ -29,7 +27,6 @@ import {
   SinkUnavailable,
   type Source,
   type SourceEvent,
-  SourceFailed,
 } from './ports.ts';
 import { KnownTopics, claimPositions } from './positions.ts';
 import { type StageReport, forgetEpoch, newReport, sealEpoch } from './report.ts';

@@ -71,16 +71,26 @@ async function checkKafka({ source, group, dlq, connections }: PipelineDefinitio
       checks.push({ status: 'exists', subject, message: `${running}, offsets of ${committed} of ${total} partitions` });
       for (const [name, partitions] of offsets) {
         const ends = new Map((await admin.topicOffsets(name)).map(({ partition, end }) => [partition, end]));
-        const places = [...partitions].map(([partition, offset]) => `${partition}: ${offset}/${ends.get(partition) ?? '?'}`);
+        const places = [...partitions].map(
+          ([partition, offset]) => `${partition}: ${offset}/${ends.get(partition) ?? '?'}`,
+        );
         if (places.length > 0)
-          checks.push({ status: 'exists', subject: `offsets ${name}`, message: `committed/end of partition ${places.join(', ')}` });
+          checks.push({
+            status: 'exists',
+            subject: `offsets ${name}`,
+            message: `committed/end of partition ${places.join(', ')}`,
+          });
       }
     }
     if ('topic' in dlq) {
       const found = (await admin.describeTopics([dlq.topic])).get(dlq.topic);
       checks.push(
         found === undefined
-          ? { status: 'created', subject: `topic ${dlq.topic}`, message: 'with the first dead letter, with 1 partition' }
+          ? {
+              status: 'created',
+              subject: `topic ${dlq.topic}`,
+              message: 'with the first dead letter, with 1 partition',
+            }
           : { status: 'exists', subject: `topic ${dlq.topic}`, message: counted(found.partitions.length, 'partition') },
       );
     }

@@ -39,11 +39,13 @@ export async function checkPostgresSink(
 
 async function tableCheck(client: Client, options: PostgresSinkOptions, expected: Expectation): Promise<LiveCheck> {
   const name = parseTableName(options.table);
-  if (name === undefined) return { status: 'missing', subject: `table ${options.table}`, message: 'is no name of a table' };
+  if (name === undefined)
+    return { status: 'missing', subject: `table ${options.table}`, message: 'is no name of a table' };
   const subject = `table ${tableSql(name)}`;
   const table = await readTable(client, name);
   if (table === null) {
-    if (!options.create) return { status: 'missing', subject, message: 'does not exist: create it, or say `create: true`' };
+    if (!options.create)
+      return { status: 'missing', subject, message: 'does not exist: create it, or say `create: true`' };
     const types = declaredTypes(options);
     const how = types === null ? 'with the types of the first batch' : createTableSql(name, types, options);
     return { status: 'created', subject, message: how };
@@ -54,7 +56,11 @@ async function tableCheck(client: Client, options: PostgresSinkOptions, expected
     return { status: 'exists', subject, message: `${columns.length} columns to write, ${version}` };
   } catch (error) {
     if (!(error instanceof PipectlError)) throw error;
-    return { status: 'missing', subject, message: `${error.message}${error.hint === undefined ? '' : `; ${error.hint}`}` };
+    return {
+      status: 'missing',
+      subject,
+      message: `${error.message}${error.hint === undefined ? '' : `; ${error.hint}`}`,
+    };
   }
 }
 

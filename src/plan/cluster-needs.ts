@@ -68,7 +68,12 @@ export function clusterNeeds({ source, group, dlq, connections }: PipelineDefini
       ...(dlqTopic === null ? [] : [deadLetterTopic(dlqTopic)]),
     ],
     acls: [
-      ...inputs.map((input): AclNeed => ({ resource: 'topic', ...named(input), operations: ['READ', 'DESCRIBE'], why: 'reads records' })),
+      ...inputs.map((input): AclNeed => ({
+        resource: 'topic',
+        ...named(input),
+        operations: ['READ', 'DESCRIBE'],
+        why: 'reads records',
+      })),
       {
         resource: 'group',
         name: group,
@@ -105,7 +110,9 @@ function named(input: string): Pick<AclNeed, 'name' | 'pattern'> {
   const expression = /^\/(.*)\/$/s.exec(input)?.[1];
   if (expression === undefined) return { name: input, pattern: 'literal' };
   const prefix = /^\^((?:[A-Za-z0-9_-]|\\[.-])*)(?![*?{|])/.exec(expression)?.[1]?.replaceAll('\\', '') ?? '';
-  return prefix === '' || expression.includes('|') ? { name: '*', pattern: 'literal' } : { name: prefix, pattern: 'prefixed' };
+  return prefix === '' || expression.includes('|')
+    ? { name: '*', pattern: 'literal' }
+    : { name: prefix, pattern: 'prefixed' };
 }
 
 /** `kafka-topics.sh` commands that create what must be there, one a line; what is not ours to create is a comment. */

@@ -138,14 +138,12 @@ class Explainer {
       vars: Object.entries(vars).map(([key, value]) => this.#settings.ofVar(key, value)),
       internalTopics: [],
       kafka: this.#usesKafka() ? clusterNeeds(this.#definition) : null,
-      warnings: this.#loaded.problems
-        .sorted()
-        .map(({ code, message, hint, file: at, line, column }) => ({
-          code,
-          message,
-          hint,
-          place: `${at}:${line}:${column}`,
-        })),
+      warnings: this.#loaded.problems.sorted().map(({ code, message, hint, file: at, line, column }) => ({
+        code,
+        message,
+        hint,
+        place: `${at}:${line}:${column}`,
+      })),
     };
   }
 

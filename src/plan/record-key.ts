@@ -51,5 +51,7 @@ function fieldsWithKey(options: unknown, before: ReadonlySet<string>): string[] 
 /** `key`, or a field that holds it. */
 function isKey(node: Node, before: ReadonlySet<string>): boolean {
   if (node.kind === 'name') return node.name === 'key';
-  return node.kind === 'select' && node.target.kind === 'name' && node.target.name === 'event' && before.has(node.field);
+  return (
+    node.kind === 'select' && node.target.kind === 'name' && node.target.name === 'event' && before.has(node.field)
+  );
 }

@@ -37,10 +37,9 @@ export class SettingsReader {
 
   /** The value of a var: only what stands in the file in plain sight. */
   ofVar(name: string, value: unknown): Setting {
-    const origin = this.#written.origin(['vars', name]);
     // What is filled in may be secret without saying so.
-    const isFilledIn = origin.text.includes(' ');
-    return { name, value: isFilledIn || typeof value === 'symbol' ? hidden : this.#shown(value, {}), origin };
+    const shown = this.#written.isPlain(['vars', name]) ? this.#shown(value, {}) : hidden;
+    return { name, value: shown, origin: this.#written.origin(['vars', name]) };
   }
 
   /** Sentences and expressions, with secrets taken out. */

@@ -57,14 +57,24 @@ export class Written {
     return { from: 'default', text: byDefault };
   }
 
+  /** True where the value stands on the command line or in a file as it is: one value, and nothing in it filled in. */
+  isPlain(path: ValuePath): boolean {
+    const { from } = this.origin(path);
+    if (from === 'set') return true;
+    const scalar = (from === 'project' ? this.#project : this.#pipeline)?.scalar(path);
+    return scalar !== null && scalar !== undefined && !String(scalar.value).includes('${');
+  }
+
   /** The variables a text is filled in from, by name: their values may be nobody's business. */
   #variables(source: YamlSource, path: ValuePath): string {
     const value = source.scalar(path)?.value;
     if (typeof value !== 'string') return '';
-    const names = [...value.matchAll(/(?<!\$)\$\{(?:(file:[^}]*)|([A-Za-z_]\w*)[^}]*)\}/g)].map(([, file, name = '']) => {
-      if (file !== undefined) return file;
-      return this.#env[name] === undefined ? `$${name} (not set)` : `$${name}`;
-    });
+    const names = [...value.matchAll(/(?<!\$)\$\{(?:(file:[^}]*)|([A-Za-z_]\w*)[^}]*)\}/g)].map(
+      ([, file, name = '']) => {
+        if (file !== undefined) return file;
+        return this.#env[name] === undefined ? `$${name} (not set)` : `$${name}`;
+      },
+    );
     return names.length === 0 ? '' : ` ${names.join(', ')}`;
   }
 }

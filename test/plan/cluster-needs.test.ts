@@ -8,7 +8,14 @@ const needs: ClusterNeeds = {
   user: hostile,
   topics: [
     { topic: 'orders', role: 'source', partitions: null, config: {}, createdByRun: false, why: 'read' },
-    { topic: 'o.dlq', role: 'dead letters', partitions: 1, config: { 'retention.ms': '5' }, createdByRun: true, why: 'w' },
+    {
+      topic: 'o.dlq',
+      role: 'dead letters',
+      partitions: 1,
+      config: { 'retention.ms': '5' },
+      createdByRun: true,
+      why: 'w',
+    },
   ],
   acls: [
     { resource: 'topic', name: 'shop.', pattern: 'prefixed', operations: ['READ', 'DESCRIBE'], why: 'r' },
@@ -19,9 +26,9 @@ const needs: ClusterNeeds = {
 /** The words a shell makes of each command line. */
 function words(script: string, command: string): readonly (readonly string[])[] {
   const show = `${command}() { printf '%s\\n' "$@"; echo ---; }\n`;
-  const printed = execFileSync('bash', ['-c', show.replace(command, 'run') + script.replaceAll(command, 'run')], {
+  const printed = execFileSync('bash', ['--norc', '-c', (show + script).replaceAll(command, 'run')], {
     encoding: 'utf8',
-    env: {},
+    stdio: ['ignore', 'pipe', 'inherit'],
   });
   return printed
     .split('---\n')
@@ -32,7 +39,18 @@ function words(script: string, command: string): readonly (readonly string[])[] 
 describe('the commands for a platform team', () => {
   it('create what is ours to create; a source topic is a comment', () => {
     expect(words(topicCommands(needs), 'kafka-topics.sh')).toEqual([
-      ['--bootstrap-server', 'a:1,b:2', '--create', '--if-not-exists', '--topic', 'o.dlq', '--partitions', '1', '--config', 'retention.ms=5'],
+      [
+        '--bootstrap-server',
+        'a:1,b:2',
+        '--create',
+        '--if-not-exists',
+        '--topic',
+        'o.dlq',
+        '--partitions',
+        '1',
+        '--config',
+        'retention.ms=5',
+      ],
     ]);
     expect(topicCommands(needs)).toContain('# orders: read\n');
   });
@@ -40,7 +58,17 @@ describe('the commands for a platform team', () => {
   it('give the rights to the user, whatever his name', () => {
     const all = ['--bootstrap-server', 'a:1,b:2', '--add', '--allow-principal', `User:${hostile}`];
     expect(words(aclCommands(needs), 'kafka-acls.sh')).toEqual([
-      [...all, '--operation', 'READ', '--operation', 'DESCRIBE', '--topic', 'shop.', '--resource-pattern-type', 'prefixed'],
+      [
+        ...all,
+        '--operation',
+        'READ',
+        '--operation',
+        'DESCRIBE',
+        '--topic',
+        'shop.',
+        '--resource-pattern-type',
+        'prefixed',
+      ],
       [...all, '--operation', 'READ', '--group', 'orders'],
     ]);
   });

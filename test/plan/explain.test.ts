@@ -114,7 +114,7 @@ describe('where each value comes from', () => {
     const own = `${withServing}kafka: { brokers: '\${B:-x:1}' }\n`;
     expect(await originOf(own, 'brokers', { env: { KAFKA_BROKERS: 'b:1', B: 'c:1' } })).toEqual({
       from: 'pipeline',
-      text: 'orders.yaml:18 $B',
+      text: 'orders.yaml:22 $B',
     });
   });
 });
@@ -124,7 +124,7 @@ describe('no secret', () => {
   const everything = `description: knows ${secret}
 source: { kafka: { topic: orders } }
 kafka: { brokers: b:1, sasl: { mechanism: plain, username: me, password: '\${SASL}' } }
-vars: { pepper: '\${PEPPER}', salt: '\${file:/project/salt}', plain: 1 }
+vars: { pepper: '\${PEPPER}', salt: '\${file:/project/salt}', list: ['\${PEPPER}'], plain: 1 }
 steps: [ { set: { h: 'hmac_sha256("${secret}", "x")' } } ]
 sinks: [ { postgres: { url: 'postgres://me:\${PW}@db:5432/shop?password=\${PW}', table: t, key: [id] } } ]
 `;
@@ -152,6 +152,7 @@ sinks: [ { postgres: { url: 'postgres://me:\${PW}@db:5432/shop?password=\${PW}',
     expect(vars.map(({ name, value }) => [name, value])).toEqual([
       ['pepper', '***'],
       ['salt', '***'],
+      ['list', '***'],
       ['plain', 1],
     ]);
   });
@@ -170,9 +171,12 @@ describe('the delivery verdict of a sink', () => {
     expect(await limits(withServing.replace('key: [id]', 'key: [total_cents, id]'))).not.toMatch(order);
   });
 
-  it.for(['event.id', 'lower(key)', 'key.id'])('says that order across partitions is not kept for the key %s', async (id) => {
-    expect(await limits(mapped(id))).toMatch(order);
-  });
+  it.for(['event.id', 'lower(key)', 'key.id'])(
+    'says that order across partitions is not kept for the key %s',
+    async (id) => {
+      expect(await limits(mapped(id))).toMatch(order);
+    },
+  );
 
   it('follows the key through steps, and loses it where another value takes its place', async () => {
     const step = (text: string) => withServing.replace('  - drop: [tags]', `  - ${text}\n  - drop: [tags]`);
@@ -188,7 +192,8 @@ describe('the delivery verdict of a sink', () => {
   });
 
   it('of one file is in the order of the file; of several it is not', async () => {
-    const file = (path: string) => mapped('event.id').replace('kafka: { topic: orders, start: latest }', `file: { path: ${path} }`);
+    const file = (path: string) =>
+      mapped('event.id').replace('kafka: { topic: orders, start: latest }', `file: { path: ${path} }`);
     expect(await limits(file('a.ndjson'))).not.toMatch(order);
     expect(await limits(file('"*.ndjson"'))).toMatch(order);
     expect(await limits(file('[a.ndjson, b.ndjson]'))).toMatch(order);
@@ -218,11 +223,13 @@ describe('the delivery verdict of a sink', () => {
 describe('what a cluster must give', () => {
   it('is the rights to read, to be in the group and to write dead letters, and no more', async () => {
     const { kafka } = await explained(`name: shop\ngroup: readers\n${withServing}`);
-    expect(kafka?.acls.map(({ resource, name, pattern, operations }) => [resource, name, pattern, operations])).toEqual([
-      ['topic', 'orders', 'literal', ['READ', 'DESCRIBE']],
-      ['group', 'readers', 'literal', ['READ']],
-      ['topic', 'shop.dlq', 'literal', ['WRITE', 'DESCRIBE', 'CREATE']],
-    ]);
+    expect(kafka?.acls.map(({ resource, name, pattern, operations }) => [resource, name, pattern, operations])).toEqual(
+      [
+        ['topic', 'orders', 'literal', ['READ', 'DESCRIBE']],
+        ['group', 'readers', 'literal', ['READ']],
+        ['topic', 'shop.dlq', 'literal', ['WRITE', 'DESCRIBE', 'CREATE']],
+      ],
+    );
     expect(kafka?.topics).toMatchObject([
       { topic: 'orders', role: 'source', createdByRun: false },
       { topic: 'shop.dlq', role: 'dead letters', partitions: 1, createdByRun: true },
@@ -252,9 +259,17 @@ describe('what a cluster must give', () => {
 });
 
 it('a pipeline without state is one stage without internal topics, from what it reads to what it writes', async () => {
-  const { stages, internalTopics, eventTime, decode } = await explained(`time: { field: event.ms, unit: ms, ahead: 90s }\n${withServing}`);
+  const { stages, internalTopics, eventTime, decode } = await explained(
+    `time: { field: event.ms, unit: ms, ahead: 90s }\n${withServing}`,
+  );
   expect(stages).toEqual([
-    { kind: 'sink', state: 'none', reads: 'orders', steps: ['paid', 'order', 'size', 'lean'], writes: ['postgres', 'stdout'] },
+    {
+      kind: 'sink',
+      state: 'none',
+      reads: 'orders',
+      steps: ['paid', 'order', 'size', 'lean'],
+      writes: ['postgres', 'stdout'],
+    },
   ]);
   expect(internalTopics).toEqual([]);
   expect(decode).toEqual({ values: 'json', keys: 'text' });

@@ -13,7 +13,10 @@ interface Options {
 }
 
 /** Explains a pipeline whose file is `/project/orders.yaml`. */
-export async function explained(text: string, { project, env = {}, set = [], files = {} }: Options = {}): Promise<Explanation> {
+export async function explained(
+  text: string,
+  { project, env = {}, set = [], files = {} }: Options = {},
+): Promise<Explanation> {
   const texts: Readonly<Record<string, string | undefined>> = {
     '/project/orders.yaml': text,
     '/project/pipectl.yaml': project,
@@ -27,6 +30,12 @@ export async function explained(text: string, { project, env = {}, set = [], fil
   const options = { env, set: set.map((one) => parseOverride(one)!), readFile };
   const loaded = await loadPipeline('/project/orders.yaml', { ...options, mode: 'validate' });
   const plan = await planPipeline(loaded);
-  if (plan === null) throw new Error(loaded.problems.sorted().map(({ message }) => message).join('\n'));
+  if (plan === null)
+    throw new Error(
+      loaded.problems
+        .sorted()
+        .map(({ message }) => message)
+        .join('\n'),
+    );
   return explainPipeline(plan, loaded, new Written('/project/orders.yaml', options));
 }
