@@ -91,11 +91,12 @@ async function neededText(
 ): Promise<string> {
   if (kafka === null) {
     const message = `${name} reads from ${source.component}: it needs no topics and no rights in Kafka`;
-    throw new PipectlError('usage', message, { hint: 'leave --topics and --acls out', exitCode: exitCodes.usage });
+    throw new PipectlError('no_kafka', message, { hint: 'leave --topics and --acls out', exitCode: exitCodes.usage });
   }
   const { aclCommands, topicCommands } = await import('../plan/cluster-needs.ts');
   if (output === 'json') {
-    const commandsOf = (text: string): readonly string[] => text.split('\n').filter((line) => /^kafka-/.test(line));
+    const commandsOf = (text: string): readonly string[] =>
+      text.split('\n').filter((line) => line.startsWith('kafka-'));
     const needed = {
       brokers: kafka.brokers,
       user: kafka.user,

@@ -119,14 +119,11 @@ const rowOf = (name: string, schema: JsonSchema, required: boolean): OptionRow =
   name,
   type: typeWords(schema),
   required: required && schema.default === undefined,
-  default:
-    schema.default === undefined
-      ? null
-      : typeof schema.default === 'string'
-        ? schema.default
-        : JSON.stringify(schema.default),
+  default: schema.default === undefined ? null : literal(schema.default),
   description: schema.description ?? '',
 });
+
+const literal = (value: unknown): string => (typeof value === 'string' ? value : JSON.stringify(value));
 
 const meanings: Readonly<Record<Meaning, string>> = {
   duration: 'duration',
@@ -142,8 +139,8 @@ export function typeWords(schema: JsonSchema): string {
   const meaning = schema[meaningKeyword];
   if (meaning !== undefined) return meanings[meaning];
   if (isPlaceForComponents(schema)) return 'mapping';
-  if (schema.enum !== undefined) return schema.enum.map(String).join(' | ');
-  if (schema.const !== undefined) return String(schema.const);
+  if (schema.enum !== undefined) return schema.enum.map(literal).join(' | ');
+  if (schema.const !== undefined) return literal(schema.const);
   if (schema.anyOf !== undefined) return [...new Set(schema.anyOf.map(typeWords))].join(' or ');
   switch (schema.type) {
     case 'string':

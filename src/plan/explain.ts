@@ -213,7 +213,9 @@ class Explainer {
 
   #sinks(): readonly ExplainedSink[] {
     const text = (expression: unknown): string | null =>
-      expression === undefined ? null : this.#settings.text(String(expression));
+      expression === undefined
+        ? null
+        : this.#settings.text(typeof expression === 'string' ? expression : JSON.stringify(expression));
     return this.#plan.sinks.map(({ use, declaration, delivery }) => {
       const { key, mode } = use.options as { readonly key?: string | readonly string[]; readonly mode?: string };
       return {

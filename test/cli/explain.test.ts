@@ -132,7 +132,7 @@ describe('pipectl explain', () => {
 
   it('without Kafka there is nothing to create, which is wrong usage', async () => {
     const file = orders.replace('kafka: { topic: orders }', 'file: { path: a.ndjson }').replace(/^kafka: .*\n/m, '');
-    await expect(explain(file, '--acls')).rejects.toMatchObject({ code: 'usage', exitCode: 2 });
+    await expect(explain(file, '--acls')).rejects.toMatchObject({ code: 'no_kafka', exitCode: 2 });
   });
 
   it('what does not go together is wrong usage', async () => {

@@ -71,13 +71,11 @@ export const answerJson = (given: Answer): string => jsonText(given);
 
 /** JSON escapes only the first 32 control characters; a terminal obeys more. */
 export const jsonText = (value: unknown): string =>
-  encodeJson(value).replace(
-    /[\u007f-\u009f]|\p{Cf}/gu,
-    (character) =>
-      Array.from(
-        { length: character.length },
-        (_, unit) => `\\u${character.charCodeAt(unit).toString(16).padStart(4, '0')}`,
-      ).join(''),
+  encodeJson(value).replace(/[\u007f-\u009f]|\p{Cf}/gu, (character) =>
+    Array.from(
+      { length: character.length },
+      (_, unit) => `\\u${character.charCodeAt(unit).toString(16).padStart(4, '0')}`,
+    ).join(''),
   );
 
 /** Control characters must not reach the terminal. A tab stays as wide as it is counted. */

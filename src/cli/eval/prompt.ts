@@ -40,6 +40,8 @@ export async function runPrompt(samples: Samples, { input, output, terminal }: P
     completer: (line: string) => complete(line, samples),
   });
   say(`${scopes.length === 1 ? 'one event' : `event 1 of ${scopes.length}`}; :help lists what can be done here`);
+  let isOpen = true;
+  lines.once('close', () => (isOpen = false));
   lines.prompt();
   for await (const line of lines) {
     const [, command, rest] = /^\s*:(\w*)\s*(.*)$/.exec(line) ?? [];
@@ -74,7 +76,8 @@ export async function runPrompt(samples: Samples, { input, output, terminal }: P
       if (!(error instanceof PipectlError)) throw error;
       say(error.hint ? `${error.message}\n  ${error.hint}` : error.message);
     }
-    lines.prompt();
+    // The input may have ended with lines still to be answered.
+    if (isOpen) lines.prompt();
   }
   lines.close();
 }

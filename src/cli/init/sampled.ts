@@ -78,7 +78,10 @@ function shownType({ kind, present, nullable }: InferredField, count: number): s
 function columnsOf(fields: readonly InferredField[]): readonly (readonly [string, InferredField])[] {
   const taken = new Set<string>();
   return fields.map((field) => {
-    const name = field.path.join('_').replace(/\W+/g, '_').replace(/^(?=\d|$)/, '_');
+    const name = field.path
+      .join('_')
+      .replace(/\W+/g, '_')
+      .replace(/^(?=\d|$)/, '_');
     let column = name;
     for (let number = 2; taken.has(column); number++) column = `${name}_${number}`;
     taken.add(column);

@@ -30,7 +30,9 @@ export const fileLookup = defineLookup({
       }),
     ),
     refresh: Type.Optional(
-      duration({ description: 'How often to look whether the file has changed. Default: it is read once, at the start.' }),
+      duration({
+        description: 'How often to look whether the file has changed. Default: it is read once, at the start.',
+      }),
     ),
     limit: size({ default: '64MiB', description: 'A larger file is refused: all of it is held in memory.' }),
   }),

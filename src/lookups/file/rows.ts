@@ -40,7 +40,8 @@ export function readRows(file: Buffer, path: string, format: RowFormat): Rows {
     if (typeof row !== 'object' || row === null || Array.isArray(row)) throw wrong('a row must be an object');
     const value = (row as Row)[format.key];
     const key = lookupKey(value);
-    if (key === null) throw wrong(value === undefined ? `the row has no ${format.key}` : `${format.key} can't be a key`);
+    if (key === null)
+      throw wrong(value === undefined ? `the row has no ${format.key}` : `${format.key} can't be a key`);
     const former = places.get(key);
     if (former !== undefined) repeated.push(former);
     places.set(key, line);

@@ -126,7 +126,12 @@ function readField(
     return { type: 'dyn', draw: () => null };
   }
   const field = readGenerator(used, given[used], path, eventTypes, types, report);
-  return withRatios(field, salt, ratioOf(given, 'null_ratio', path, report), ratioOf(given, 'missing_ratio', path, report));
+  return withRatios(
+    field,
+    salt,
+    ratioOf(given, 'null_ratio', path, report),
+    ratioOf(given, 'missing_ratio', path, report),
+  );
 }
 
 /** Deep fields are checked here alone, so nothing is taken for granted. */

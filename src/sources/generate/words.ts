@@ -23,10 +23,11 @@ interface Word {
   readonly draw: (place: WordPlace) => unknown;
 }
 
-const firstNames = 'Ana Bruno Chiara Daniel Elena Farid Grace Hiro Ines Jonas Kira Liam Maya Nils Olga Pablo'.split(' ');
-const lastNames = 'Alvarez Berg Costa Dubois Eriksen Fischer Garcia Haddad Ito Jensen Kowalski Lopez Moreau Novak'.split(
+const firstNames = 'Ana Bruno Chiara Daniel Elena Farid Grace Hiro Ines Jonas Kira Liam Maya Nils Olga Pablo'.split(
   ' ',
 );
+const lastNames =
+  'Alvarez Berg Costa Dubois Eriksen Fischer Garcia Haddad Ito Jensen Kowalski Lopez Moreau Novak'.split(' ');
 const places = [
   ['Amsterdam', 'NL'],
   ['Berlin', 'DE'],

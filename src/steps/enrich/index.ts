@@ -20,7 +20,10 @@ export const enrich = defineStep({
     from: Type.String({ minLength: 1, description: 'Name of a lookup under `lookups:`.' }),
     on: expression({ description: 'The key to look up: an expression that gives text or a number.' }),
     into: Type.Optional(
-      Type.String({ minLength: 1, description: 'Field of the event that gets the row. Default: the name of the lookup.' }),
+      Type.String({
+        minLength: 1,
+        description: 'Field of the event that gets the row. Default: the name of the lookup.',
+      }),
     ),
     missing: Type.Union([Type.Literal('keep'), Type.Literal('drop'), Type.Literal('dlq')], {
       default: 'keep',
@@ -54,7 +57,10 @@ export const enrich = defineStep({
           }
           const text = lookupKey(value);
           if (text === null && value !== null) {
-            const error = new EvaluationError('type_mismatch', `${key.text} can't be a key: it is no text and no number`);
+            const error = new EvaluationError(
+              'type_mismatch',
+              `${key.text} can't be a key: it is no text and no number`,
+            );
             recordFailed(context.name, context.onError, record, error, outcomes);
             continue;
           }

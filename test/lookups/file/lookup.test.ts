@@ -70,7 +70,12 @@ describe('a file lookup', () => {
   it.for([
     ['a row without the key', 'c.csv', 'no,name\n1,Ana\n', 'c.csv:2  the row has no id'],
     ['a key that is none', 'c.ndjson', '{"id":1}\n{"id":null}\n', "c.ndjson:2  id can't be a key"],
-    ['a row of another length', 'c.csv', 'id,name\n1,"A\nna"\n2\n', 'c.csv:4  the row has 1 fields, 2 columns are named'],
+    [
+      'a row of another length',
+      'c.csv',
+      'id,name\n1,"A\nna"\n2\n',
+      'c.csv:4  the row has 1 fields, 2 columns are named',
+    ],
     ['what is no JSON', 'c.ndjson', '{"id":1}\n{"id":\n', 'c.ndjson:2  '],
     ['a JSON file that is no list', 'c.json', '{"id": 1}', 'c.json:1  a row must be an object'],
   ] as const)('refuses %s, at its line', async ([, path, text, message]) => {

@@ -29,7 +29,11 @@ const orders = {
   note: { value: 'product', null_ratio: 0.5 },
 };
 
-async function create(options: Partial<Options> & { event?: unknown }, clock: Clock, untilEnd = false): Promise<Source> {
+async function create(
+  options: Partial<Options> & { event?: unknown },
+  clock: Clock,
+  untilEnd = false,
+): Promise<Source> {
   const context = { name: 'made-up', pipeline: 'p', clock, untilEnd } as unknown as SourceContext;
   return await generateSource.create({ seed: 1, partitions: 1, event: orders, ...options } as Options, context);
 }

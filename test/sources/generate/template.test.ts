@@ -26,7 +26,13 @@ it.for([
     'value_wrong',
     'write one of value, int, amount, choice, time, object, list',
   ],
-  ['bounds the wrong way round', { a: { int: { min: 3, max: 2 } } }, ['event', 'a', 'int', 'max'], 'value_wrong', undefined],
+  [
+    'bounds the wrong way round',
+    { a: { int: { min: 3, max: 2 } } },
+    ['event', 'a', 'int', 'max'],
+    'value_wrong',
+    undefined,
+  ],
   ['weights of nothing', { a: { choice: { x: 0 } } }, ['event', 'a', 'choice'], 'value_wrong', undefined],
 ] as const)('tells of %s, at its place', ([, event, path, code, hint]) => {
   const problems = problemsOf(event);
@@ -41,10 +47,12 @@ it('finds mistakes however deep they lie', () => {
     code: 'key_unknown',
     message: 'itn is unknown here; did you mean "int"?',
   });
-  expect(problemsOf({ a: { object: { b: { object: { c: { int: { max: 1 }, null_ratio: 20 } } } } } })[0]).toMatchObject({
-    code: 'value_wrong',
-    message: 'null_ratio must be a share from 0 to 1',
-  });
+  expect(problemsOf({ a: { object: { b: { object: { c: { int: { max: 1 }, null_ratio: 20 } } } } } })[0]).toMatchObject(
+    {
+      code: 'value_wrong',
+      message: 'null_ratio must be a share from 0 to 1',
+    },
+  );
 });
 
 it('reads the key against the whole event', () => {

@@ -65,13 +65,26 @@ describe('enrich', () => {
   });
 
   it.for([
-    ['keep', { out: [{ id: 'c9', customers: null }, { id: null, customers: null }], dropped: [], dead: [] }],
+    [
+      'keep',
+      {
+        out: [
+          { id: 'c9', customers: null },
+          { id: null, customers: null },
+        ],
+        dropped: [],
+        dead: [],
+      },
+    ],
     ['drop', { out: [], dropped: ['0 lookup_missing', '1 lookup_missing'], dead: [] }],
     ['dlq', { out: [], dropped: [], dead: ['0 lookup_missing', '1 lookup_missing'] }],
-  ] as const)('missing: %s decides on events without a row, and on those whose key is null', async ([missing, outcome]) => {
-    const options = `{ from: customers, on: event.id, missing: ${missing} }`;
-    expect(await enrich(options, [{ id: 'c9' }, { id: null }])).toEqual(outcome);
-  });
+  ] as const)(
+    'missing: %s decides on events without a row, and on those whose key is null',
+    async ([missing, outcome]) => {
+      const options = `{ from: customers, on: event.id, missing: ${missing} }`;
+      expect(await enrich(options, [{ id: 'c9' }, { id: null }])).toEqual(outcome);
+    },
+  );
 
   it('treats a key that is absent, or is none, as on_error says', async () => {
     const events = [{}, { id: [1] }, 'text', { id: 'c1' }];
@@ -91,7 +104,12 @@ describe('validate, of lookups', () => {
 
   it('knows the name that was meant', async () => {
     expect(await problemsOf('{ from: custmers, on: event.id }')).toMatchObject([
-      { code: 'lookup_unknown', line: 4, column: 21, message: 'there is no lookup "custmers"; did you mean "customers"?' },
+      {
+        code: 'lookup_unknown',
+        line: 4,
+        column: 21,
+        message: 'there is no lookup "custmers"; did you mean "customers"?',
+      },
     ]);
   });
 
@@ -102,11 +120,14 @@ describe('validate, of lookups', () => {
   });
 
   it('warns of a lookup that no step reads', async () => {
-    const text = 'source: { file: { path: a } }\nlookups: { c: { file: { path: c, key: k } } }\nsinks: [ { stdout: {} } ]\n';
+    const text =
+      'source: { file: { path: a } }\nlookups: { c: { file: { path: c, key: k } } }\nsinks: [ { stdout: {} } ]\n';
     const readFile = (path: string) => (path.endsWith('p.yaml') ? text : expect.unreachable());
     const loaded = await loadPipeline('p.yaml', { env: {}, mode: 'validate', readFile });
     await planPipeline(loaded);
-    expect(loaded.problems.sorted()).toMatchObject([{ code: 'lookup_unused', severity: 'warning', line: 2, column: 12 }]);
+    expect(loaded.problems.sorted()).toMatchObject([
+      { code: 'lookup_unused', severity: 'warning', line: 2, column: 12 },
+    ]);
   });
 
   it.for([

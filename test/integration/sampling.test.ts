@@ -1,0 +1,11 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Command } from 'commander';
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { registerEval } from '../../src/cli/eval.ts';
+import { registerInit } from '../../src/cli/init.ts';
+import { openKafkaAdmin } from '../../src/connections/kafka/admin.ts';
+import { openKafkaProducer } from '../../src/connections/kafka/producer.ts';
+import { isPassed, runTestFile } from '../../src/testing/run.ts';
+import { servicesOf } from './services.ts';
