@@ -58,6 +58,14 @@ export const errorTable = {
     meaning: 'Dead letters can go to a topic only where the source is Kafka.',
     hint: 'use `dlq: { file: ... }`',
   },
+  env_file_unreadable: {
+    meaning: 'The file of variables that an environment names could not be read.',
+    hint: 'the path starts at the folder of pipectl.yaml',
+  },
+  environment_unknown: {
+    meaning: 'There is no environment of the name given by --env or PIPECTL_ENV.',
+    hint: 'add it under `environments:` in pipectl.yaml',
+  },
   expression_needs_quotes: {
     meaning: 'YAML reads part of an unquoted expression as its own syntax.',
     hint: 'put the whole expression in quotes',
@@ -74,6 +82,14 @@ export const errorTable = {
   key_missing: { meaning: 'A required key is missing.', hint: 'add it' },
   key_unknown: { meaning: 'A key is not part of the language.', hint: 'check its spelling and its indentation' },
   lookup_unknown: { meaning: 'A step names a lookup that is not there.', hint: 'add it under `lookups:`' },
+  schema_unreadable: {
+    meaning: 'The schema file of a source is not there or is no JSON.',
+    hint: 'check the path, which is relative to the pipeline file',
+  },
+  schema_not_understood: {
+    meaning: 'The schema file of a source is no JSON Schema that can be read.',
+    hint: 'JSON Schema of draft 07 or 2020-12, with references within the file',
+  },
   lookup_unused: { meaning: 'No step reads a lookup.', hint: 'remove it, or name it in an `enrich` step' },
   name_duplicate: { meaning: 'Two components of a pipeline have the same name.', hint: 'give each its own name' },
   name_invalid: {
@@ -92,6 +108,10 @@ export const errorTable = {
   set_invalid: {
     meaning: 'A `--set path=value` could not be applied.',
     hint: 'write it as --set sinks[0].postgres.table=orders',
+  },
+  topic_convention: {
+    meaning: "A topic's name does not have the form that pipectl.yaml asks for.",
+    hint: 'rename it, or change `conventions.topic` in pipectl.yaml',
   },
   type_wrong: {
     meaning: 'A value has another type than the option takes.',
@@ -147,6 +167,14 @@ export const errorTable = {
   unknown_field: {
     meaning: 'There is no field of that name.',
     hint: 'check its spelling',
+  },
+  field_optional: {
+    meaning: 'A field is read that the schema does not require, so it may be absent.',
+    hint: 'read it as event.?NAME, which is null where it is absent',
+  },
+  field_unlisted: {
+    meaning: 'A field is read that the schema does not list.',
+    hint: 'check its spelling, add it to the schema, or read it as event.?NAME',
   },
   unknown_function: {
     meaning: 'There is no function of that name.',
@@ -280,6 +308,10 @@ export const errorTable = {
   kafka_batch_unreadable: {
     meaning: 'A record batch of the log is damaged, or of a format before Kafka 0.11.',
     hint: 'read it with the tools of Kafka (kafka-dump-log) at the partition and offset named',
+  },
+  kafka_broker_address: {
+    meaning: 'The address of a broker can not be one.',
+    hint: 'write `host:port` in `brokers` of the connection, as the broker advertises it',
   },
   kafka_client: {
     meaning: 'The Kafka client tells of a failed request; it tries again by itself.',

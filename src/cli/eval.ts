@@ -20,7 +20,7 @@ export function registerEval(program: Command): void {
   program
     .command('eval')
     .description('Evaluates an expression on sample events; without one, at a prompt with completion.')
-    .argument('[expression]', 'such as \'event.qty * event.price\'')
+    .argument('[expression]', "such as 'event.qty * event.price'")
     .option('--event <file>', 'events from a file: one JSON value, a list, or one a line; - is standard input')
     .option('--topic <topic>', 'the newest records of a Kafka topic, as JSON')
     .option('--brokers <list>', 'host:port,..., with --topic; default: $KAFKA_BROKERS, else localhost:9092')

@@ -71,7 +71,10 @@ function template({ template: name = defaultTemplate, topic, brokers }: InitOpti
   if (Object.hasOwn(templates, name)) return templates[name]!;
   const names = Object.keys(templates);
   const near = suggestion(name, names);
-  throw usage(`there is no template ${name}${near === null ? '' : `; did you mean ${near}?`}`, `templates: ${listed(names, 'and')}`);
+  throw usage(
+    `there is no template ${name}${near === null ? '' : `; did you mean ${near}?`}`,
+    `templates: ${listed(names, 'and')}`,
+  );
 }
 
 async function sampled({ from, topic, brokers, template: name }: InitOptions): Promise<Omit<Template, 'summary'>> {
@@ -93,7 +96,8 @@ async function sampled({ from, topic, brokers, template: name }: InitOptions): P
   for (const note of notes) process.stderr.write(`${note}\n`);
   const fields = inferFields(scopes.map(({ event }) => event));
   if (fields.length === 0) {
-    const message = scopes.length === 0 ? `topic ${topic} holds no readable record` : `the records of ${topic} have no fields`;
+    const message =
+      scopes.length === 0 ? `topic ${topic} holds no readable record` : `the records of ${topic} have no fields`;
     throw new PipectlError('sample_empty', message, { hint: 'begin with a template: `pipectl init --list`' });
   }
   const known = { topic, brokers, count: scopes.length, fields, day: new Date().toISOString().slice(0, 10) };

@@ -2,6 +2,7 @@
 import { enableCompileCache } from 'node:module';
 import type { Command } from 'commander';
 import { PipectlError, exitCodes } from '../errors.ts';
+import { environmentOption } from './environment.ts';
 import { version } from './version.ts';
 
 // Where the machine offers no place for it, Node goes on without.
@@ -17,6 +18,7 @@ async function main(argv: readonly string[]): Promise<number> {
     .description('Runs a real-time data pipeline from one YAML file.')
     .version(version(), '-V, --version')
     .option('--no-color', 'print without colour (NO_COLOR does the same)')
+    .addOption(environmentOption())
     .showHelpAfterError('(pipectl --help lists the commands)')
     .configureOutput({ outputError: (text, write) => write(text.replace(/^error:/, 'pipectl:')) })
     .exitOverride();

@@ -100,7 +100,8 @@ sinks:
 
 function forMs(text: string): number {
   const ms = parseDuration(text);
-  if (ms === undefined || ms < 100 || ms > 3_600_000) throw new InvalidArgumentError('expected a duration such as 10s, up to 1h');
+  if (ms === undefined || ms < 100 || ms > 3_600_000)
+    throw new InvalidArgumentError('expected a duration such as 10s, up to 1h');
   return ms;
 }
 

@@ -33,8 +33,20 @@ export interface BuildContext {
   lookup(name: string, path: OptionPath): Pick<Lookup, 'get'>;
   problem(path: OptionPath, code: string, message: string, hint?: string): void;
   warning(path: OptionPath, code: string, message: string, hint?: string): void;
-  /** Fields of the event at this place of the pipeline; null where they are not known. */
+  /** What is known of the event at this place of the pipeline: `dyn` where nothing is. */
+  readonly event: Type;
+  /** Its fields; null where there may be others. */
   readonly fields: readonly string[] | null;
+}
+
+/** What a step may ask where it says what becomes of an event. */
+export interface TypeContext {
+  /** The step's name. */
+  readonly name: string;
+  /** An expression of its options, as `create` had it compiled. */
+  expression(text: unknown): Pick<Expression, 'type' | 'tree'>;
+  /** Type of the rows of a lookup. */
+  row(lookup: string): Type;
 }
 
 /** Everything a running source or sink needs from the process around it. */
@@ -78,6 +90,8 @@ export interface SourceDeclaration<T extends TObject = TObject> extends Declarat
   codec(options: Static<T>): Promise<Codec>;
   /** The codec that reads its keys. Default: text. */
   keyCodec?(options: Static<T>): Promise<Codec>;
+  /** The file with the JSON Schema of its events, where one is named. */
+  eventSchema?(options: Static<T>): string | undefined;
   /** Among which records it keeps one order: all, those of one key, or (default) only those of one partition. */
   order?(options: Static<T>): 'all' | 'key' | 'partition';
   create(options: Static<T>, context: SourceContext): Promise<Source>;
@@ -113,13 +127,8 @@ export interface StepDeclaration<T extends TSchema = TSchema> extends Declaratio
     options: Static<T>,
     context: BuildContext & { readonly name: string; readonly onError: 'dlq' | 'drop' | 'stop' },
   ): Step;
-  /** Fields of the event after the step, from those before it; null where they are not known. */
-  fields(options: Static<T>, before: readonly string[] | null): readonly string[] | null;
-  /**
-   * Type of the event after the step. `typeOf` gives the type of an expression that reads the event before it, `dyn` where
-   * that is not known. Default: `dyn`.
-   */
-  types?(options: Static<T>, before: Type, typeOf: (expression: unknown) => Type): Type;
+  /** Type of the event after the step, from the one before it; `dyn` where nothing is known. Called after `create`. */
+  output(options: Static<T>, before: Type, context: TypeContext): Type;
 }
 
 /** Shared options of a service, named in `connections:` or written inside the component that uses them. */
@@ -131,6 +140,8 @@ export interface ConnectionDeclaration<T extends TObject = TObject> extends Decl
 export interface LookupDeclaration<T extends TObject = TObject> extends Declaration<T> {
   readonly kind: 'lookup';
   check?(options: Static<T>, context: BuildContext): void;
+  /** Type of its rows. */
+  row(options: Static<T>): Type;
   create(options: Static<T>, context: RuntimeContext): Promise<Lookup>;
 }
 

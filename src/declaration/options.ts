@@ -35,5 +35,15 @@ export const expression = (options: Described) =>
 export const template = (options: Described) =>
   Type.String({ [meaningKeyword]: 'template' satisfies Meaning, ...options });
 
+/** The JSON Schema of a source's events, for `eventSchema` of its declaration. */
+export const eventSchemaFile = () =>
+  Type.Optional(
+    Type.String({
+      minLength: 1,
+      description:
+        'JSON Schema file of the events, relative to the pipeline file. Expressions are checked against its types; events are not: what does not fit fails where it is used.',
+    }),
+  );
+
 /** Text that must not appear in any output; a literal in the file is a warning. */
 export const secret = (options: Described) => Type.String({ [meaningKeyword]: 'secret' satisfies Meaning, ...options });

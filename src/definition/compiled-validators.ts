@@ -579,15 +579,15 @@ validate0.errors = vErrors;
 return errors === 0;
 }
 
-const validate_323193f6224c630d = validate1;
-const schema1 = {"type":"object","properties":{"connections":{"type":"object","additionalProperties":{},"description":"Services, by the name components use for them."},"vars":{"type":"object","additionalProperties":{},"description":"Values that expressions read as `vars.NAME`."}},"additionalProperties":false,"description":"What the pipelines of a folder share."};
+const validate_c3032b154525374f = validate1;
+const schema1 = {"type":"object","properties":{"format":{"type":"number","const":1,"description":"Version of this file format."},"connections":{"type":"object","additionalProperties":{},"description":"Services, by the name components use for them."},"vars":{"type":"object","additionalProperties":{},"description":"Values that expressions read as `vars.NAME`."},"defaults":{"type":"object","properties":{"time":{"type":"object","properties":{"field":{"anyOf":[{"type":"string"},{"type":"number"},{"type":"boolean"},{"type":"null"}],"x-pipectl":"expression","description":"Event time of a record. Default: the record's timestamp."},"unit":{"type":"string","enum":["s","ms","us"],"description":"Unit of `field` where it is a number."},"ahead":{"anyOf":[{"type":"string","pattern":"^\\d+(\\.\\d+)?(ms|s|m|h|d)$","x-pipectl":"duration","description":"A duration."},{"type":"string","const":"off"}],"description":"An event further ahead of the clock than this is a dead letter. Default: 1h; `off` accepts any time."}},"additionalProperties":false,"description":"Event time."},"dlq":{"type":"object","properties":{"topic":{"type":"string","minLength":1,"description":"Kafka topic for dead letters. Default: NAME.dlq."},"file":{"type":"string","minLength":1,"description":"File for dead letters of a pipeline without Kafka. Default: NAME.dlq.ndjson beside the pipeline."}},"additionalProperties":false,"description":"Where records go that could not be processed."},"batch":{"type":"object","properties":{"every":{"type":"string","pattern":"^\\d+(\\.\\d+)?(ms|s|m|h|d)$","x-pipectl":"duration","description":"Write at most this often."}},"required":["every"],"additionalProperties":false,"description":"Micro-batching."}},"additionalProperties":false,"description":"What holds for each pipeline that does not say otherwise."},"environments":{"type":"object","additionalProperties":{"type":"object","properties":{"prefix":{"type":"string","description":"Stands before the consumer group, internal topics and the dead-letter topic, so that this environment takes no partitions from another. `${USER}-` gives each developer one."},"env_file":{"type":"string","minLength":1,"description":"File of variables (KEY=value lines), beside pipectl.yaml. What is set in the real environment goes before it."},"strict":{"type":"boolean","default":false,"description":"Count warnings as errors, in `validate` and `run`."},"vars":{"type":"object","additionalProperties":{},"description":"Values of `vars.NAME` here, in place of all others."},"connections":{"type":"object","additionalProperties":{},"description":"Services here, in place of all others of their name."}},"additionalProperties":false,"description":"What is different in this environment."},"description":"What is different in each environment, chosen by --env NAME or PIPECTL_ENV."},"conventions":{"type":"object","properties":{"topic":{"type":"string","minLength":1,"maxLength":249,"description":"Form of the names of topics, such as '<domain>.<entity>.<event>.v<N>'. One that differs is a warning."},"partitions":{"type":"object","properties":{"min":{"type":"integer","minimum":1,"description":"A topic has at least so many partitions."}},"required":["min"],"additionalProperties":false,"description":"Checked where topics can be looked at."}},"additionalProperties":false,"description":"What topics are held to. A breach is a warning, with --strict an error."}},"additionalProperties":false,"description":"What the pipelines of a folder share."};
 
 function validate1(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(data && typeof data == "object" && !Array.isArray(data)){
 for(const key0 in data){
-if(!((key0 === "connections") || (key0 === "vars"))){
+if(!((((((key0 === "format") || (key0 === "connections")) || (key0 === "vars")) || (key0 === "defaults")) || (key0 === "environments")) || (key0 === "conventions"))){
 const err0 = {instancePath,schemaPath:"#/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key0},message:"must NOT have additional properties"};
 if(vErrors === null){
 vErrors = [err0];
@@ -598,12 +598,10 @@ vErrors.push(err0);
 errors++;
 }
 }
-if(data.connections !== undefined){
-let data0 = data.connections;
-if(data0 && typeof data0 == "object" && !Array.isArray(data0)){
-}
-else {
-const err1 = {instancePath:instancePath+"/connections",schemaPath:"#/properties/connections/type",keyword:"type",params:{type: "object"},message:"must be object"};
+if(data.format !== undefined){
+let data0 = data.format;
+if(!(typeof data0 == "number")){
+const err1 = {instancePath:instancePath+"/format",schemaPath:"#/properties/format/type",keyword:"type",params:{type: "number"},message:"must be number"};
 if(vErrors === null){
 vErrors = [err1];
 }
@@ -612,13 +610,8 @@ vErrors.push(err1);
 }
 errors++;
 }
-}
-if(data.vars !== undefined){
-let data1 = data.vars;
-if(data1 && typeof data1 == "object" && !Array.isArray(data1)){
-}
-else {
-const err2 = {instancePath:instancePath+"/vars",schemaPath:"#/properties/vars/type",keyword:"type",params:{type: "object"},message:"must be object"};
+if(1 !== data0){
+const err2 = {instancePath:instancePath+"/format",schemaPath:"#/properties/format/const",keyword:"const",params:{allowedValue: 1},message:"must be equal to constant"};
 if(vErrors === null){
 vErrors = [err2];
 }
@@ -628,14 +621,665 @@ vErrors.push(err2);
 errors++;
 }
 }
+if(data.connections !== undefined){
+let data1 = data.connections;
+if(data1 && typeof data1 == "object" && !Array.isArray(data1)){
 }
 else {
-const err3 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},message:"must be object"};
+const err3 = {instancePath:instancePath+"/connections",schemaPath:"#/properties/connections/type",keyword:"type",params:{type: "object"},message:"must be object"};
 if(vErrors === null){
 vErrors = [err3];
 }
 else {
 vErrors.push(err3);
+}
+errors++;
+}
+}
+if(data.vars !== undefined){
+let data2 = data.vars;
+if(data2 && typeof data2 == "object" && !Array.isArray(data2)){
+}
+else {
+const err4 = {instancePath:instancePath+"/vars",schemaPath:"#/properties/vars/type",keyword:"type",params:{type: "object"},message:"must be object"};
+if(vErrors === null){
+vErrors = [err4];
+}
+else {
+vErrors.push(err4);
+}
+errors++;
+}
+}
+if(data.defaults !== undefined){
+let data3 = data.defaults;
+if(data3 && typeof data3 == "object" && !Array.isArray(data3)){
+for(const key1 in data3){
+if(!(((key1 === "time") || (key1 === "dlq")) || (key1 === "batch"))){
+const err5 = {instancePath:instancePath+"/defaults",schemaPath:"#/properties/defaults/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key1},message:"must NOT have additional properties"};
+if(vErrors === null){
+vErrors = [err5];
+}
+else {
+vErrors.push(err5);
+}
+errors++;
+}
+}
+if(data3.time !== undefined){
+let data4 = data3.time;
+if(data4 && typeof data4 == "object" && !Array.isArray(data4)){
+for(const key2 in data4){
+if(!(((key2 === "field") || (key2 === "unit")) || (key2 === "ahead"))){
+const err6 = {instancePath:instancePath+"/defaults/time",schemaPath:"#/properties/defaults/properties/time/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key2},message:"must NOT have additional properties"};
+if(vErrors === null){
+vErrors = [err6];
+}
+else {
+vErrors.push(err6);
+}
+errors++;
+}
+}
+if(data4.field !== undefined){
+let data5 = data4.field;
+const _errs17 = errors;
+let valid3 = false;
+const _errs18 = errors;
+if(typeof data5 !== "string"){
+const err7 = {instancePath:instancePath+"/defaults/time/field",schemaPath:"#/properties/defaults/properties/time/properties/field/anyOf/0/type",keyword:"type",params:{type: "string"},message:"must be string"};
+if(vErrors === null){
+vErrors = [err7];
+}
+else {
+vErrors.push(err7);
+}
+errors++;
+}
+var _valid0 = _errs18 === errors;
+valid3 = valid3 || _valid0;
+if(!valid3){
+const _errs20 = errors;
+if(!(typeof data5 == "number")){
+const err8 = {instancePath:instancePath+"/defaults/time/field",schemaPath:"#/properties/defaults/properties/time/properties/field/anyOf/1/type",keyword:"type",params:{type: "number"},message:"must be number"};
+if(vErrors === null){
+vErrors = [err8];
+}
+else {
+vErrors.push(err8);
+}
+errors++;
+}
+var _valid0 = _errs20 === errors;
+valid3 = valid3 || _valid0;
+if(!valid3){
+const _errs22 = errors;
+if(typeof data5 !== "boolean"){
+const err9 = {instancePath:instancePath+"/defaults/time/field",schemaPath:"#/properties/defaults/properties/time/properties/field/anyOf/2/type",keyword:"type",params:{type: "boolean"},message:"must be boolean"};
+if(vErrors === null){
+vErrors = [err9];
+}
+else {
+vErrors.push(err9);
+}
+errors++;
+}
+var _valid0 = _errs22 === errors;
+valid3 = valid3 || _valid0;
+if(!valid3){
+const _errs24 = errors;
+if(data5 !== null){
+const err10 = {instancePath:instancePath+"/defaults/time/field",schemaPath:"#/properties/defaults/properties/time/properties/field/anyOf/3/type",keyword:"type",params:{type: "null"},message:"must be null"};
+if(vErrors === null){
+vErrors = [err10];
+}
+else {
+vErrors.push(err10);
+}
+errors++;
+}
+var _valid0 = _errs24 === errors;
+valid3 = valid3 || _valid0;
+}
+}
+}
+if(!valid3){
+const err11 = {instancePath:instancePath+"/defaults/time/field",schemaPath:"#/properties/defaults/properties/time/properties/field/anyOf",keyword:"anyOf",params:{},message:"must match a schema in anyOf"};
+if(vErrors === null){
+vErrors = [err11];
+}
+else {
+vErrors.push(err11);
+}
+errors++;
+}
+else {
+errors = _errs17;
+if(vErrors !== null){
+if(_errs17){
+vErrors.length = _errs17;
+}
+else {
+vErrors = null;
+}
+}
+}
+}
+if(data4.unit !== undefined){
+let data6 = data4.unit;
+if(typeof data6 !== "string"){
+const err12 = {instancePath:instancePath+"/defaults/time/unit",schemaPath:"#/properties/defaults/properties/time/properties/unit/type",keyword:"type",params:{type: "string"},message:"must be string"};
+if(vErrors === null){
+vErrors = [err12];
+}
+else {
+vErrors.push(err12);
+}
+errors++;
+}
+if(!(((data6 === "s") || (data6 === "ms")) || (data6 === "us"))){
+const err13 = {instancePath:instancePath+"/defaults/time/unit",schemaPath:"#/properties/defaults/properties/time/properties/unit/enum",keyword:"enum",params:{allowedValues: schema1.properties.defaults.properties.time.properties.unit.enum},message:"must be equal to one of the allowed values"};
+if(vErrors === null){
+vErrors = [err13];
+}
+else {
+vErrors.push(err13);
+}
+errors++;
+}
+}
+if(data4.ahead !== undefined){
+let data7 = data4.ahead;
+const _errs29 = errors;
+let valid4 = false;
+const _errs30 = errors;
+if(typeof data7 === "string"){
+if(!pattern0.test(data7)){
+const err14 = {instancePath:instancePath+"/defaults/time/ahead",schemaPath:"#/properties/defaults/properties/time/properties/ahead/anyOf/0/pattern",keyword:"pattern",params:{pattern: "^\\d+(\\.\\d+)?(ms|s|m|h|d)$"},message:"must match pattern \""+"^\\d+(\\.\\d+)?(ms|s|m|h|d)$"+"\""};
+if(vErrors === null){
+vErrors = [err14];
+}
+else {
+vErrors.push(err14);
+}
+errors++;
+}
+}
+else {
+const err15 = {instancePath:instancePath+"/defaults/time/ahead",schemaPath:"#/properties/defaults/properties/time/properties/ahead/anyOf/0/type",keyword:"type",params:{type: "string"},message:"must be string"};
+if(vErrors === null){
+vErrors = [err15];
+}
+else {
+vErrors.push(err15);
+}
+errors++;
+}
+var _valid1 = _errs30 === errors;
+valid4 = valid4 || _valid1;
+if(!valid4){
+const _errs32 = errors;
+if(typeof data7 !== "string"){
+const err16 = {instancePath:instancePath+"/defaults/time/ahead",schemaPath:"#/properties/defaults/properties/time/properties/ahead/anyOf/1/type",keyword:"type",params:{type: "string"},message:"must be string"};
+if(vErrors === null){
+vErrors = [err16];
+}
+else {
+vErrors.push(err16);
+}
+errors++;
+}
+if("off" !== data7){
+const err17 = {instancePath:instancePath+"/defaults/time/ahead",schemaPath:"#/properties/defaults/properties/time/properties/ahead/anyOf/1/const",keyword:"const",params:{allowedValue: "off"},message:"must be equal to constant"};
+if(vErrors === null){
+vErrors = [err17];
+}
+else {
+vErrors.push(err17);
+}
+errors++;
+}
+var _valid1 = _errs32 === errors;
+valid4 = valid4 || _valid1;
+}
+if(!valid4){
+const err18 = {instancePath:instancePath+"/defaults/time/ahead",schemaPath:"#/properties/defaults/properties/time/properties/ahead/anyOf",keyword:"anyOf",params:{},message:"must match a schema in anyOf"};
+if(vErrors === null){
+vErrors = [err18];
+}
+else {
+vErrors.push(err18);
+}
+errors++;
+}
+else {
+errors = _errs29;
+if(vErrors !== null){
+if(_errs29){
+vErrors.length = _errs29;
+}
+else {
+vErrors = null;
+}
+}
+}
+}
+}
+else {
+const err19 = {instancePath:instancePath+"/defaults/time",schemaPath:"#/properties/defaults/properties/time/type",keyword:"type",params:{type: "object"},message:"must be object"};
+if(vErrors === null){
+vErrors = [err19];
+}
+else {
+vErrors.push(err19);
+}
+errors++;
+}
+}
+if(data3.dlq !== undefined){
+let data8 = data3.dlq;
+if(data8 && typeof data8 == "object" && !Array.isArray(data8)){
+for(const key3 in data8){
+if(!((key3 === "topic") || (key3 === "file"))){
+const err20 = {instancePath:instancePath+"/defaults/dlq",schemaPath:"#/properties/defaults/properties/dlq/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key3},message:"must NOT have additional properties"};
+if(vErrors === null){
+vErrors = [err20];
+}
+else {
+vErrors.push(err20);
+}
+errors++;
+}
+}
+if(data8.topic !== undefined){
+let data9 = data8.topic;
+if(typeof data9 === "string"){
+if(func1(data9) < 1){
+const err21 = {instancePath:instancePath+"/defaults/dlq/topic",schemaPath:"#/properties/defaults/properties/dlq/properties/topic/minLength",keyword:"minLength",params:{limit: 1},message:"must NOT have fewer than 1 characters"};
+if(vErrors === null){
+vErrors = [err21];
+}
+else {
+vErrors.push(err21);
+}
+errors++;
+}
+}
+else {
+const err22 = {instancePath:instancePath+"/defaults/dlq/topic",schemaPath:"#/properties/defaults/properties/dlq/properties/topic/type",keyword:"type",params:{type: "string"},message:"must be string"};
+if(vErrors === null){
+vErrors = [err22];
+}
+else {
+vErrors.push(err22);
+}
+errors++;
+}
+}
+if(data8.file !== undefined){
+let data10 = data8.file;
+if(typeof data10 === "string"){
+if(func1(data10) < 1){
+const err23 = {instancePath:instancePath+"/defaults/dlq/file",schemaPath:"#/properties/defaults/properties/dlq/properties/file/minLength",keyword:"minLength",params:{limit: 1},message:"must NOT have fewer than 1 characters"};
+if(vErrors === null){
+vErrors = [err23];
+}
+else {
+vErrors.push(err23);
+}
+errors++;
+}
+}
+else {
+const err24 = {instancePath:instancePath+"/defaults/dlq/file",schemaPath:"#/properties/defaults/properties/dlq/properties/file/type",keyword:"type",params:{type: "string"},message:"must be string"};
+if(vErrors === null){
+vErrors = [err24];
+}
+else {
+vErrors.push(err24);
+}
+errors++;
+}
+}
+}
+else {
+const err25 = {instancePath:instancePath+"/defaults/dlq",schemaPath:"#/properties/defaults/properties/dlq/type",keyword:"type",params:{type: "object"},message:"must be object"};
+if(vErrors === null){
+vErrors = [err25];
+}
+else {
+vErrors.push(err25);
+}
+errors++;
+}
+}
+if(data3.batch !== undefined){
+let data11 = data3.batch;
+if(data11 && typeof data11 == "object" && !Array.isArray(data11)){
+if(data11.every === undefined){
+const err26 = {instancePath:instancePath+"/defaults/batch",schemaPath:"#/properties/defaults/properties/batch/required",keyword:"required",params:{missingProperty: "every"},message:"must have required property '"+"every"+"'"};
+if(vErrors === null){
+vErrors = [err26];
+}
+else {
+vErrors.push(err26);
+}
+errors++;
+}
+for(const key4 in data11){
+if(!(key4 === "every")){
+const err27 = {instancePath:instancePath+"/defaults/batch",schemaPath:"#/properties/defaults/properties/batch/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key4},message:"must NOT have additional properties"};
+if(vErrors === null){
+vErrors = [err27];
+}
+else {
+vErrors.push(err27);
+}
+errors++;
+}
+}
+if(data11.every !== undefined){
+let data12 = data11.every;
+if(typeof data12 === "string"){
+if(!pattern0.test(data12)){
+const err28 = {instancePath:instancePath+"/defaults/batch/every",schemaPath:"#/properties/defaults/properties/batch/properties/every/pattern",keyword:"pattern",params:{pattern: "^\\d+(\\.\\d+)?(ms|s|m|h|d)$"},message:"must match pattern \""+"^\\d+(\\.\\d+)?(ms|s|m|h|d)$"+"\""};
+if(vErrors === null){
+vErrors = [err28];
+}
+else {
+vErrors.push(err28);
+}
+errors++;
+}
+}
+else {
+const err29 = {instancePath:instancePath+"/defaults/batch/every",schemaPath:"#/properties/defaults/properties/batch/properties/every/type",keyword:"type",params:{type: "string"},message:"must be string"};
+if(vErrors === null){
+vErrors = [err29];
+}
+else {
+vErrors.push(err29);
+}
+errors++;
+}
+}
+}
+else {
+const err30 = {instancePath:instancePath+"/defaults/batch",schemaPath:"#/properties/defaults/properties/batch/type",keyword:"type",params:{type: "object"},message:"must be object"};
+if(vErrors === null){
+vErrors = [err30];
+}
+else {
+vErrors.push(err30);
+}
+errors++;
+}
+}
+}
+else {
+const err31 = {instancePath:instancePath+"/defaults",schemaPath:"#/properties/defaults/type",keyword:"type",params:{type: "object"},message:"must be object"};
+if(vErrors === null){
+vErrors = [err31];
+}
+else {
+vErrors.push(err31);
+}
+errors++;
+}
+}
+if(data.environments !== undefined){
+let data13 = data.environments;
+if(data13 && typeof data13 == "object" && !Array.isArray(data13)){
+for(const key5 in data13){
+let data14 = data13[key5];
+if(data14 && typeof data14 == "object" && !Array.isArray(data14)){
+for(const key6 in data14){
+if(!(((((key6 === "prefix") || (key6 === "env_file")) || (key6 === "strict")) || (key6 === "vars")) || (key6 === "connections"))){
+const err32 = {instancePath:instancePath+"/environments/" + key5.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/environments/additionalProperties/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key6},message:"must NOT have additional properties"};
+if(vErrors === null){
+vErrors = [err32];
+}
+else {
+vErrors.push(err32);
+}
+errors++;
+}
+}
+if(data14.prefix !== undefined){
+if(typeof data14.prefix !== "string"){
+const err33 = {instancePath:instancePath+"/environments/" + key5.replace(/~/g, "~0").replace(/\//g, "~1")+"/prefix",schemaPath:"#/properties/environments/additionalProperties/properties/prefix/type",keyword:"type",params:{type: "string"},message:"must be string"};
+if(vErrors === null){
+vErrors = [err33];
+}
+else {
+vErrors.push(err33);
+}
+errors++;
+}
+}
+if(data14.env_file !== undefined){
+let data16 = data14.env_file;
+if(typeof data16 === "string"){
+if(func1(data16) < 1){
+const err34 = {instancePath:instancePath+"/environments/" + key5.replace(/~/g, "~0").replace(/\//g, "~1")+"/env_file",schemaPath:"#/properties/environments/additionalProperties/properties/env_file/minLength",keyword:"minLength",params:{limit: 1},message:"must NOT have fewer than 1 characters"};
+if(vErrors === null){
+vErrors = [err34];
+}
+else {
+vErrors.push(err34);
+}
+errors++;
+}
+}
+else {
+const err35 = {instancePath:instancePath+"/environments/" + key5.replace(/~/g, "~0").replace(/\//g, "~1")+"/env_file",schemaPath:"#/properties/environments/additionalProperties/properties/env_file/type",keyword:"type",params:{type: "string"},message:"must be string"};
+if(vErrors === null){
+vErrors = [err35];
+}
+else {
+vErrors.push(err35);
+}
+errors++;
+}
+}
+if(data14.strict !== undefined){
+if(typeof data14.strict !== "boolean"){
+const err36 = {instancePath:instancePath+"/environments/" + key5.replace(/~/g, "~0").replace(/\//g, "~1")+"/strict",schemaPath:"#/properties/environments/additionalProperties/properties/strict/type",keyword:"type",params:{type: "boolean"},message:"must be boolean"};
+if(vErrors === null){
+vErrors = [err36];
+}
+else {
+vErrors.push(err36);
+}
+errors++;
+}
+}
+if(data14.vars !== undefined){
+let data18 = data14.vars;
+if(data18 && typeof data18 == "object" && !Array.isArray(data18)){
+}
+else {
+const err37 = {instancePath:instancePath+"/environments/" + key5.replace(/~/g, "~0").replace(/\//g, "~1")+"/vars",schemaPath:"#/properties/environments/additionalProperties/properties/vars/type",keyword:"type",params:{type: "object"},message:"must be object"};
+if(vErrors === null){
+vErrors = [err37];
+}
+else {
+vErrors.push(err37);
+}
+errors++;
+}
+}
+if(data14.connections !== undefined){
+let data19 = data14.connections;
+if(data19 && typeof data19 == "object" && !Array.isArray(data19)){
+}
+else {
+const err38 = {instancePath:instancePath+"/environments/" + key5.replace(/~/g, "~0").replace(/\//g, "~1")+"/connections",schemaPath:"#/properties/environments/additionalProperties/properties/connections/type",keyword:"type",params:{type: "object"},message:"must be object"};
+if(vErrors === null){
+vErrors = [err38];
+}
+else {
+vErrors.push(err38);
+}
+errors++;
+}
+}
+}
+else {
+const err39 = {instancePath:instancePath+"/environments/" + key5.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/environments/additionalProperties/type",keyword:"type",params:{type: "object"},message:"must be object"};
+if(vErrors === null){
+vErrors = [err39];
+}
+else {
+vErrors.push(err39);
+}
+errors++;
+}
+}
+}
+else {
+const err40 = {instancePath:instancePath+"/environments",schemaPath:"#/properties/environments/type",keyword:"type",params:{type: "object"},message:"must be object"};
+if(vErrors === null){
+vErrors = [err40];
+}
+else {
+vErrors.push(err40);
+}
+errors++;
+}
+}
+if(data.conventions !== undefined){
+let data20 = data.conventions;
+if(data20 && typeof data20 == "object" && !Array.isArray(data20)){
+for(const key7 in data20){
+if(!((key7 === "topic") || (key7 === "partitions"))){
+const err41 = {instancePath:instancePath+"/conventions",schemaPath:"#/properties/conventions/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key7},message:"must NOT have additional properties"};
+if(vErrors === null){
+vErrors = [err41];
+}
+else {
+vErrors.push(err41);
+}
+errors++;
+}
+}
+if(data20.topic !== undefined){
+let data21 = data20.topic;
+if(typeof data21 === "string"){
+if(func1(data21) > 249){
+const err42 = {instancePath:instancePath+"/conventions/topic",schemaPath:"#/properties/conventions/properties/topic/maxLength",keyword:"maxLength",params:{limit: 249},message:"must NOT have more than 249 characters"};
+if(vErrors === null){
+vErrors = [err42];
+}
+else {
+vErrors.push(err42);
+}
+errors++;
+}
+if(func1(data21) < 1){
+const err43 = {instancePath:instancePath+"/conventions/topic",schemaPath:"#/properties/conventions/properties/topic/minLength",keyword:"minLength",params:{limit: 1},message:"must NOT have fewer than 1 characters"};
+if(vErrors === null){
+vErrors = [err43];
+}
+else {
+vErrors.push(err43);
+}
+errors++;
+}
+}
+else {
+const err44 = {instancePath:instancePath+"/conventions/topic",schemaPath:"#/properties/conventions/properties/topic/type",keyword:"type",params:{type: "string"},message:"must be string"};
+if(vErrors === null){
+vErrors = [err44];
+}
+else {
+vErrors.push(err44);
+}
+errors++;
+}
+}
+if(data20.partitions !== undefined){
+let data22 = data20.partitions;
+if(data22 && typeof data22 == "object" && !Array.isArray(data22)){
+if(data22.min === undefined){
+const err45 = {instancePath:instancePath+"/conventions/partitions",schemaPath:"#/properties/conventions/properties/partitions/required",keyword:"required",params:{missingProperty: "min"},message:"must have required property '"+"min"+"'"};
+if(vErrors === null){
+vErrors = [err45];
+}
+else {
+vErrors.push(err45);
+}
+errors++;
+}
+for(const key8 in data22){
+if(!(key8 === "min")){
+const err46 = {instancePath:instancePath+"/conventions/partitions",schemaPath:"#/properties/conventions/properties/partitions/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key8},message:"must NOT have additional properties"};
+if(vErrors === null){
+vErrors = [err46];
+}
+else {
+vErrors.push(err46);
+}
+errors++;
+}
+}
+if(data22.min !== undefined){
+let data23 = data22.min;
+if(!((typeof data23 == "number") && (!(data23 % 1) && !isNaN(data23)))){
+const err47 = {instancePath:instancePath+"/conventions/partitions/min",schemaPath:"#/properties/conventions/properties/partitions/properties/min/type",keyword:"type",params:{type: "integer"},message:"must be integer"};
+if(vErrors === null){
+vErrors = [err47];
+}
+else {
+vErrors.push(err47);
+}
+errors++;
+}
+if(typeof data23 == "number"){
+if(data23 < 1 || isNaN(data23)){
+const err48 = {instancePath:instancePath+"/conventions/partitions/min",schemaPath:"#/properties/conventions/properties/partitions/properties/min/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},message:"must be >= 1"};
+if(vErrors === null){
+vErrors = [err48];
+}
+else {
+vErrors.push(err48);
+}
+errors++;
+}
+}
+}
+}
+else {
+const err49 = {instancePath:instancePath+"/conventions/partitions",schemaPath:"#/properties/conventions/properties/partitions/type",keyword:"type",params:{type: "object"},message:"must be object"};
+if(vErrors === null){
+vErrors = [err49];
+}
+else {
+vErrors.push(err49);
+}
+errors++;
+}
+}
+}
+else {
+const err50 = {instancePath:instancePath+"/conventions",schemaPath:"#/properties/conventions/type",keyword:"type",params:{type: "object"},message:"must be object"};
+if(vErrors === null){
+vErrors = [err50];
+}
+else {
+vErrors.push(err50);
+}
+errors++;
+}
+}
+}
+else {
+const err51 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},message:"must be object"};
+if(vErrors === null){
+vErrors = [err51];
+}
+else {
+vErrors.push(err51);
 }
 errors++;
 }
@@ -1016,9 +1660,9 @@ validate5.errors = vErrors;
 return errors === 0;
 }
 
-const validate_15cad99c8fac5bc5 = validate6;
-const schema6 = {"type":"object","properties":{"path":{"anyOf":[{"type":"string","minLength":1},{"type":"array","items":{"type":"string","minLength":1},"minItems":1}],"description":"File, glob pattern, or a list of them, relative to the pipeline file."},"format":{"type":"string","enum":["ndjson","csv"],"description":"One JSON value a line, or CSV. Default: csv for .csv and .tsv, else ndjson."},"delimiter":{"type":"string","pattern":"^[\\x09\\x20-\\x21\\x23-\\x7e]$","description":"Between the fields of a CSV row. Default: a tab for .tsv, else a comma."},"columns":{"type":"array","items":{"type":"string","minLength":1},"minItems":1,"uniqueItems":true,"description":"Names of the columns, for CSV files without a header line."}},"required":["path"],"additionalProperties":false};
-const pattern2 = new RegExp("^[\\x09\\x20-\\x21\\x23-\\x7e]$", "u");
+const validate_d8cc128138ffa107 = validate6;
+const schema6 = {"type":"object","properties":{"path":{"anyOf":[{"type":"string","minLength":1},{"type":"array","items":{"type":"string","minLength":1},"minItems":1}],"description":"File, glob pattern, or a list of them, relative to the pipeline file."},"format":{"type":"string","enum":["ndjson","csv"],"description":"One JSON value a line, or CSV. Default: csv for .csv and .tsv, else ndjson."},"schema":{"type":"string","minLength":1,"description":"JSON Schema file of the events, relative to the pipeline file. Expressions are checked against its types; events are not: what does not fit fails where it is used."},"delimiter":{"type":"string","pattern":"^[\\x09\\x20-\\x21\\x23-\\x7e]$","description":"Between the fields of a CSV row. Default: a tab for .tsv, else a comma."},"columns":{"type":"array","items":{"type":"string","minLength":1},"minItems":1,"uniqueItems":true,"description":"Names of the columns, for CSV files without a header line."}},"required":["path"],"additionalProperties":false};
+const pattern4 = new RegExp("^[\\x09\\x20-\\x21\\x23-\\x7e]$", "u");
 
 function validate6(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
@@ -1035,7 +1679,7 @@ vErrors.push(err0);
 errors++;
 }
 for(const key0 in data){
-if(!((((key0 === "path") || (key0 === "format")) || (key0 === "delimiter")) || (key0 === "columns"))){
+if(!(((((key0 === "path") || (key0 === "format")) || (key0 === "schema")) || (key0 === "delimiter")) || (key0 === "columns"))){
 const err1 = {instancePath,schemaPath:"#/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key0},message:"must NOT have additional properties"};
 if(vErrors === null){
 vErrors = [err1];
@@ -1173,11 +1817,11 @@ vErrors.push(err10);
 errors++;
 }
 }
-if(data.delimiter !== undefined){
-let data3 = data.delimiter;
+if(data.schema !== undefined){
+let data3 = data.schema;
 if(typeof data3 === "string"){
-if(!pattern2.test(data3)){
-const err11 = {instancePath:instancePath+"/delimiter",schemaPath:"#/properties/delimiter/pattern",keyword:"pattern",params:{pattern: "^[\\x09\\x20-\\x21\\x23-\\x7e]$"},message:"must match pattern \""+"^[\\x09\\x20-\\x21\\x23-\\x7e]$"+"\""};
+if(func1(data3) < 1){
+const err11 = {instancePath:instancePath+"/schema",schemaPath:"#/properties/schema/minLength",keyword:"minLength",params:{limit: 1},message:"must NOT have fewer than 1 characters"};
 if(vErrors === null){
 vErrors = [err11];
 }
@@ -1188,7 +1832,7 @@ errors++;
 }
 }
 else {
-const err12 = {instancePath:instancePath+"/delimiter",schemaPath:"#/properties/delimiter/type",keyword:"type",params:{type: "string"},message:"must be string"};
+const err12 = {instancePath:instancePath+"/schema",schemaPath:"#/properties/schema/type",keyword:"type",params:{type: "string"},message:"must be string"};
 if(vErrors === null){
 vErrors = [err12];
 }
@@ -1198,11 +1842,11 @@ vErrors.push(err12);
 errors++;
 }
 }
-if(data.columns !== undefined){
-let data4 = data.columns;
-if(Array.isArray(data4)){
-if(data4.length < 1){
-const err13 = {instancePath:instancePath+"/columns",schemaPath:"#/properties/columns/minItems",keyword:"minItems",params:{limit: 1},message:"must NOT have fewer than 1 items"};
+if(data.delimiter !== undefined){
+let data4 = data.delimiter;
+if(typeof data4 === "string"){
+if(!pattern4.test(data4)){
+const err13 = {instancePath:instancePath+"/delimiter",schemaPath:"#/properties/delimiter/pattern",keyword:"pattern",params:{pattern: "^[\\x09\\x20-\\x21\\x23-\\x7e]$"},message:"must match pattern \""+"^[\\x09\\x20-\\x21\\x23-\\x7e]$"+"\""};
 if(vErrors === null){
 vErrors = [err13];
 }
@@ -1211,12 +1855,9 @@ vErrors.push(err13);
 }
 errors++;
 }
-const len1 = data4.length;
-for(let i1=0; i1<len1; i1++){
-let data5 = data4[i1];
-if(typeof data5 === "string"){
-if(func1(data5) < 1){
-const err14 = {instancePath:instancePath+"/columns/" + i1,schemaPath:"#/properties/columns/items/minLength",keyword:"minLength",params:{limit: 1},message:"must NOT have fewer than 1 characters"};
+}
+else {
+const err14 = {instancePath:instancePath+"/delimiter",schemaPath:"#/properties/delimiter/type",keyword:"type",params:{type: "string"},message:"must be string"};
 if(vErrors === null){
 vErrors = [err14];
 }
@@ -1226,8 +1867,11 @@ vErrors.push(err14);
 errors++;
 }
 }
-else {
-const err15 = {instancePath:instancePath+"/columns/" + i1,schemaPath:"#/properties/columns/items/type",keyword:"type",params:{type: "string"},message:"must be string"};
+if(data.columns !== undefined){
+let data5 = data.columns;
+if(Array.isArray(data5)){
+if(data5.length < 1){
+const err15 = {instancePath:instancePath+"/columns",schemaPath:"#/properties/columns/minItems",keyword:"minItems",params:{limit: 1},message:"must NOT have fewer than 1 items"};
 if(vErrors === null){
 vErrors = [err15];
 }
@@ -1236,19 +1880,12 @@ vErrors.push(err15);
 }
 errors++;
 }
-}
-let i2 = data4.length;
-let j0;
-if(i2 > 1){
-const indices0 = {};
-for(;i2--;){
-let item0 = data4[i2];
-if(typeof item0 !== "string"){
-continue;
-}
-if(typeof indices0[item0] == "number"){
-j0 = indices0[item0];
-const err16 = {instancePath:instancePath+"/columns",schemaPath:"#/properties/columns/uniqueItems",keyword:"uniqueItems",params:{i: i2, j: j0},message:"must NOT have duplicate items (items ## "+j0+" and "+i2+" are identical)"};
+const len1 = data5.length;
+for(let i1=0; i1<len1; i1++){
+let data6 = data5[i1];
+if(typeof data6 === "string"){
+if(func1(data6) < 1){
+const err16 = {instancePath:instancePath+"/columns/" + i1,schemaPath:"#/properties/columns/items/minLength",keyword:"minLength",params:{limit: 1},message:"must NOT have fewer than 1 characters"};
 if(vErrors === null){
 vErrors = [err16];
 }
@@ -1256,14 +1893,10 @@ else {
 vErrors.push(err16);
 }
 errors++;
-break;
-}
-indices0[item0] = i2;
-}
 }
 }
 else {
-const err17 = {instancePath:instancePath+"/columns",schemaPath:"#/properties/columns/type",keyword:"type",params:{type: "array"},message:"must be array"};
+const err17 = {instancePath:instancePath+"/columns/" + i1,schemaPath:"#/properties/columns/items/type",keyword:"type",params:{type: "string"},message:"must be string"};
 if(vErrors === null){
 vErrors = [err17];
 }
@@ -1273,9 +1906,18 @@ vErrors.push(err17);
 errors++;
 }
 }
+let i2 = data5.length;
+let j0;
+if(i2 > 1){
+const indices0 = {};
+for(;i2--;){
+let item0 = data5[i2];
+if(typeof item0 !== "string"){
+continue;
 }
-else {
-const err18 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},message:"must be object"};
+if(typeof indices0[item0] == "number"){
+j0 = indices0[item0];
+const err18 = {instancePath:instancePath+"/columns",schemaPath:"#/properties/columns/uniqueItems",keyword:"uniqueItems",params:{i: i2, j: j0},message:"must NOT have duplicate items (items ## "+j0+" and "+i2+" are identical)"};
 if(vErrors === null){
 vErrors = [err18];
 }
@@ -1283,15 +1925,42 @@ else {
 vErrors.push(err18);
 }
 errors++;
+break;
+}
+indices0[item0] = i2;
+}
+}
+}
+else {
+const err19 = {instancePath:instancePath+"/columns",schemaPath:"#/properties/columns/type",keyword:"type",params:{type: "array"},message:"must be array"};
+if(vErrors === null){
+vErrors = [err19];
+}
+else {
+vErrors.push(err19);
+}
+errors++;
+}
+}
+}
+else {
+const err20 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},message:"must be object"};
+if(vErrors === null){
+vErrors = [err20];
+}
+else {
+vErrors.push(err20);
+}
+errors++;
 }
 validate6.errors = vErrors;
 return errors === 0;
 }
 
-const validate_3108a848eaa71e0f = validate7;
-const schema7 = {"type":"object","properties":{"event":{"type":"object","additionalProperties":{"anyOf":[{"type":"string"},{"type":"number"},{"type":"boolean"},{"type":"null"},{"type":"object","properties":{"value":{"anyOf":[{"type":"string"},{"type":"number"},{"type":"boolean"},{"type":"null"}],"description":"A word or an expression, where `null_ratio` or `missing_ratio` stands beside it."},"int":{"type":"object","properties":{"min":{"type":"integer","default":0,"description":"Smallest."},"max":{"type":"integer","description":"Largest."}},"required":["max"],"additionalProperties":false,"description":"A whole number."},"amount":{"type":"object","properties":{"min":{"type":"number","default":0,"description":"Smallest."},"max":{"type":"number","description":"Largest."},"digits":{"type":"integer","default":2,"minimum":0,"maximum":9,"description":"Digits after the point."}},"required":["max"],"additionalProperties":false,"description":"A number with a fraction, such as a price."},"choice":{"anyOf":[{"type":"array","items":{"anyOf":[{"type":"string"},{"type":"number"},{"type":"boolean"},{"type":"null"}]},"minItems":1,"description":"The values, all equally often."},{"type":"object","additionalProperties":{"type":"number","minimum":0,"description":"How often, against the others."},"minProperties":1,"description":"Texts with their weights: `{ paid: 8, open: 2 }`."}],"description":"One of several values: a list, or texts with their weights."},"time":{"type":"object","properties":{"jitter":{"type":"string","pattern":"^\\d+(\\.\\d+)?(ms|s|m|h|d)$","x-pipectl":"duration","description":"Earlier than the event by up to this."},"late":{"type":"object","properties":{"ratio":{"type":"number","minimum":0,"maximum":1,"description":"Share of the events that are late."},"by":{"type":"string","pattern":"^\\d+(\\.\\d+)?(ms|s|m|h|d)$","x-pipectl":"duration","description":"Late by up to this."}},"required":["ratio","by"],"additionalProperties":false,"description":"Some events come much later than they happened."},"unit":{"type":"string","enum":["iso","ms","s"],"default":"iso","description":"ISO 8601 text, or a number since the epoch."}},"additionalProperties":false,"description":"When the event happened."},"object":{"type":"object","additionalProperties":{"anyOf":[{"type":"string"},{"type":"number"},{"type":"boolean"},{"type":"null"},{"type":"object","properties":{"value":{"anyOf":[{"type":"string"},{"type":"number"},{"type":"boolean"},{"type":"null"}],"description":"A word or an expression, where `null_ratio` or `missing_ratio` stands beside it."},"int":{"type":"object","properties":{"min":{"type":"integer","default":0,"description":"Smallest."},"max":{"type":"integer","description":"Largest."}},"required":["max"],"additionalProperties":false,"description":"A whole number."},"amount":{"type":"object","properties":{"min":{"type":"number","default":0,"description":"Smallest."},"max":{"type":"number","description":"Largest."},"digits":{"type":"integer","default":2,"minimum":0,"maximum":9,"description":"Digits after the point."}},"required":["max"],"additionalProperties":false,"description":"A number with a fraction, such as a price."},"choice":{"anyOf":[{"type":"array","items":{"anyOf":[{"type":"string"},{"type":"number"},{"type":"boolean"},{"type":"null"}]},"minItems":1,"description":"The values, all equally often."},{"type":"object","additionalProperties":{"type":"number","minimum":0,"description":"How often, against the others."},"minProperties":1,"description":"Texts with their weights: `{ paid: 8, open: 2 }`."}],"description":"One of several values: a list, or texts with their weights."},"time":{"type":"object","properties":{"jitter":{"type":"string","pattern":"^\\d+(\\.\\d+)?(ms|s|m|h|d)$","x-pipectl":"duration","description":"Earlier than the event by up to this."},"late":{"type":"object","properties":{"ratio":{"type":"number","minimum":0,"maximum":1,"description":"Share of the events that are late."},"by":{"type":"string","pattern":"^\\d+(\\.\\d+)?(ms|s|m|h|d)$","x-pipectl":"duration","description":"Late by up to this."}},"required":["ratio","by"],"additionalProperties":false,"description":"Some events come much later than they happened."},"unit":{"type":"string","enum":["iso","ms","s"],"default":"iso","description":"ISO 8601 text, or a number since the epoch."}},"additionalProperties":false,"description":"When the event happened."},"object":{"type":"object","additionalProperties":{"description":"sequence, index, uuid, bool, first_name, last_name, name, email, city, country, product, ip, time, an expression that reads `event` (the fields above), `self` and these words, or one of the keys below."},"minProperties":1,"description":"A nested object."},"list":{"type":"object","properties":{"of":{"description":"sequence, index, uuid, bool, first_name, last_name, name, email, city, country, product, ip, time, an expression that reads `event` (the fields above), `self` and these words, or one of the keys below."},"min":{"type":"integer","default":1,"minimum":0,"maximum":1000,"description":"Fewest elements."},"max":{"type":"integer","default":3,"minimum":0,"maximum":1000,"description":"Most elements."}},"required":["of"],"additionalProperties":false,"description":"A list, its elements generated one by one."},"null_ratio":{"type":"number","minimum":0,"maximum":1,"description":"Share of the events in which the field is null."},"missing_ratio":{"type":"number","minimum":0,"maximum":1,"description":"Share of the events that do not have the field."}},"additionalProperties":false,"minProperties":1,"description":"sequence, index, uuid, bool, first_name, last_name, name, email, city, country, product, ip, time, an expression that reads `event` (the fields above), `self` and these words, or one of the keys below."}],"description":"sequence, index, uuid, bool, first_name, last_name, name, email, city, country, product, ip, time, an expression that reads `event` (the fields above), `self` and these words, or one of the keys below."},"minProperties":1,"description":"A nested object."},"list":{"type":"object","properties":{"of":{"anyOf":[{"type":"string"},{"type":"number"},{"type":"boolean"},{"type":"null"},{"type":"object","properties":{"value":{"anyOf":[{"type":"string"},{"type":"number"},{"type":"boolean"},{"type":"null"}],"description":"A word or an expression, where `null_ratio` or `missing_ratio` stands beside it."},"int":{"type":"object","properties":{"min":{"type":"integer","default":0,"description":"Smallest."},"max":{"type":"integer","description":"Largest."}},"required":["max"],"additionalProperties":false,"description":"A whole number."},"amount":{"type":"object","properties":{"min":{"type":"number","default":0,"description":"Smallest."},"max":{"type":"number","description":"Largest."},"digits":{"type":"integer","default":2,"minimum":0,"maximum":9,"description":"Digits after the point."}},"required":["max"],"additionalProperties":false,"description":"A number with a fraction, such as a price."},"choice":{"anyOf":[{"type":"array","items":{"anyOf":[{"type":"string"},{"type":"number"},{"type":"boolean"},{"type":"null"}]},"minItems":1,"description":"The values, all equally often."},{"type":"object","additionalProperties":{"type":"number","minimum":0,"description":"How often, against the others."},"minProperties":1,"description":"Texts with their weights: `{ paid: 8, open: 2 }`."}],"description":"One of several values: a list, or texts with their weights."},"time":{"type":"object","properties":{"jitter":{"type":"string","pattern":"^\\d+(\\.\\d+)?(ms|s|m|h|d)$","x-pipectl":"duration","description":"Earlier than the event by up to this."},"late":{"type":"object","properties":{"ratio":{"type":"number","minimum":0,"maximum":1,"description":"Share of the events that are late."},"by":{"type":"string","pattern":"^\\d+(\\.\\d+)?(ms|s|m|h|d)$","x-pipectl":"duration","description":"Late by up to this."}},"required":["ratio","by"],"additionalProperties":false,"description":"Some events come much later than they happened."},"unit":{"type":"string","enum":["iso","ms","s"],"default":"iso","description":"ISO 8601 text, or a number since the epoch."}},"additionalProperties":false,"description":"When the event happened."},"object":{"type":"object","additionalProperties":{"description":"sequence, index, uuid, bool, first_name, last_name, name, email, city, country, product, ip, time, an expression that reads `event` (the fields above), `self` and these words, or one of the keys below."},"minProperties":1,"description":"A nested object."},"list":{"type":"object","properties":{"of":{"description":"sequence, index, uuid, bool, first_name, last_name, name, email, city, country, product, ip, time, an expression that reads `event` (the fields above), `self` and these words, or one of the keys below."},"min":{"type":"integer","default":1,"minimum":0,"maximum":1000,"description":"Fewest elements."},"max":{"type":"integer","default":3,"minimum":0,"maximum":1000,"description":"Most elements."}},"required":["of"],"additionalProperties":false,"description":"A list, its elements generated one by one."},"null_ratio":{"type":"number","minimum":0,"maximum":1,"description":"Share of the events in which the field is null."},"missing_ratio":{"type":"number","minimum":0,"maximum":1,"description":"Share of the events that do not have the field."}},"additionalProperties":false,"minProperties":1,"description":"sequence, index, uuid, bool, first_name, last_name, name, email, city, country, product, ip, time, an expression that reads `event` (the fields above), `self` and these words, or one of the keys below."}],"description":"sequence, index, uuid, bool, first_name, last_name, name, email, city, country, product, ip, time, an expression that reads `event` (the fields above), `self` and these words, or one of the keys below."},"min":{"type":"integer","default":1,"minimum":0,"maximum":1000,"description":"Fewest elements."},"max":{"type":"integer","default":3,"minimum":0,"maximum":1000,"description":"Most elements."}},"required":["of"],"additionalProperties":false,"description":"A list, its elements generated one by one."},"null_ratio":{"type":"number","minimum":0,"maximum":1,"description":"Share of the events in which the field is null."},"missing_ratio":{"type":"number","minimum":0,"maximum":1,"description":"Share of the events that do not have the field."}},"additionalProperties":false,"minProperties":1,"description":"sequence, index, uuid, bool, first_name, last_name, name, email, city, country, product, ip, time, an expression that reads `event` (the fields above), `self` and these words, or one of the keys below."}],"description":"sequence, index, uuid, bool, first_name, last_name, name, email, city, country, product, ip, time, an expression that reads `event` (the fields above), `self` and these words, or one of the keys below."},"minProperties":1,"description":"The fields of an event, from top to bottom."},"rate":{"type":"string","pattern":"^\\d+(\\.\\d+)?/(s|m|h)$","x-pipectl":"rate","description":"Events per second, minute or hour. Default: as fast as they are taken."},"count":{"type":"integer","minimum":1,"description":"How many in all. Default: without end."},"seed":{"type":"integer","default":1,"description":"The same seed gives the same events."},"partitions":{"type":"integer","default":1,"minimum":1,"maximum":1024,"description":"Events go to the partitions in turn, whatever their key."},"key":{"type":"string","minLength":1,"description":"Expression for the record key, such as `event.id`."},"clock":{"type":"object","properties":{"from":{"type":"string","pattern":"^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}(:\\d{2}(\\.\\d{1,3})?)?(Z|[+-]\\d{2}:\\d{2})$","description":"Time of the first event: 2026-01-01T00:00:00Z."},"every":{"type":"string","pattern":"^\\d+(\\.\\d+)?(ms|s|m|h|d)$","x-pipectl":"duration","description":"Time from one event to the next."}},"required":["from","every"],"additionalProperties":false,"description":"Times that depend on the event alone. Default: events happen when they are generated."},"broken_ratio":{"type":"number","minimum":0,"maximum":1,"description":"Share of the records that are cut off and so become dead letters."}},"required":["event"],"additionalProperties":false};
-const pattern9 = new RegExp("^\\d+(\\.\\d+)?/(s|m|h)$", "u");
-const pattern10 = new RegExp("^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}(:\\d{2}(\\.\\d{1,3})?)?(Z|[+-]\\d{2}:\\d{2})$", "u");
+const validate_23bc5abe70630378 = validate7;
+const schema7 = {"type":"object","properties":{"event":{"type":"object","additionalProperties":{"anyOf":[{"type":"string"},{"type":"number"},{"type":"boolean"},{"type":"null"},{"type":"object","properties":{"value":{"anyOf":[{"type":"string"},{"type":"number"},{"type":"boolean"},{"type":"null"}],"description":"A word or an expression, where `null_ratio` or `missing_ratio` stands beside it."},"int":{"type":"object","properties":{"min":{"type":"integer","default":0,"description":"Smallest."},"max":{"type":"integer","description":"Largest."}},"required":["max"],"additionalProperties":false,"description":"A whole number."},"amount":{"type":"object","properties":{"min":{"type":"number","default":0,"description":"Smallest."},"max":{"type":"number","description":"Largest."},"digits":{"type":"integer","default":2,"minimum":0,"maximum":9,"description":"Digits after the point."}},"required":["max"],"additionalProperties":false,"description":"A number with a fraction, such as a price."},"choice":{"anyOf":[{"type":"array","items":{"anyOf":[{"type":"string"},{"type":"number"},{"type":"boolean"},{"type":"null"}]},"minItems":1,"description":"The values, all equally often."},{"type":"object","additionalProperties":{"type":"number","minimum":0,"description":"How often, against the others."},"minProperties":1,"description":"Texts with their weights: `{ paid: 8, open: 2 }`."}],"description":"One of several values: a list, or texts with their weights."},"time":{"type":"object","properties":{"jitter":{"type":"string","pattern":"^\\d+(\\.\\d+)?(ms|s|m|h|d)$","x-pipectl":"duration","description":"Earlier than the event by up to this."},"late":{"type":"object","properties":{"ratio":{"type":"number","minimum":0,"maximum":1,"description":"Share of the events that are late."},"by":{"type":"string","pattern":"^\\d+(\\.\\d+)?(ms|s|m|h|d)$","x-pipectl":"duration","description":"Late by up to this."}},"required":["ratio","by"],"additionalProperties":false,"description":"Some events come much later than they happened."},"unit":{"type":"string","enum":["iso","ms","s"],"default":"iso","description":"ISO 8601 text, or a number since the epoch."}},"additionalProperties":false,"description":"When the event happened."},"object":{"type":"object","additionalProperties":{"anyOf":[{"type":"string"},{"type":"number"},{"type":"boolean"},{"type":"null"},{"type":"object","properties":{"value":{"anyOf":[{"type":"string"},{"type":"number"},{"type":"boolean"},{"type":"null"}],"description":"A word or an expression, where `null_ratio` or `missing_ratio` stands beside it."},"int":{"type":"object","properties":{"min":{"type":"integer","default":0,"description":"Smallest."},"max":{"type":"integer","description":"Largest."}},"required":["max"],"additionalProperties":false,"description":"A whole number."},"amount":{"type":"object","properties":{"min":{"type":"number","default":0,"description":"Smallest."},"max":{"type":"number","description":"Largest."},"digits":{"type":"integer","default":2,"minimum":0,"maximum":9,"description":"Digits after the point."}},"required":["max"],"additionalProperties":false,"description":"A number with a fraction, such as a price."},"choice":{"anyOf":[{"type":"array","items":{"anyOf":[{"type":"string"},{"type":"number"},{"type":"boolean"},{"type":"null"}]},"minItems":1,"description":"The values, all equally often."},{"type":"object","additionalProperties":{"type":"number","minimum":0,"description":"How often, against the others."},"minProperties":1,"description":"Texts with their weights: `{ paid: 8, open: 2 }`."}],"description":"One of several values: a list, or texts with their weights."},"time":{"type":"object","properties":{"jitter":{"type":"string","pattern":"^\\d+(\\.\\d+)?(ms|s|m|h|d)$","x-pipectl":"duration","description":"Earlier than the event by up to this."},"late":{"type":"object","properties":{"ratio":{"type":"number","minimum":0,"maximum":1,"description":"Share of the events that are late."},"by":{"type":"string","pattern":"^\\d+(\\.\\d+)?(ms|s|m|h|d)$","x-pipectl":"duration","description":"Late by up to this."}},"required":["ratio","by"],"additionalProperties":false,"description":"Some events come much later than they happened."},"unit":{"type":"string","enum":["iso","ms","s"],"default":"iso","description":"ISO 8601 text, or a number since the epoch."}},"additionalProperties":false,"description":"When the event happened."},"object":{"type":"object","additionalProperties":{"description":"A word such as sequence, uuid, name, city, time; an expression such as event.qty * 2; or one of value, int, amount, choice, time, object, list."},"minProperties":1,"description":"A nested object."},"list":{"type":"object","properties":{"of":{"description":"A word such as sequence, uuid, name, city, time; an expression such as event.qty * 2; or one of value, int, amount, choice, time, object, list."},"min":{"type":"integer","default":1,"minimum":0,"maximum":1000,"description":"Fewest elements."},"max":{"type":"integer","default":3,"minimum":0,"maximum":1000,"description":"Most elements."}},"required":["of"],"additionalProperties":false,"description":"A list, its elements generated one by one."},"null_ratio":{"type":"number","minimum":0,"maximum":1,"description":"Share of the events in which the field is null."},"missing_ratio":{"type":"number","minimum":0,"maximum":1,"description":"Share of the events that do not have the field."}},"additionalProperties":false,"minProperties":1,"description":"A word such as sequence, uuid, name, city, time; an expression such as event.qty * 2; or one of value, int, amount, choice, time, object, list."}],"description":"A word such as sequence, uuid, name, city, time; an expression such as event.qty * 2; or one of value, int, amount, choice, time, object, list."},"minProperties":1,"description":"A nested object."},"list":{"type":"object","properties":{"of":{"anyOf":[{"type":"string"},{"type":"number"},{"type":"boolean"},{"type":"null"},{"type":"object","properties":{"value":{"anyOf":[{"type":"string"},{"type":"number"},{"type":"boolean"},{"type":"null"}],"description":"A word or an expression, where `null_ratio` or `missing_ratio` stands beside it."},"int":{"type":"object","properties":{"min":{"type":"integer","default":0,"description":"Smallest."},"max":{"type":"integer","description":"Largest."}},"required":["max"],"additionalProperties":false,"description":"A whole number."},"amount":{"type":"object","properties":{"min":{"type":"number","default":0,"description":"Smallest."},"max":{"type":"number","description":"Largest."},"digits":{"type":"integer","default":2,"minimum":0,"maximum":9,"description":"Digits after the point."}},"required":["max"],"additionalProperties":false,"description":"A number with a fraction, such as a price."},"choice":{"anyOf":[{"type":"array","items":{"anyOf":[{"type":"string"},{"type":"number"},{"type":"boolean"},{"type":"null"}]},"minItems":1,"description":"The values, all equally often."},{"type":"object","additionalProperties":{"type":"number","minimum":0,"description":"How often, against the others."},"minProperties":1,"description":"Texts with their weights: `{ paid: 8, open: 2 }`."}],"description":"One of several values: a list, or texts with their weights."},"time":{"type":"object","properties":{"jitter":{"type":"string","pattern":"^\\d+(\\.\\d+)?(ms|s|m|h|d)$","x-pipectl":"duration","description":"Earlier than the event by up to this."},"late":{"type":"object","properties":{"ratio":{"type":"number","minimum":0,"maximum":1,"description":"Share of the events that are late."},"by":{"type":"string","pattern":"^\\d+(\\.\\d+)?(ms|s|m|h|d)$","x-pipectl":"duration","description":"Late by up to this."}},"required":["ratio","by"],"additionalProperties":false,"description":"Some events come much later than they happened."},"unit":{"type":"string","enum":["iso","ms","s"],"default":"iso","description":"ISO 8601 text, or a number since the epoch."}},"additionalProperties":false,"description":"When the event happened."},"object":{"type":"object","additionalProperties":{"description":"A word such as sequence, uuid, name, city, time; an expression such as event.qty * 2; or one of value, int, amount, choice, time, object, list."},"minProperties":1,"description":"A nested object."},"list":{"type":"object","properties":{"of":{"description":"A word such as sequence, uuid, name, city, time; an expression such as event.qty * 2; or one of value, int, amount, choice, time, object, list."},"min":{"type":"integer","default":1,"minimum":0,"maximum":1000,"description":"Fewest elements."},"max":{"type":"integer","default":3,"minimum":0,"maximum":1000,"description":"Most elements."}},"required":["of"],"additionalProperties":false,"description":"A list, its elements generated one by one."},"null_ratio":{"type":"number","minimum":0,"maximum":1,"description":"Share of the events in which the field is null."},"missing_ratio":{"type":"number","minimum":0,"maximum":1,"description":"Share of the events that do not have the field."}},"additionalProperties":false,"minProperties":1,"description":"A word such as sequence, uuid, name, city, time; an expression such as event.qty * 2; or one of value, int, amount, choice, time, object, list."}],"description":"A word such as sequence, uuid, name, city, time; an expression such as event.qty * 2; or one of value, int, amount, choice, time, object, list."},"min":{"type":"integer","default":1,"minimum":0,"maximum":1000,"description":"Fewest elements."},"max":{"type":"integer","default":3,"minimum":0,"maximum":1000,"description":"Most elements."}},"required":["of"],"additionalProperties":false,"description":"A list, its elements generated one by one."},"null_ratio":{"type":"number","minimum":0,"maximum":1,"description":"Share of the events in which the field is null."},"missing_ratio":{"type":"number","minimum":0,"maximum":1,"description":"Share of the events that do not have the field."}},"additionalProperties":false,"minProperties":1,"description":"A word such as sequence, uuid, name, city, time; an expression such as event.qty * 2; or one of value, int, amount, choice, time, object, list."}],"description":"A word such as sequence, uuid, name, city, time; an expression such as event.qty * 2; or one of value, int, amount, choice, time, object, list."},"minProperties":1,"description":"The fields of an event, from top to bottom. Each is a word (sequence, index, uuid, bool, first_name, last_name, name, email, city, country, product, ip, time), an expression that reads these words, `event` (the fields above it) and `self` (those of its object), or a mapping with one of value, int, amount, choice, time, object, list, and null_ratio or missing_ratio beside it."},"rate":{"type":"string","pattern":"^\\d+(\\.\\d+)?/(s|m|h)$","x-pipectl":"rate","description":"Events per second, minute or hour. Default: as fast as they are taken."},"count":{"type":"integer","minimum":1,"description":"How many in all. Default: without end."},"seed":{"type":"integer","default":1,"description":"The same seed gives the same events."},"partitions":{"type":"integer","default":1,"minimum":1,"maximum":1024,"description":"Events go to the partitions in turn, whatever their key."},"key":{"type":"string","minLength":1,"description":"Expression for the record key, such as `event.id`."},"clock":{"type":"object","properties":{"from":{"type":"string","pattern":"^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}(:\\d{2}(\\.\\d{1,3})?)?(Z|[+-]\\d{2}:\\d{2})$","description":"Time of the first event: 2026-01-01T00:00:00Z."},"every":{"type":"string","pattern":"^\\d+(\\.\\d+)?(ms|s|m|h|d)$","x-pipectl":"duration","description":"Time from one event to the next."}},"required":["from","every"],"additionalProperties":false,"description":"Times that depend on the event alone. Default: events happen when they are generated."},"broken_ratio":{"type":"number","minimum":0,"maximum":1,"description":"Share of the records that are cut off and so become dead letters."}},"required":["event"],"additionalProperties":false};
+const pattern11 = new RegExp("^\\d+(\\.\\d+)?/(s|m|h)$", "u");
+const pattern12 = new RegExp("^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}(:\\d{2}(\\.\\d{1,3})?)?(Z|[+-]\\d{2}:\\d{2})$", "u");
 
 function validate7(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
@@ -4161,7 +4830,7 @@ errors++;
 if(data.rate !== undefined){
 let data73 = data.rate;
 if(typeof data73 === "string"){
-if(!pattern9.test(data73)){
+if(!pattern11.test(data73)){
 const err214 = {instancePath:instancePath+"/rate",schemaPath:"#/properties/rate/pattern",keyword:"pattern",params:{pattern: "^\\d+(\\.\\d+)?/(s|m|h)$"},message:"must match pattern \""+"^\\d+(\\.\\d+)?/(s|m|h)$"+"\""};
 if(vErrors === null){
 vErrors = [err214];
@@ -4319,7 +4988,7 @@ errors++;
 if(data78.from !== undefined){
 let data79 = data78.from;
 if(typeof data79 === "string"){
-if(!pattern10.test(data79)){
+if(!pattern12.test(data79)){
 const err227 = {instancePath:instancePath+"/clock/from",schemaPath:"#/properties/clock/properties/from/pattern",keyword:"pattern",params:{pattern: "^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}(:\\d{2}(\\.\\d{1,3})?)?(Z|[+-]\\d{2}:\\d{2})$"},message:"must match pattern \""+"^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}(:\\d{2}(\\.\\d{1,3})?)?(Z|[+-]\\d{2}:\\d{2})$"+"\""};
 if(vErrors === null){
 vErrors = [err227];
@@ -4428,10 +5097,10 @@ validate7.errors = vErrors;
 return errors === 0;
 }
 
-const validate_16ead05522dd3076 = validate8;
-const schema8 = {"type":"object","properties":{"topic":{"type":"string","minLength":1,"description":"The topic to read."},"topics":{"anyOf":[{"type":"array","items":{"type":"string","minLength":1},"minItems":1},{"type":"string","pattern":"^/.+/$"}],"description":"Several topics: a list, or a regular expression `/^shop\\./` over those that exist at start."},"format":{"type":"string","enum":["json"],"default":"json","description":"How values are encoded."},"key_format":{"type":"string","enum":["text","json"],"default":"text","description":"How keys are encoded."},"start":{"type":"string","default":"earliest","description":"Where a new pipeline begins: `earliest`, `latest`, or a time such as `2026-11-01T00:00:00Z`. Without meaning once there is a position."},"buffer":{"type":"string","pattern":"^\\d+(\\.\\d+)?(B|KB|KiB|MB|MiB|GB|GiB|TB|TiB)$","x-pipectl":"size","default":"8MiB","description":"How much may be fetched ahead of the pipeline. One fetch may go beyond it."},"fetch_bytes":{"type":"string","pattern":"^\\d+(\\.\\d+)?(B|KB|KiB|MB|MiB|GB|GiB|TB|TiB)$","x-pipectl":"size","default":"4MiB","description":"The most one fetch brings."},"partition_bytes":{"type":"string","pattern":"^\\d+(\\.\\d+)?(B|KB|KiB|MB|MiB|GB|GiB|TB|TiB)$","x-pipectl":"size","default":"256KiB","description":"The most one fetch brings of a partition."},"fetch_wait":{"type":"string","pattern":"^\\d+(\\.\\d+)?(ms|s|m|h|d)$","x-pipectl":"duration","default":"100ms","description":"How long a broker waits for a record to come."},"session_timeout":{"type":"string","pattern":"^\\d+(\\.\\d+)?(ms|s|m|h|d)$","x-pipectl":"duration","default":"30s","description":"After this time without a heartbeat the group gives the partitions of a member to others."},"connection":{"type":"string","description":"Name of a kafka connection under `connections:`. Its options may also be written here instead."},"brokers":{"anyOf":[{"type":"string","minLength":1},{"type":"array","items":{"type":"string","minLength":1},"minItems":1}],"description":"Brokers to start from, `host:port`: a list, or a text with commas."},"client_id":{"type":"string","description":"Name of this client in the broker's logs and quotas."},"tls":{"anyOf":[{"type":"boolean","description":"true: TLS with the certificates the system trusts."},{"type":"object","properties":{"ca":{"type":"string","description":"PEM text of the authority to trust, as a rule `${file:/path/ca.pem}`."},"cert":{"type":"string","description":"PEM text of the client certificate."},"key":{"type":"string","x-pipectl":"secret","description":"PEM text of the client key."},"reject_unauthorized":{"type":"boolean","default":true,"description":"false accepts any certificate. Only for a test."}},"additionalProperties":false,"description":"TLS with own certificates."}],"description":"Encrypts the connection: `true`, or certificates."},"sasl":{"type":"object","properties":{"mechanism":{"type":"string","enum":["plain","scram-sha-256","scram-sha-512"],"description":"How to log in."},"username":{"type":"string","description":"User name."},"password":{"type":"string","x-pipectl":"secret","description":"Password, as a rule `${KAFKA_PASSWORD}` or `${file:/run/secrets/kafka}`."}},"required":["mechanism","username","password"],"additionalProperties":false,"description":"Log in by SASL."},"connect_timeout":{"type":"string","pattern":"^\\d+(\\.\\d+)?(ms|s|m|h|d)$","x-pipectl":"duration","description":"How long one attempt to connect may take."},"request_timeout":{"type":"string","pattern":"^\\d+(\\.\\d+)?(ms|s|m|h|d)$","x-pipectl":"duration","description":"How long a broker may take to answer."}},"additionalProperties":false,"x-pipectl-connection":"kafka"};
-const pattern12 = new RegExp("^/.+/$", "u");
-const pattern13 = new RegExp("^\\d+(\\.\\d+)?(B|KB|KiB|MB|MiB|GB|GiB|TB|TiB)$", "u");
+const validate_0df77e7737534326 = validate8;
+const schema8 = {"type":"object","properties":{"topic":{"type":"string","minLength":1,"description":"The topic to read."},"topics":{"anyOf":[{"type":"array","items":{"type":"string","minLength":1},"minItems":1},{"type":"string","pattern":"^/.+/$"}],"description":"Several topics: a list, or a regular expression `/^shop\\./` over those that exist at start."},"format":{"type":"string","enum":["json"],"default":"json","description":"How values are encoded."},"schema":{"type":"string","minLength":1,"description":"JSON Schema file of the events, relative to the pipeline file. Expressions are checked against its types; events are not: what does not fit fails where it is used."},"key_format":{"type":"string","enum":["text","json"],"default":"text","description":"How keys are encoded."},"start":{"type":"string","default":"earliest","description":"Where a new pipeline begins: `earliest`, `latest`, or a time such as `2026-11-01T00:00:00Z`. Without meaning once there is a position."},"buffer":{"type":"string","pattern":"^\\d+(\\.\\d+)?(B|KB|KiB|MB|MiB|GB|GiB|TB|TiB)$","x-pipectl":"size","default":"8MiB","description":"How much may be fetched ahead of the pipeline. One fetch may go beyond it."},"fetch_bytes":{"type":"string","pattern":"^\\d+(\\.\\d+)?(B|KB|KiB|MB|MiB|GB|GiB|TB|TiB)$","x-pipectl":"size","default":"4MiB","description":"The most one fetch brings."},"partition_bytes":{"type":"string","pattern":"^\\d+(\\.\\d+)?(B|KB|KiB|MB|MiB|GB|GiB|TB|TiB)$","x-pipectl":"size","default":"256KiB","description":"The most one fetch brings of a partition."},"fetch_wait":{"type":"string","pattern":"^\\d+(\\.\\d+)?(ms|s|m|h|d)$","x-pipectl":"duration","default":"100ms","description":"How long a broker waits for a record to come."},"session_timeout":{"type":"string","pattern":"^\\d+(\\.\\d+)?(ms|s|m|h|d)$","x-pipectl":"duration","default":"30s","description":"After this time without a heartbeat the group gives the partitions of a member to others."},"connection":{"type":"string","description":"Name of a kafka connection under `connections:`. Its options may also be written here instead."},"brokers":{"anyOf":[{"type":"string","minLength":1},{"type":"array","items":{"type":"string","minLength":1},"minItems":1}],"description":"Brokers to start from, `host:port`: a list, or a text with commas."},"client_id":{"type":"string","description":"Name of this client in the broker's logs and quotas."},"tls":{"anyOf":[{"type":"boolean","description":"true: TLS with the certificates the system trusts."},{"type":"object","properties":{"ca":{"type":"string","description":"PEM text of the authority to trust, as a rule `${file:/path/ca.pem}`."},"cert":{"type":"string","description":"PEM text of the client certificate."},"key":{"type":"string","x-pipectl":"secret","description":"PEM text of the client key."},"reject_unauthorized":{"type":"boolean","default":true,"description":"false accepts any certificate. Only for a test."}},"additionalProperties":false,"description":"TLS with own certificates."}],"description":"Encrypts the connection: `true`, or certificates."},"sasl":{"type":"object","properties":{"mechanism":{"type":"string","enum":["plain","scram-sha-256","scram-sha-512"],"description":"How to log in."},"username":{"type":"string","description":"User name."},"password":{"type":"string","x-pipectl":"secret","description":"Password, as a rule `${KAFKA_PASSWORD}` or `${file:/run/secrets/kafka}`."}},"required":["mechanism","username","password"],"additionalProperties":false,"description":"Log in by SASL."},"connect_timeout":{"type":"string","pattern":"^\\d+(\\.\\d+)?(ms|s|m|h|d)$","x-pipectl":"duration","description":"How long one attempt to connect may take."},"request_timeout":{"type":"string","pattern":"^\\d+(\\.\\d+)?(ms|s|m|h|d)$","x-pipectl":"duration","description":"How long a broker may take to answer."}},"additionalProperties":false,"x-pipectl-connection":"kafka"};
+const pattern14 = new RegExp("^/.+/$", "u");
+const pattern15 = new RegExp("^\\d+(\\.\\d+)?(B|KB|KiB|MB|MiB|GB|GiB|TB|TiB)$", "u");
 
 function validate8(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
@@ -4532,7 +5201,7 @@ valid1 = valid1 || _valid0;
 if(!valid1){
 const _errs10 = errors;
 if(typeof data1 === "string"){
-if(!pattern12.test(data1)){
+if(!pattern14.test(data1)){
 const err7 = {instancePath:instancePath+"/topics",schemaPath:"#/properties/topics/anyOf/1/pattern",keyword:"pattern",params:{pattern: "^/.+/$"},message:"must match pattern \""+"^/.+/$"+"\""};
 if(vErrors === null){
 vErrors = [err7];
@@ -4601,10 +5270,11 @@ vErrors.push(err11);
 errors++;
 }
 }
-if(data.key_format !== undefined){
-let data4 = data.key_format;
-if(typeof data4 !== "string"){
-const err12 = {instancePath:instancePath+"/key_format",schemaPath:"#/properties/key_format/type",keyword:"type",params:{type: "string"},message:"must be string"};
+if(data.schema !== undefined){
+let data4 = data.schema;
+if(typeof data4 === "string"){
+if(func1(data4) < 1){
+const err12 = {instancePath:instancePath+"/schema",schemaPath:"#/properties/schema/minLength",keyword:"minLength",params:{limit: 1},message:"must NOT have fewer than 1 characters"};
 if(vErrors === null){
 vErrors = [err12];
 }
@@ -4613,8 +5283,9 @@ vErrors.push(err12);
 }
 errors++;
 }
-if(!((data4 === "text") || (data4 === "json"))){
-const err13 = {instancePath:instancePath+"/key_format",schemaPath:"#/properties/key_format/enum",keyword:"enum",params:{allowedValues: schema8.properties.key_format.enum},message:"must be equal to one of the allowed values"};
+}
+else {
+const err13 = {instancePath:instancePath+"/schema",schemaPath:"#/properties/schema/type",keyword:"type",params:{type: "string"},message:"must be string"};
 if(vErrors === null){
 vErrors = [err13];
 }
@@ -4624,9 +5295,10 @@ vErrors.push(err13);
 errors++;
 }
 }
-if(data.start !== undefined){
-if(typeof data.start !== "string"){
-const err14 = {instancePath:instancePath+"/start",schemaPath:"#/properties/start/type",keyword:"type",params:{type: "string"},message:"must be string"};
+if(data.key_format !== undefined){
+let data5 = data.key_format;
+if(typeof data5 !== "string"){
+const err14 = {instancePath:instancePath+"/key_format",schemaPath:"#/properties/key_format/type",keyword:"type",params:{type: "string"},message:"must be string"};
 if(vErrors === null){
 vErrors = [err14];
 }
@@ -4635,12 +5307,8 @@ vErrors.push(err14);
 }
 errors++;
 }
-}
-if(data.buffer !== undefined){
-let data6 = data.buffer;
-if(typeof data6 === "string"){
-if(!pattern13.test(data6)){
-const err15 = {instancePath:instancePath+"/buffer",schemaPath:"#/properties/buffer/pattern",keyword:"pattern",params:{pattern: "^\\d+(\\.\\d+)?(B|KB|KiB|MB|MiB|GB|GiB|TB|TiB)$"},message:"must match pattern \""+"^\\d+(\\.\\d+)?(B|KB|KiB|MB|MiB|GB|GiB|TB|TiB)$"+"\""};
+if(!((data5 === "text") || (data5 === "json"))){
+const err15 = {instancePath:instancePath+"/key_format",schemaPath:"#/properties/key_format/enum",keyword:"enum",params:{allowedValues: schema8.properties.key_format.enum},message:"must be equal to one of the allowed values"};
 if(vErrors === null){
 vErrors = [err15];
 }
@@ -4650,8 +5318,9 @@ vErrors.push(err15);
 errors++;
 }
 }
-else {
-const err16 = {instancePath:instancePath+"/buffer",schemaPath:"#/properties/buffer/type",keyword:"type",params:{type: "string"},message:"must be string"};
+if(data.start !== undefined){
+if(typeof data.start !== "string"){
+const err16 = {instancePath:instancePath+"/start",schemaPath:"#/properties/start/type",keyword:"type",params:{type: "string"},message:"must be string"};
 if(vErrors === null){
 vErrors = [err16];
 }
@@ -4661,11 +5330,11 @@ vErrors.push(err16);
 errors++;
 }
 }
-if(data.fetch_bytes !== undefined){
-let data7 = data.fetch_bytes;
+if(data.buffer !== undefined){
+let data7 = data.buffer;
 if(typeof data7 === "string"){
-if(!pattern13.test(data7)){
-const err17 = {instancePath:instancePath+"/fetch_bytes",schemaPath:"#/properties/fetch_bytes/pattern",keyword:"pattern",params:{pattern: "^\\d+(\\.\\d+)?(B|KB|KiB|MB|MiB|GB|GiB|TB|TiB)$"},message:"must match pattern \""+"^\\d+(\\.\\d+)?(B|KB|KiB|MB|MiB|GB|GiB|TB|TiB)$"+"\""};
+if(!pattern15.test(data7)){
+const err17 = {instancePath:instancePath+"/buffer",schemaPath:"#/properties/buffer/pattern",keyword:"pattern",params:{pattern: "^\\d+(\\.\\d+)?(B|KB|KiB|MB|MiB|GB|GiB|TB|TiB)$"},message:"must match pattern \""+"^\\d+(\\.\\d+)?(B|KB|KiB|MB|MiB|GB|GiB|TB|TiB)$"+"\""};
 if(vErrors === null){
 vErrors = [err17];
 }
@@ -4676,7 +5345,7 @@ errors++;
 }
 }
 else {
-const err18 = {instancePath:instancePath+"/fetch_bytes",schemaPath:"#/properties/fetch_bytes/type",keyword:"type",params:{type: "string"},message:"must be string"};
+const err18 = {instancePath:instancePath+"/buffer",schemaPath:"#/properties/buffer/type",keyword:"type",params:{type: "string"},message:"must be string"};
 if(vErrors === null){
 vErrors = [err18];
 }
@@ -4686,11 +5355,11 @@ vErrors.push(err18);
 errors++;
 }
 }
-if(data.partition_bytes !== undefined){
-let data8 = data.partition_bytes;
+if(data.fetch_bytes !== undefined){
+let data8 = data.fetch_bytes;
 if(typeof data8 === "string"){
-if(!pattern13.test(data8)){
-const err19 = {instancePath:instancePath+"/partition_bytes",schemaPath:"#/properties/partition_bytes/pattern",keyword:"pattern",params:{pattern: "^\\d+(\\.\\d+)?(B|KB|KiB|MB|MiB|GB|GiB|TB|TiB)$"},message:"must match pattern \""+"^\\d+(\\.\\d+)?(B|KB|KiB|MB|MiB|GB|GiB|TB|TiB)$"+"\""};
+if(!pattern15.test(data8)){
+const err19 = {instancePath:instancePath+"/fetch_bytes",schemaPath:"#/properties/fetch_bytes/pattern",keyword:"pattern",params:{pattern: "^\\d+(\\.\\d+)?(B|KB|KiB|MB|MiB|GB|GiB|TB|TiB)$"},message:"must match pattern \""+"^\\d+(\\.\\d+)?(B|KB|KiB|MB|MiB|GB|GiB|TB|TiB)$"+"\""};
 if(vErrors === null){
 vErrors = [err19];
 }
@@ -4701,7 +5370,7 @@ errors++;
 }
 }
 else {
-const err20 = {instancePath:instancePath+"/partition_bytes",schemaPath:"#/properties/partition_bytes/type",keyword:"type",params:{type: "string"},message:"must be string"};
+const err20 = {instancePath:instancePath+"/fetch_bytes",schemaPath:"#/properties/fetch_bytes/type",keyword:"type",params:{type: "string"},message:"must be string"};
 if(vErrors === null){
 vErrors = [err20];
 }
@@ -4711,11 +5380,11 @@ vErrors.push(err20);
 errors++;
 }
 }
-if(data.fetch_wait !== undefined){
-let data9 = data.fetch_wait;
+if(data.partition_bytes !== undefined){
+let data9 = data.partition_bytes;
 if(typeof data9 === "string"){
-if(!pattern0.test(data9)){
-const err21 = {instancePath:instancePath+"/fetch_wait",schemaPath:"#/properties/fetch_wait/pattern",keyword:"pattern",params:{pattern: "^\\d+(\\.\\d+)?(ms|s|m|h|d)$"},message:"must match pattern \""+"^\\d+(\\.\\d+)?(ms|s|m|h|d)$"+"\""};
+if(!pattern15.test(data9)){
+const err21 = {instancePath:instancePath+"/partition_bytes",schemaPath:"#/properties/partition_bytes/pattern",keyword:"pattern",params:{pattern: "^\\d+(\\.\\d+)?(B|KB|KiB|MB|MiB|GB|GiB|TB|TiB)$"},message:"must match pattern \""+"^\\d+(\\.\\d+)?(B|KB|KiB|MB|MiB|GB|GiB|TB|TiB)$"+"\""};
 if(vErrors === null){
 vErrors = [err21];
 }
@@ -4726,7 +5395,7 @@ errors++;
 }
 }
 else {
-const err22 = {instancePath:instancePath+"/fetch_wait",schemaPath:"#/properties/fetch_wait/type",keyword:"type",params:{type: "string"},message:"must be string"};
+const err22 = {instancePath:instancePath+"/partition_bytes",schemaPath:"#/properties/partition_bytes/type",keyword:"type",params:{type: "string"},message:"must be string"};
 if(vErrors === null){
 vErrors = [err22];
 }
@@ -4736,11 +5405,11 @@ vErrors.push(err22);
 errors++;
 }
 }
-if(data.session_timeout !== undefined){
-let data10 = data.session_timeout;
+if(data.fetch_wait !== undefined){
+let data10 = data.fetch_wait;
 if(typeof data10 === "string"){
 if(!pattern0.test(data10)){
-const err23 = {instancePath:instancePath+"/session_timeout",schemaPath:"#/properties/session_timeout/pattern",keyword:"pattern",params:{pattern: "^\\d+(\\.\\d+)?(ms|s|m|h|d)$"},message:"must match pattern \""+"^\\d+(\\.\\d+)?(ms|s|m|h|d)$"+"\""};
+const err23 = {instancePath:instancePath+"/fetch_wait",schemaPath:"#/properties/fetch_wait/pattern",keyword:"pattern",params:{pattern: "^\\d+(\\.\\d+)?(ms|s|m|h|d)$"},message:"must match pattern \""+"^\\d+(\\.\\d+)?(ms|s|m|h|d)$"+"\""};
 if(vErrors === null){
 vErrors = [err23];
 }
@@ -4751,7 +5420,7 @@ errors++;
 }
 }
 else {
-const err24 = {instancePath:instancePath+"/session_timeout",schemaPath:"#/properties/session_timeout/type",keyword:"type",params:{type: "string"},message:"must be string"};
+const err24 = {instancePath:instancePath+"/fetch_wait",schemaPath:"#/properties/fetch_wait/type",keyword:"type",params:{type: "string"},message:"must be string"};
 if(vErrors === null){
 vErrors = [err24];
 }
@@ -4761,9 +5430,11 @@ vErrors.push(err24);
 errors++;
 }
 }
-if(data.connection !== undefined){
-if(typeof data.connection !== "string"){
-const err25 = {instancePath:instancePath+"/connection",schemaPath:"#/properties/connection/type",keyword:"type",params:{type: "string"},message:"must be string"};
+if(data.session_timeout !== undefined){
+let data11 = data.session_timeout;
+if(typeof data11 === "string"){
+if(!pattern0.test(data11)){
+const err25 = {instancePath:instancePath+"/session_timeout",schemaPath:"#/properties/session_timeout/pattern",keyword:"pattern",params:{pattern: "^\\d+(\\.\\d+)?(ms|s|m|h|d)$"},message:"must match pattern \""+"^\\d+(\\.\\d+)?(ms|s|m|h|d)$"+"\""};
 if(vErrors === null){
 vErrors = [err25];
 }
@@ -4773,14 +5444,8 @@ vErrors.push(err25);
 errors++;
 }
 }
-if(data.brokers !== undefined){
-let data12 = data.brokers;
-const _errs31 = errors;
-let valid4 = false;
-const _errs32 = errors;
-if(typeof data12 === "string"){
-if(func1(data12) < 1){
-const err26 = {instancePath:instancePath+"/brokers",schemaPath:"#/properties/brokers/anyOf/0/minLength",keyword:"minLength",params:{limit: 1},message:"must NOT have fewer than 1 characters"};
+else {
+const err26 = {instancePath:instancePath+"/session_timeout",schemaPath:"#/properties/session_timeout/type",keyword:"type",params:{type: "string"},message:"must be string"};
 if(vErrors === null){
 vErrors = [err26];
 }
@@ -4790,8 +5455,9 @@ vErrors.push(err26);
 errors++;
 }
 }
-else {
-const err27 = {instancePath:instancePath+"/brokers",schemaPath:"#/properties/brokers/anyOf/0/type",keyword:"type",params:{type: "string"},message:"must be string"};
+if(data.connection !== undefined){
+if(typeof data.connection !== "string"){
+const err27 = {instancePath:instancePath+"/connection",schemaPath:"#/properties/connection/type",keyword:"type",params:{type: "string"},message:"must be string"};
 if(vErrors === null){
 vErrors = [err27];
 }
@@ -4800,13 +5466,15 @@ vErrors.push(err27);
 }
 errors++;
 }
-var _valid1 = _errs32 === errors;
-valid4 = valid4 || _valid1;
-if(!valid4){
+}
+if(data.brokers !== undefined){
+let data13 = data.brokers;
+const _errs33 = errors;
+let valid4 = false;
 const _errs34 = errors;
-if(Array.isArray(data12)){
-if(data12.length < 1){
-const err28 = {instancePath:instancePath+"/brokers",schemaPath:"#/properties/brokers/anyOf/1/minItems",keyword:"minItems",params:{limit: 1},message:"must NOT have fewer than 1 items"};
+if(typeof data13 === "string"){
+if(func1(data13) < 1){
+const err28 = {instancePath:instancePath+"/brokers",schemaPath:"#/properties/brokers/anyOf/0/minLength",keyword:"minLength",params:{limit: 1},message:"must NOT have fewer than 1 characters"};
 if(vErrors === null){
 vErrors = [err28];
 }
@@ -4815,12 +5483,9 @@ vErrors.push(err28);
 }
 errors++;
 }
-const len1 = data12.length;
-for(let i1=0; i1<len1; i1++){
-let data13 = data12[i1];
-if(typeof data13 === "string"){
-if(func1(data13) < 1){
-const err29 = {instancePath:instancePath+"/brokers/" + i1,schemaPath:"#/properties/brokers/anyOf/1/items/minLength",keyword:"minLength",params:{limit: 1},message:"must NOT have fewer than 1 characters"};
+}
+else {
+const err29 = {instancePath:instancePath+"/brokers",schemaPath:"#/properties/brokers/anyOf/0/type",keyword:"type",params:{type: "string"},message:"must be string"};
 if(vErrors === null){
 vErrors = [err29];
 }
@@ -4829,9 +5494,13 @@ vErrors.push(err29);
 }
 errors++;
 }
-}
-else {
-const err30 = {instancePath:instancePath+"/brokers/" + i1,schemaPath:"#/properties/brokers/anyOf/1/items/type",keyword:"type",params:{type: "string"},message:"must be string"};
+var _valid1 = _errs34 === errors;
+valid4 = valid4 || _valid1;
+if(!valid4){
+const _errs36 = errors;
+if(Array.isArray(data13)){
+if(data13.length < 1){
+const err30 = {instancePath:instancePath+"/brokers",schemaPath:"#/properties/brokers/anyOf/1/minItems",keyword:"minItems",params:{limit: 1},message:"must NOT have fewer than 1 items"};
 if(vErrors === null){
 vErrors = [err30];
 }
@@ -4840,10 +5509,12 @@ vErrors.push(err30);
 }
 errors++;
 }
-}
-}
-else {
-const err31 = {instancePath:instancePath+"/brokers",schemaPath:"#/properties/brokers/anyOf/1/type",keyword:"type",params:{type: "array"},message:"must be array"};
+const len1 = data13.length;
+for(let i1=0; i1<len1; i1++){
+let data14 = data13[i1];
+if(typeof data14 === "string"){
+if(func1(data14) < 1){
+const err31 = {instancePath:instancePath+"/brokers/" + i1,schemaPath:"#/properties/brokers/anyOf/1/items/minLength",keyword:"minLength",params:{limit: 1},message:"must NOT have fewer than 1 characters"};
 if(vErrors === null){
 vErrors = [err31];
 }
@@ -4852,11 +5523,9 @@ vErrors.push(err31);
 }
 errors++;
 }
-var _valid1 = _errs34 === errors;
-valid4 = valid4 || _valid1;
 }
-if(!valid4){
-const err32 = {instancePath:instancePath+"/brokers",schemaPath:"#/properties/brokers/anyOf",keyword:"anyOf",params:{},message:"must match a schema in anyOf"};
+else {
+const err32 = {instancePath:instancePath+"/brokers/" + i1,schemaPath:"#/properties/brokers/anyOf/1/items/type",keyword:"type",params:{type: "string"},message:"must be string"};
 if(vErrors === null){
 vErrors = [err32];
 }
@@ -4865,11 +5534,36 @@ vErrors.push(err32);
 }
 errors++;
 }
+}
+}
 else {
-errors = _errs31;
+const err33 = {instancePath:instancePath+"/brokers",schemaPath:"#/properties/brokers/anyOf/1/type",keyword:"type",params:{type: "array"},message:"must be array"};
+if(vErrors === null){
+vErrors = [err33];
+}
+else {
+vErrors.push(err33);
+}
+errors++;
+}
+var _valid1 = _errs36 === errors;
+valid4 = valid4 || _valid1;
+}
+if(!valid4){
+const err34 = {instancePath:instancePath+"/brokers",schemaPath:"#/properties/brokers/anyOf",keyword:"anyOf",params:{},message:"must match a schema in anyOf"};
+if(vErrors === null){
+vErrors = [err34];
+}
+else {
+vErrors.push(err34);
+}
+errors++;
+}
+else {
+errors = _errs33;
 if(vErrors !== null){
-if(_errs31){
-vErrors.length = _errs31;
+if(_errs33){
+vErrors.length = _errs33;
 }
 else {
 vErrors = null;
@@ -4879,39 +5573,7 @@ vErrors = null;
 }
 if(data.client_id !== undefined){
 if(typeof data.client_id !== "string"){
-const err33 = {instancePath:instancePath+"/client_id",schemaPath:"#/properties/client_id/type",keyword:"type",params:{type: "string"},message:"must be string"};
-if(vErrors === null){
-vErrors = [err33];
-}
-else {
-vErrors.push(err33);
-}
-errors++;
-}
-}
-if(data.tls !== undefined){
-let data15 = data.tls;
-const _errs41 = errors;
-let valid7 = false;
-const _errs42 = errors;
-if(typeof data15 !== "boolean"){
-const err34 = {instancePath:instancePath+"/tls",schemaPath:"#/properties/tls/anyOf/0/type",keyword:"type",params:{type: "boolean"},message:"must be boolean"};
-if(vErrors === null){
-vErrors = [err34];
-}
-else {
-vErrors.push(err34);
-}
-errors++;
-}
-var _valid2 = _errs42 === errors;
-valid7 = valid7 || _valid2;
-if(!valid7){
-const _errs44 = errors;
-if(data15 && typeof data15 == "object" && !Array.isArray(data15)){
-for(const key1 in data15){
-if(!((((key1 === "ca") || (key1 === "cert")) || (key1 === "key")) || (key1 === "reject_unauthorized"))){
-const err35 = {instancePath:instancePath+"/tls",schemaPath:"#/properties/tls/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key1},message:"must NOT have additional properties"};
+const err35 = {instancePath:instancePath+"/client_id",schemaPath:"#/properties/client_id/type",keyword:"type",params:{type: "string"},message:"must be string"};
 if(vErrors === null){
 vErrors = [err35];
 }
@@ -4921,9 +5583,13 @@ vErrors.push(err35);
 errors++;
 }
 }
-if(data15.ca !== undefined){
-if(typeof data15.ca !== "string"){
-const err36 = {instancePath:instancePath+"/tls/ca",schemaPath:"#/properties/tls/anyOf/1/properties/ca/type",keyword:"type",params:{type: "string"},message:"must be string"};
+if(data.tls !== undefined){
+let data16 = data.tls;
+const _errs43 = errors;
+let valid7 = false;
+const _errs44 = errors;
+if(typeof data16 !== "boolean"){
+const err36 = {instancePath:instancePath+"/tls",schemaPath:"#/properties/tls/anyOf/0/type",keyword:"type",params:{type: "boolean"},message:"must be boolean"};
 if(vErrors === null){
 vErrors = [err36];
 }
@@ -4932,10 +5598,14 @@ vErrors.push(err36);
 }
 errors++;
 }
-}
-if(data15.cert !== undefined){
-if(typeof data15.cert !== "string"){
-const err37 = {instancePath:instancePath+"/tls/cert",schemaPath:"#/properties/tls/anyOf/1/properties/cert/type",keyword:"type",params:{type: "string"},message:"must be string"};
+var _valid2 = _errs44 === errors;
+valid7 = valid7 || _valid2;
+if(!valid7){
+const _errs46 = errors;
+if(data16 && typeof data16 == "object" && !Array.isArray(data16)){
+for(const key1 in data16){
+if(!((((key1 === "ca") || (key1 === "cert")) || (key1 === "key")) || (key1 === "reject_unauthorized"))){
+const err37 = {instancePath:instancePath+"/tls",schemaPath:"#/properties/tls/anyOf/1/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key1},message:"must NOT have additional properties"};
 if(vErrors === null){
 vErrors = [err37];
 }
@@ -4945,9 +5615,9 @@ vErrors.push(err37);
 errors++;
 }
 }
-if(data15.key !== undefined){
-if(typeof data15.key !== "string"){
-const err38 = {instancePath:instancePath+"/tls/key",schemaPath:"#/properties/tls/anyOf/1/properties/key/type",keyword:"type",params:{type: "string"},message:"must be string"};
+if(data16.ca !== undefined){
+if(typeof data16.ca !== "string"){
+const err38 = {instancePath:instancePath+"/tls/ca",schemaPath:"#/properties/tls/anyOf/1/properties/ca/type",keyword:"type",params:{type: "string"},message:"must be string"};
 if(vErrors === null){
 vErrors = [err38];
 }
@@ -4957,9 +5627,9 @@ vErrors.push(err38);
 errors++;
 }
 }
-if(data15.reject_unauthorized !== undefined){
-if(typeof data15.reject_unauthorized !== "boolean"){
-const err39 = {instancePath:instancePath+"/tls/reject_unauthorized",schemaPath:"#/properties/tls/anyOf/1/properties/reject_unauthorized/type",keyword:"type",params:{type: "boolean"},message:"must be boolean"};
+if(data16.cert !== undefined){
+if(typeof data16.cert !== "string"){
+const err39 = {instancePath:instancePath+"/tls/cert",schemaPath:"#/properties/tls/anyOf/1/properties/cert/type",keyword:"type",params:{type: "string"},message:"must be string"};
 if(vErrors === null){
 vErrors = [err39];
 }
@@ -4969,9 +5639,9 @@ vErrors.push(err39);
 errors++;
 }
 }
-}
-else {
-const err40 = {instancePath:instancePath+"/tls",schemaPath:"#/properties/tls/anyOf/1/type",keyword:"type",params:{type: "object"},message:"must be object"};
+if(data16.key !== undefined){
+if(typeof data16.key !== "string"){
+const err40 = {instancePath:instancePath+"/tls/key",schemaPath:"#/properties/tls/anyOf/1/properties/key/type",keyword:"type",params:{type: "string"},message:"must be string"};
 if(vErrors === null){
 vErrors = [err40];
 }
@@ -4980,11 +5650,10 @@ vErrors.push(err40);
 }
 errors++;
 }
-var _valid2 = _errs44 === errors;
-valid7 = valid7 || _valid2;
 }
-if(!valid7){
-const err41 = {instancePath:instancePath+"/tls",schemaPath:"#/properties/tls/anyOf",keyword:"anyOf",params:{},message:"must match a schema in anyOf"};
+if(data16.reject_unauthorized !== undefined){
+if(typeof data16.reject_unauthorized !== "boolean"){
+const err41 = {instancePath:instancePath+"/tls/reject_unauthorized",schemaPath:"#/properties/tls/anyOf/1/properties/reject_unauthorized/type",keyword:"type",params:{type: "boolean"},message:"must be boolean"};
 if(vErrors === null){
 vErrors = [err41];
 }
@@ -4993,23 +5662,10 @@ vErrors.push(err41);
 }
 errors++;
 }
-else {
-errors = _errs41;
-if(vErrors !== null){
-if(_errs41){
-vErrors.length = _errs41;
+}
 }
 else {
-vErrors = null;
-}
-}
-}
-}
-if(data.sasl !== undefined){
-let data20 = data.sasl;
-if(data20 && typeof data20 == "object" && !Array.isArray(data20)){
-if(data20.mechanism === undefined){
-const err42 = {instancePath:instancePath+"/sasl",schemaPath:"#/properties/sasl/required",keyword:"required",params:{missingProperty: "mechanism"},message:"must have required property '"+"mechanism"+"'"};
+const err42 = {instancePath:instancePath+"/tls",schemaPath:"#/properties/tls/anyOf/1/type",keyword:"type",params:{type: "object"},message:"must be object"};
 if(vErrors === null){
 vErrors = [err42];
 }
@@ -5018,8 +5674,11 @@ vErrors.push(err42);
 }
 errors++;
 }
-if(data20.username === undefined){
-const err43 = {instancePath:instancePath+"/sasl",schemaPath:"#/properties/sasl/required",keyword:"required",params:{missingProperty: "username"},message:"must have required property '"+"username"+"'"};
+var _valid2 = _errs46 === errors;
+valid7 = valid7 || _valid2;
+}
+if(!valid7){
+const err43 = {instancePath:instancePath+"/tls",schemaPath:"#/properties/tls/anyOf",keyword:"anyOf",params:{},message:"must match a schema in anyOf"};
 if(vErrors === null){
 vErrors = [err43];
 }
@@ -5028,8 +5687,23 @@ vErrors.push(err43);
 }
 errors++;
 }
-if(data20.password === undefined){
-const err44 = {instancePath:instancePath+"/sasl",schemaPath:"#/properties/sasl/required",keyword:"required",params:{missingProperty: "password"},message:"must have required property '"+"password"+"'"};
+else {
+errors = _errs43;
+if(vErrors !== null){
+if(_errs43){
+vErrors.length = _errs43;
+}
+else {
+vErrors = null;
+}
+}
+}
+}
+if(data.sasl !== undefined){
+let data21 = data.sasl;
+if(data21 && typeof data21 == "object" && !Array.isArray(data21)){
+if(data21.mechanism === undefined){
+const err44 = {instancePath:instancePath+"/sasl",schemaPath:"#/properties/sasl/required",keyword:"required",params:{missingProperty: "mechanism"},message:"must have required property '"+"mechanism"+"'"};
 if(vErrors === null){
 vErrors = [err44];
 }
@@ -5038,9 +5712,8 @@ vErrors.push(err44);
 }
 errors++;
 }
-for(const key2 in data20){
-if(!(((key2 === "mechanism") || (key2 === "username")) || (key2 === "password"))){
-const err45 = {instancePath:instancePath+"/sasl",schemaPath:"#/properties/sasl/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key2},message:"must NOT have additional properties"};
+if(data21.username === undefined){
+const err45 = {instancePath:instancePath+"/sasl",schemaPath:"#/properties/sasl/required",keyword:"required",params:{missingProperty: "username"},message:"must have required property '"+"username"+"'"};
 if(vErrors === null){
 vErrors = [err45];
 }
@@ -5049,11 +5722,8 @@ vErrors.push(err45);
 }
 errors++;
 }
-}
-if(data20.mechanism !== undefined){
-let data21 = data20.mechanism;
-if(typeof data21 !== "string"){
-const err46 = {instancePath:instancePath+"/sasl/mechanism",schemaPath:"#/properties/sasl/properties/mechanism/type",keyword:"type",params:{type: "string"},message:"must be string"};
+if(data21.password === undefined){
+const err46 = {instancePath:instancePath+"/sasl",schemaPath:"#/properties/sasl/required",keyword:"required",params:{missingProperty: "password"},message:"must have required property '"+"password"+"'"};
 if(vErrors === null){
 vErrors = [err46];
 }
@@ -5062,8 +5732,9 @@ vErrors.push(err46);
 }
 errors++;
 }
-if(!(((data21 === "plain") || (data21 === "scram-sha-256")) || (data21 === "scram-sha-512"))){
-const err47 = {instancePath:instancePath+"/sasl/mechanism",schemaPath:"#/properties/sasl/properties/mechanism/enum",keyword:"enum",params:{allowedValues: schema8.properties.sasl.properties.mechanism.enum},message:"must be equal to one of the allowed values"};
+for(const key2 in data21){
+if(!(((key2 === "mechanism") || (key2 === "username")) || (key2 === "password"))){
+const err47 = {instancePath:instancePath+"/sasl",schemaPath:"#/properties/sasl/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key2},message:"must NOT have additional properties"};
 if(vErrors === null){
 vErrors = [err47];
 }
@@ -5073,9 +5744,10 @@ vErrors.push(err47);
 errors++;
 }
 }
-if(data20.username !== undefined){
-if(typeof data20.username !== "string"){
-const err48 = {instancePath:instancePath+"/sasl/username",schemaPath:"#/properties/sasl/properties/username/type",keyword:"type",params:{type: "string"},message:"must be string"};
+if(data21.mechanism !== undefined){
+let data22 = data21.mechanism;
+if(typeof data22 !== "string"){
+const err48 = {instancePath:instancePath+"/sasl/mechanism",schemaPath:"#/properties/sasl/properties/mechanism/type",keyword:"type",params:{type: "string"},message:"must be string"};
 if(vErrors === null){
 vErrors = [err48];
 }
@@ -5084,10 +5756,8 @@ vErrors.push(err48);
 }
 errors++;
 }
-}
-if(data20.password !== undefined){
-if(typeof data20.password !== "string"){
-const err49 = {instancePath:instancePath+"/sasl/password",schemaPath:"#/properties/sasl/properties/password/type",keyword:"type",params:{type: "string"},message:"must be string"};
+if(!(((data22 === "plain") || (data22 === "scram-sha-256")) || (data22 === "scram-sha-512"))){
+const err49 = {instancePath:instancePath+"/sasl/mechanism",schemaPath:"#/properties/sasl/properties/mechanism/enum",keyword:"enum",params:{allowedValues: schema8.properties.sasl.properties.mechanism.enum},message:"must be equal to one of the allowed values"};
 if(vErrors === null){
 vErrors = [err49];
 }
@@ -5097,9 +5767,9 @@ vErrors.push(err49);
 errors++;
 }
 }
-}
-else {
-const err50 = {instancePath:instancePath+"/sasl",schemaPath:"#/properties/sasl/type",keyword:"type",params:{type: "object"},message:"must be object"};
+if(data21.username !== undefined){
+if(typeof data21.username !== "string"){
+const err50 = {instancePath:instancePath+"/sasl/username",schemaPath:"#/properties/sasl/properties/username/type",keyword:"type",params:{type: "string"},message:"must be string"};
 if(vErrors === null){
 vErrors = [err50];
 }
@@ -5109,11 +5779,9 @@ vErrors.push(err50);
 errors++;
 }
 }
-if(data.connect_timeout !== undefined){
-let data24 = data.connect_timeout;
-if(typeof data24 === "string"){
-if(!pattern0.test(data24)){
-const err51 = {instancePath:instancePath+"/connect_timeout",schemaPath:"#/properties/connect_timeout/pattern",keyword:"pattern",params:{pattern: "^\\d+(\\.\\d+)?(ms|s|m|h|d)$"},message:"must match pattern \""+"^\\d+(\\.\\d+)?(ms|s|m|h|d)$"+"\""};
+if(data21.password !== undefined){
+if(typeof data21.password !== "string"){
+const err51 = {instancePath:instancePath+"/sasl/password",schemaPath:"#/properties/sasl/properties/password/type",keyword:"type",params:{type: "string"},message:"must be string"};
 if(vErrors === null){
 vErrors = [err51];
 }
@@ -5123,8 +5791,9 @@ vErrors.push(err51);
 errors++;
 }
 }
+}
 else {
-const err52 = {instancePath:instancePath+"/connect_timeout",schemaPath:"#/properties/connect_timeout/type",keyword:"type",params:{type: "string"},message:"must be string"};
+const err52 = {instancePath:instancePath+"/sasl",schemaPath:"#/properties/sasl/type",keyword:"type",params:{type: "object"},message:"must be object"};
 if(vErrors === null){
 vErrors = [err52];
 }
@@ -5134,11 +5803,11 @@ vErrors.push(err52);
 errors++;
 }
 }
-if(data.request_timeout !== undefined){
-let data25 = data.request_timeout;
+if(data.connect_timeout !== undefined){
+let data25 = data.connect_timeout;
 if(typeof data25 === "string"){
 if(!pattern0.test(data25)){
-const err53 = {instancePath:instancePath+"/request_timeout",schemaPath:"#/properties/request_timeout/pattern",keyword:"pattern",params:{pattern: "^\\d+(\\.\\d+)?(ms|s|m|h|d)$"},message:"must match pattern \""+"^\\d+(\\.\\d+)?(ms|s|m|h|d)$"+"\""};
+const err53 = {instancePath:instancePath+"/connect_timeout",schemaPath:"#/properties/connect_timeout/pattern",keyword:"pattern",params:{pattern: "^\\d+(\\.\\d+)?(ms|s|m|h|d)$"},message:"must match pattern \""+"^\\d+(\\.\\d+)?(ms|s|m|h|d)$"+"\""};
 if(vErrors === null){
 vErrors = [err53];
 }
@@ -5149,7 +5818,7 @@ errors++;
 }
 }
 else {
-const err54 = {instancePath:instancePath+"/request_timeout",schemaPath:"#/properties/request_timeout/type",keyword:"type",params:{type: "string"},message:"must be string"};
+const err54 = {instancePath:instancePath+"/connect_timeout",schemaPath:"#/properties/connect_timeout/type",keyword:"type",params:{type: "string"},message:"must be string"};
 if(vErrors === null){
 vErrors = [err54];
 }
@@ -5159,14 +5828,39 @@ vErrors.push(err54);
 errors++;
 }
 }
-}
-else {
-const err55 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},message:"must be object"};
+if(data.request_timeout !== undefined){
+let data26 = data.request_timeout;
+if(typeof data26 === "string"){
+if(!pattern0.test(data26)){
+const err55 = {instancePath:instancePath+"/request_timeout",schemaPath:"#/properties/request_timeout/pattern",keyword:"pattern",params:{pattern: "^\\d+(\\.\\d+)?(ms|s|m|h|d)$"},message:"must match pattern \""+"^\\d+(\\.\\d+)?(ms|s|m|h|d)$"+"\""};
 if(vErrors === null){
 vErrors = [err55];
 }
 else {
 vErrors.push(err55);
+}
+errors++;
+}
+}
+else {
+const err56 = {instancePath:instancePath+"/request_timeout",schemaPath:"#/properties/request_timeout/type",keyword:"type",params:{type: "string"},message:"must be string"};
+if(vErrors === null){
+vErrors = [err56];
+}
+else {
+vErrors.push(err56);
+}
+errors++;
+}
+}
+}
+else {
+const err57 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},message:"must be object"};
+if(vErrors === null){
+vErrors = [err57];
+}
+else {
+vErrors.push(err57);
 }
 errors++;
 }
@@ -6034,8 +6728,8 @@ return errors === 0;
 
 const validate_dc772ca82eef7e7d = validate17;
 const schema17 = {"type":"object","properties":{"table":{"type":"string","minLength":1,"description":"The table, `orders` or `shop.orders`. Names are taken as written: `Orders` is another table than `orders`."},"key":{"type":"array","items":{"type":"string","minLength":1},"minItems":1,"description":"Columns that make a row unique; a unique index must cover exactly these. Needed for upsert."},"mode":{"type":"string","enum":["upsert","append"],"default":"upsert","description":"upsert: the row of a key is replaced. append: every event adds a row."},"create":{"type":"boolean","default":false,"description":"Create the table where it is missing. Column types are those of `columns`, else taken from the values of the first batch."},"columns":{"type":"object","additionalProperties":{"type":"string","pattern":"^[a-z][a-z0-9_ ]*(\\(\\d+(, ?\\d+)?\\))?( with(out)? time zone)?(\\[\\])*$"},"description":"Column names and types of a table that `create` makes: `{ id: bigint, total: \"numeric(12,2)\", tags: \"text[]\" }`."},"version_column":{"type":"string","minLength":1,"description":"Column that holds the version of the row: a row is replaced only by one with a higher value in it. Tables made by `create` have `_pipectl_version` instead."},"guard":{"type":"object","properties":{"schema":{"type":"string","default":"pipectl","minLength":1,"description":"Schema with the tables in which positions are kept."}},"additionalProperties":false,"description":"Where the promise is kept."},"statement_timeout":{"type":"string","pattern":"^\\d+(\\.\\d+)?(ms|s|m|h|d)$","x-pipectl":"duration","default":"25s","description":"Longest a statement may take. Shorter than the session of the consumer group."},"lock_timeout":{"type":"string","pattern":"^\\d+(\\.\\d+)?(ms|s|m|h|d)$","x-pipectl":"duration","default":"10s","description":"Longest wait for a lock before the batch is tried again."},"idle_transaction_timeout":{"type":"string","pattern":"^\\d+(\\.\\d+)?(ms|s|m|h|d)$","x-pipectl":"duration","default":"25s","description":"After this long a frozen owner loses its open transaction and its locks. Shorter than the session of the consumer group."},"connection":{"type":"string","description":"Name of a postgres connection under `connections:`. Its options may also be written here instead."},"url":{"type":"string","x-pipectl":"secret","pattern":"^(postgres(ql)?://|\\$\\{)","description":"Where and as whom: `postgres://user:password@host:5432/database`. `?sslmode=verify-full` and other libpq settings may follow."},"host":{"type":"string","description":"Host name, where no url is given. Default localhost."},"port":{"type":"integer","minimum":1,"maximum":65535,"description":"Port, where no url is given. Default 5432."},"database":{"type":"string","description":"Database, where no url is given. Default: the name of the user."},"user":{"type":"string","description":"Role to log in as, where no url is given."},"password":{"type":"string","x-pipectl":"secret","description":"Password of the role, where no url is given."},"tls":{"type":"boolean","description":"Encrypt and verify the server against the machine's certificate authorities. Default: what the url says."}},"required":["table"],"additionalProperties":false,"x-pipectl-connection":"postgres"};
-const pattern20 = new RegExp("^[a-z][a-z0-9_ ]*(\\(\\d+(, ?\\d+)?\\))?( with(out)? time zone)?(\\[\\])*$", "u");
-const pattern24 = new RegExp("^(postgres(ql)?://|\\$\\{)", "u");
+const pattern22 = new RegExp("^[a-z][a-z0-9_ ]*(\\(\\d+(, ?\\d+)?\\))?( with(out)? time zone)?(\\[\\])*$", "u");
+const pattern26 = new RegExp("^(postgres(ql)?://|\\$\\{)", "u");
 
 function validate17(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
@@ -6180,7 +6874,7 @@ if(data5 && typeof data5 == "object" && !Array.isArray(data5)){
 for(const key1 in data5){
 let data6 = data5[key1];
 if(typeof data6 === "string"){
-if(!pattern20.test(data6)){
+if(!pattern22.test(data6)){
 const err11 = {instancePath:instancePath+"/columns/" + key1.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/columns/additionalProperties/pattern",keyword:"pattern",params:{pattern: "^[a-z][a-z0-9_ ]*(\\(\\d+(, ?\\d+)?\\))?( with(out)? time zone)?(\\[\\])*$"},message:"must match pattern \""+"^[a-z][a-z0-9_ ]*(\\(\\d+(, ?\\d+)?\\))?( with(out)? time zone)?(\\[\\])*$"+"\""};
 if(vErrors === null){
 vErrors = [err11];
@@ -6381,7 +7075,7 @@ errors++;
 if(data.url !== undefined){
 let data14 = data.url;
 if(typeof data14 === "string"){
-if(!pattern24.test(data14)){
+if(!pattern26.test(data14)){
 const err27 = {instancePath:instancePath+"/url",schemaPath:"#/properties/url/pattern",keyword:"pattern",params:{pattern: "^(postgres(ql)?://|\\$\\{)"},message:"must match pattern \""+"^(postgres(ql)?://|\\$\\{)"+"\""};
 if(vErrors === null){
 vErrors = [err27];
@@ -6628,7 +7322,7 @@ errors++;
 if(data.delimiter !== undefined){
 let data3 = data.delimiter;
 if(typeof data3 === "string"){
-if(!pattern2.test(data3)){
+if(!pattern4.test(data3)){
 const err9 = {instancePath:instancePath+"/delimiter",schemaPath:"#/properties/delimiter/pattern",keyword:"pattern",params:{pattern: "^[\\x09\\x20-\\x21\\x23-\\x7e]$"},message:"must match pattern \""+"^[\\x09\\x20-\\x21\\x23-\\x7e]$"+"\""};
 if(vErrors === null){
 vErrors = [err9];
@@ -6678,7 +7372,7 @@ errors++;
 if(data.limit !== undefined){
 let data5 = data.limit;
 if(typeof data5 === "string"){
-if(!pattern13.test(data5)){
+if(!pattern15.test(data5)){
 const err13 = {instancePath:instancePath+"/limit",schemaPath:"#/properties/limit/pattern",keyword:"pattern",params:{pattern: "^\\d+(\\.\\d+)?(B|KB|KiB|MB|MiB|GB|GiB|TB|TiB)$"},message:"must match pattern \""+"^\\d+(\\.\\d+)?(B|KB|KiB|MB|MiB|GB|GiB|TB|TiB)$"+"\""};
 if(vErrors === null){
 vErrors = [err13];
@@ -7157,7 +7851,7 @@ errors++;
 if(data.url !== undefined){
 let data0 = data.url;
 if(typeof data0 === "string"){
-if(!pattern24.test(data0)){
+if(!pattern26.test(data0)){
 const err1 = {instancePath:instancePath+"/url",schemaPath:"#/properties/url/pattern",keyword:"pattern",params:{pattern: "^(postgres(ql)?://|\\$\\{)"},message:"must match pattern \""+"^(postgres(ql)?://|\\$\\{)"+"\""};
 if(vErrors === null){
 vErrors = [err1];
@@ -7291,14 +7985,14 @@ return errors === 0;
 
 export const compiledValidators: Readonly<Record<string, Validator>> = {
   '43be39ac22b5974a': validate_43be39ac22b5974a,
-  '323193f6224c630d': validate_323193f6224c630d,
+  'c3032b154525374f': validate_c3032b154525374f,
   '0b3e6ff3d2a5253c': validate_0b3e6ff3d2a5253c,
   '60bdb2647ad4bab6': validate_60bdb2647ad4bab6,
   'c7e5e5a6cfed9ebf': validate_c7e5e5a6cfed9ebf,
   '32062bdb9024160d': validate_32062bdb9024160d,
-  '15cad99c8fac5bc5': validate_15cad99c8fac5bc5,
-  '3108a848eaa71e0f': validate_3108a848eaa71e0f,
-  '16ead05522dd3076': validate_16ead05522dd3076,
+  'd8cc128138ffa107': validate_d8cc128138ffa107,
+  '23bc5abe70630378': validate_23bc5abe70630378,
+  '0df77e7737534326': validate_0df77e7737534326,
   '750ae4fb1ddd932c': validate_750ae4fb1ddd932c,
   '2a911a2bd65da39d': validate_2a911a2bd65da39d,
   'bdbba11aaf249466': validate_bdbba11aaf249466,

@@ -52,6 +52,22 @@ export function componentOf(
   return null;
 }
 
+/** The component of each entry that has a name; without those that have none. */
+export function componentsNamed(
+  named: unknown,
+  place: 'lookups' | 'connections',
+  path: ValuePath,
+  components: Components,
+  problems: ProblemList,
+): ReadonlyMap<string, string> {
+  const found = new Map<string, string>();
+  for (const [name, entry] of Object.entries(isMapping(named) ? named : {})) {
+    const component = componentOf(entry, place, [...path, name], components, problems);
+    if (component !== null) found.set(name, component);
+  }
+  return found;
+}
+
 /** `- explode` or `source: kafka`: a component without options, or something else that is no entry. */
 function bareEntry(entry: unknown, place: Place, path: ValuePath, components: Components, problems: ProblemList): null {
   // A whole place that is missing is told by its schema.

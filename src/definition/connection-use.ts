@@ -7,6 +7,41 @@ import { pathText, type ProblemList } from './problems.ts';
 import { fillDefaults } from './resolve.ts';
 import { listed, suggestion } from './suggestion.ts';
 
+/** `{ serving: { postgres: {...} } }`, which stands at `path`, as connections by their name. */
+export function connectionUses(entries: unknown, path: ValuePath): Record<string, ConnectionUse> {
+  const uses: Record<string, ConnectionUse> = {};
+  for (const [name, entry] of Object.entries(isMapping(entries) ? entries : {})) {
+    const [kind] = isMapping(entry) ? Object.keys(entry) : [];
+    if (kind === undefined) continue;
+    const options = (entry as Record<string, unknown>)[kind];
+    uses[name] = { kind, options: isMapping(options) ? options : {}, path: [...path, name, kind] };
+  }
+  return uses;
+}
+
+/** The connections that a pipeline, as it is written, names or takes by default; null where that is not certain. */
+export function connectionsNamedIn(
+  pipeline: Readonly<Record<string, unknown>>,
+  components: Components,
+): ReadonlySet<string> | null {
+  const { source, sinks, lookups } = pipeline;
+  const names = new Set<string>();
+  for (const [place, entry] of [
+    ['sources', source] as const,
+    ...(Array.isArray(sinks) ? sinks.map((sink: unknown) => ['sinks', sink] as const) : []),
+    ...(isMapping(lookups) ? Object.values(lookups).map((lookup) => ['lookups', lookup] as const) : []),
+  ]) {
+    if (!isMapping(entry)) return null;
+    for (const { name, options: schema } of components[place]) {
+      const options = entry[name];
+      if (!isMapping(options)) continue;
+      if (typeof options.connection === 'string') names.add(options.connection);
+      else if (asJsonSchema(schema)[connectionKeyword] === 'kafka') names.add('kafka');
+    }
+  }
+  return [...names].some((name) => name.includes('${')) ? null : names;
+}
+
 /** The connections of a pipeline as its components come to use them. */
 export class ConnectionUses {
   readonly all: Record<string, ConnectionUse>;

@@ -13,12 +13,14 @@ interface Pipeline {
   readonly source: ComponentUse;
   readonly sourceSchema: JsonSchema;
   readonly directory: string;
+  /** Stands before the topic. */
+  readonly prefix: string;
 }
 
 /** A topic beside a Kafka source, else a file beside the pipeline. A file path comes back absolute. */
 export function deadLetterPlace(
   given: unknown,
-  { name, source, sourceSchema, directory }: Pipeline,
+  { name, source, sourceSchema, directory, prefix }: Pipeline,
   problems: ProblemList,
 ): Place {
   const { topic, file } = isMapping(given) ? given : {};
@@ -39,8 +41,8 @@ export function deadLetterPlace(
     });
   }
   if (typeof file === 'string') return { file: resolve(directory, file) };
-  if (typeof topic === 'string') return { topic };
-  return hasKafka ? { topic: `${name}.dlq` } : { file: resolve(directory, `${name}.dlq.ndjson`) };
+  if (typeof topic === 'string') return { topic: prefix + topic };
+  return hasKafka ? { topic: `${prefix}${name}.dlq` } : { file: resolve(directory, `${name}.dlq.ndjson`) };
 }
 
 /** A dead letter that is read again fails again, for ever. */

@@ -124,17 +124,78 @@ export const frame = Type.Object(
   { description: 'A pipeline: one source, steps, sinks.' },
 );
 
+/** What one environment may hold. */
+const environment = Type.Object(
+  {
+    prefix: Type.Optional(
+      Type.String({
+        description:
+          'Stands before the consumer group, internal topics and the dead-letter topic, so that this environment takes no partitions from another. `${USER}-` gives each developer one.',
+      }),
+    ),
+    env_file: Type.Optional(
+      Type.String({
+        minLength: 1,
+        description:
+          'File of variables (KEY=value lines), beside pipectl.yaml. What is set in the real environment goes before it.',
+      }),
+    ),
+    strict: Type.Boolean({ default: false, description: 'Count warnings as errors, in `validate` and `run`.' }),
+    vars: Type.Optional(
+      Type.Record(Type.String(), anything, { description: 'Values of `vars.NAME` here, in place of all others.' }),
+    ),
+    connections: Type.Optional(
+      Type.Record(Type.String(), anything, { description: 'Services here, in place of all others of their name.' }),
+    ),
+  },
+  { description: 'What is different in this environment.' },
+);
+
 /** What `pipectl.yaml` may hold. */
-export const projectFrame: JsonSchema = asJsonSchema(
-  Type.Object(
-    { connections: frame.properties.connections, vars: frame.properties.vars },
-    { description: 'What the pipelines of a folder share.' },
-  ),
+export const projectFrame = Type.Object(
+  {
+    format: frame.properties.format,
+    connections: frame.properties.connections,
+    vars: frame.properties.vars,
+    defaults: Type.Optional(
+      Type.Object(
+        { time: frame.properties.time, dlq: frame.properties.dlq, batch: frame.properties.batch },
+        { description: 'What holds for each pipeline that does not say otherwise.' },
+      ),
+    ),
+    environments: Type.Optional(
+      Type.Record(Type.String(), environment, {
+        description: 'What is different in each environment, chosen by --env NAME or PIPECTL_ENV.',
+      }),
+    ),
+    conventions: Type.Optional(
+      Type.Object(
+        {
+          topic: Type.Optional(
+            Type.String({
+              minLength: 1,
+              maxLength: 249,
+              description:
+                "Form of the names of topics, such as '<domain>.<entity>.<event>.v<N>'. One that differs is a warning.",
+            }),
+          ),
+          partitions: Type.Optional(
+            Type.Object(
+              { min: Type.Integer({ minimum: 1, description: 'A topic has at least so many partitions.' }) },
+              { description: 'Checked where topics can be looked at.' },
+            ),
+          ),
+        },
+        { description: 'What topics are held to. A breach is a warning, with --strict an error.' },
+      ),
+    ),
+  },
+  { description: 'What the pipelines of a folder share.' },
 );
 
 /** Words of the language that this version does not have, by where they stand (`placeOf`). */
 const notAvailableYet: Readonly<Record<string, readonly string[]>> = {
-  '': ['sources', 'alerts', 'defaults', 'environments', 'conventions', 'registry', 'state', 'retry'],
+  '': ['sources', 'alerts', 'registry', 'state', 'retry'],
   source: ['cdc', 'postgres', 'schema', 'time', 'steps'],
   'source.kafka': ['schema'],
   time: ['profile', 'lateness', 'late', 'keep', 'corrections', 'idle', 'quiet'],
@@ -154,8 +215,13 @@ const valuesNotAvailableYet: Readonly<Record<string, readonly string[]>> = {
   'source.kafka.key_format': ['avro', 'protobuf'],
 };
 
-/** `sinks.postgres` for `['sinks', 0, 'postgres']`: indexes and the names of connections and lookups say nothing. */
+/**
+ * `sinks.postgres` for `['sinks', 0, 'postgres']`: indexes and the names of connections and lookups say nothing. Below
+ * `defaults:` and in an environment the words are those of a pipeline.
+ */
 const placeOf = (path: ValuePath): string => {
+  if (path[0] === 'defaults') return placeOf(path.slice(1));
+  if (path[0] === 'environments') return placeOf(path.slice(2));
   const isNamed = path[0] === 'connections' || path[0] === 'lookups';
   return path.filter((part, index) => typeof part === 'string' && !(index === 1 && isNamed)).join('.');
 };

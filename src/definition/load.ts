@@ -1,28 +1,34 @@
 /** From a file to a definition: YAML, interpolation, schema, references, defaults. Every problem in one run. */
 import { readFileSync } from 'node:fs';
-import { dirname, join, resolve as resolvePath } from 'node:path';
+import { dirname, resolve as resolvePath } from 'node:path';
+import { connectionKeyword } from '../declaration/connection.ts';
 import { parseDuration } from '../declaration/units.ts';
 import { exitCodes, PipectlError } from '../errors.ts';
-import { unknownVar } from '../expressions/environment.ts';
+import type { Type } from '../expressions/index.ts';
 import { checkParts } from './check.ts';
-import { componentOf, reportMisplacedKeys } from './component-keys.ts';
+import { componentOf, componentsNamed, reportMisplacedKeys } from './component-keys.ts';
 import { type Components, components as allComponents } from './components.ts';
-import { ConnectionUses } from './connection-use.ts';
+import { ConnectionUses, connectionUses } from './connection-use.ts';
+import { readEventSchema } from './event-schema.ts';
 import type { InterpolationSources } from './interpolation.ts';
+import { checkDeadLetters, deadLetterPlace } from './dead-letter-place.ts';
 import { asJsonSchema, isMapping, type JsonSchema } from './json-schema.ts';
 import { nameAll } from './names.ts';
 import { applyOverrides, type Override } from './overrides.ts';
 import type { ComponentUse, ConnectionUse, PipelineDefinition, SinkUse, StepUse, ValuePath } from './pipeline.ts';
 import { ProblemList } from './problems.ts';
+import { applyDefaults, knownVars, loadProject, type Project } from './project.ts';
 import { parseYaml, plainYaml, type ReadYaml } from './read-yaml.ts';
 import { fillDefaults, resolveValue, type WrittenExpression } from './resolve.ts';
-import { partsOf, type Place, schemaForPipeline, schemaForProject } from './schema.ts';
-import { checkDeadLetters, deadLetterPlace } from './dead-letter-place.ts';
+import { partsOf, type Place, schemaForPipeline } from './schema.ts';
+import { checkTopics, type TopicConvention } from './topic-convention.ts';
 
 export interface LoadOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** `validate` takes unset variables as unknown; for `run` they are errors. */
   readonly mode: 'validate' | 'run';
+  /** Environment of `pipectl.yaml`. Default: none. */
+  readonly environment?: string | null;
   /** `--set path=value`. */
   readonly set?: readonly Override[];
   /** Text of a file, by absolute path. Default: from disk. */
@@ -42,18 +48,16 @@ export interface LoadedPipeline {
   readonly expressions: readonly WrittenExpression[];
   /** Of the project and the pipeline; `unknownVar` where the environment does not tell. */
   readonly vars: Readonly<Record<string, unknown>>;
+  /** The environment wants warnings to count as errors. */
+  readonly strict: boolean;
 }
 
-/** What `pipectl.yaml` gives to every pipeline. */
-interface Shared {
-  readonly connections: Record<string, unknown>;
-  readonly vars: Record<string, unknown>;
-}
-
-const projectFile = 'pipectl.yaml';
 const defaultAheadMs = 3_600_000;
 
-/** Loads a pipeline file. Rejects with `PipectlError`, and only when the file itself can't be read. */
+/**
+ * Loads a pipeline file. Rejects with `PipectlError`, and only when it or its project can't be read or has no environment
+ * of the name given.
+ */
 export async function loadPipeline(file: string, options: LoadOptions): Promise<LoadedPipeline> {
   return new Loader(file, options).load();
 }
@@ -63,10 +67,10 @@ class Loader {
   readonly #directory: string;
   readonly #options: LoadOptions;
   readonly #components: Components;
-  readonly #interpolation: InterpolationSources;
   readonly #secrets = new Set<string>();
   readonly #expressions: WrittenExpression[] = [];
   #vars: Readonly<Record<string, unknown>> = {};
+  #strict = false;
   readonly #yaml: ReadYaml;
   readonly #problems: ProblemList;
 
@@ -75,11 +79,6 @@ class Loader {
     this.#directory = dirname(resolvePath(file));
     this.#options = options;
     this.#components = options.components ?? allComponents;
-    this.#interpolation = {
-      env: options.env,
-      mode: options.mode,
-      readFile: (path) => this.#read(resolvePath(this.#directory, path)),
-    };
     this.#yaml = parseYaml(file, this.#readPipeline());
     this.#problems = new ProblemList(this.#yaml.source);
   }
@@ -87,7 +86,13 @@ class Loader {
   async load(): Promise<LoadedPipeline> {
     const definition = await this.#definition();
     this.#problems.hide(this.#secrets);
-    return { definition, problems: this.#problems, expressions: this.#expressions, vars: this.#vars };
+    return {
+      definition,
+      problems: this.#problems,
+      expressions: this.#expressions,
+      vars: this.#vars,
+      strict: this.#strict,
+    };
   }
 
   async #definition(): Promise<PipelineDefinition | null> {
@@ -103,14 +108,16 @@ class Loader {
       return null;
     }
     applyOverrides(file, this.#options.set ?? [], problems);
-    const project = await this.#project();
-
     const uses = this.#components;
+    const project = await this.#project(file);
+    this.#strict = project.strict;
     const source = componentOf(file.source, 'sources', ['source'], uses, problems);
     const steps = this.#componentsIn(file.steps, 'steps');
     const sinks = this.#componentsIn(file.sinks, 'sinks');
-    const lookups = this.#kinds(file.lookups, 'lookups', problems);
-    this.#kinds(file.connections, 'connections', problems);
+    const lookups = componentsNamed(file.lookups, 'lookups', ['lookups'], uses, problems);
+    componentsNamed(file.connections, 'connections', ['connections'], uses, problems);
+    const hasKafka = source !== null && this.#schemaOf('sources', source)[connectionKeyword] === 'kafka';
+    applyDefaults(file, project.defaults, hasKafka);
     if (source !== null && isMapping(file.source))
       reportMisplacedKeys(file.source[source], source, 'sources', ['source', source], uses, problems);
 
@@ -119,13 +126,24 @@ class Loader {
       schema,
       source: this.#yaml.source,
       problems,
-      interpolation: this.#interpolation,
+      interpolation: this.#interpolation(project),
       secrets: this.#secrets,
       expressions: this.#expressions,
     }) as Record<string, unknown>;
     await checkParts(partsOf(value, 'pipeline', uses), value, problems);
-    this.#vars = { ...project.vars, ...this.#knownVars(value.vars, problems) };
-    return this.#assemble(value, project, { source, steps, sinks, lookups });
+    const own = knownVars(value.vars, ['vars'], problems);
+    this.#vars = { ...project.shared.vars, ...own, ...project.overriding.vars, ...this.#setEntries('vars', own) };
+    const definition = this.#assemble(value, project, { source, steps, sinks, lookups });
+    if (!project.isSound) return null;
+    return definition && { ...definition, event: await this.#eventType(definition.source) };
+  }
+
+  async #eventType(source: ComponentUse): Promise<Type> {
+    const declaration = this.#components.sources.find(({ name }) => name === source.component);
+    const file = declaration?.eventSchema?.(source.options as never);
+    if (file === undefined) return 'dyn';
+    const context = { directory: this.#directory, read: (path: string) => this.#read(path), problems: this.#problems };
+    return readEventSchema(file, source, context);
   }
 
   /** The names of the components in a list, null for entries that have none. */
@@ -141,80 +159,52 @@ class Loader {
     });
   }
 
-  /** The component of each entry that has a name; without those that have none. */
-  #kinds(named: unknown, place: 'lookups' | 'connections', problems: ProblemList): ReadonlyMap<string, string> {
-    const kinds = new Map<string, string>();
-    for (const [name, entry] of Object.entries(isMapping(named) ? named : {})) {
-      const component = componentOf(entry, place, [place, name], this.#components, problems);
-      if (component !== null) kinds.set(name, component);
-    }
-    return kinds;
-  }
-
-  /** `pipectl.yaml`, beside the pipeline or above it. */
-  async #project(): Promise<Shared> {
-    const none = { connections: {}, vars: {} };
-    const found = this.#findProject();
-    if (!found) return none;
-    const yaml = parseYaml(found.path, found.text);
-    const problems = this.#problems.inProject(yaml.source);
-    const file = plainYaml(yaml, problems);
-    if (file === undefined || file === null) return none;
-    if (!isMapping(file)) {
-      problems.at([], 'file_empty', 'the project file must be a mapping');
-      return none;
-    }
-    this.#kinds(file.connections, 'connections', problems);
-    const schema = schemaForProject(file, this.#components);
-    const context = {
-      schema,
-      source: yaml.source,
-      problems,
-      interpolation: this.#interpolation,
+  #project(file: Record<string, unknown>): Promise<Project> {
+    const { env, mode, environment = null } = this.#options;
+    return loadProject(this.#directory, file, {
+      environment,
+      env,
+      mode,
+      readFile: (path) => this.#read(path),
+      components: this.#components,
+      problems: this.#problems,
       secrets: this.#secrets,
-      expressions: [],
-    };
-    const value = resolveValue(file, context) as Record<string, unknown>;
-    await checkParts(partsOf(value, 'project', this.#components), value, problems);
-    return {
-      connections: isMapping(value.connections) ? value.connections : {},
-      vars: this.#knownVars(value.vars, problems),
-    };
+    });
   }
 
-  #knownVars(vars: unknown, problems: ProblemList): Record<string, unknown> {
-    const entries = isMapping(vars) ? Object.entries(vars) : [];
-    return Object.fromEntries(
-      entries.map(([name, value]) => [name, problems.isIgnored(['vars', name]) ? unknownVar : value]),
-    );
+  #interpolation({ env }: Project): InterpolationSources {
+    const readFile = (path: string) => this.#read(resolvePath(this.#directory, path));
+    return { env, mode: this.#options.mode, readFile };
   }
 
-  #findProject(): { readonly path: string; readonly text: string } | null {
-    for (let directory = this.#directory; ; directory = dirname(directory)) {
-      const path = join(directory, projectFile);
-      try {
-        return { path, text: this.#read(path) };
-      } catch {
-        if (directory === dirname(directory)) return null;
-      }
-    }
+  /** Of the pipeline's own entries those that `--set` has a part in: nothing goes before them. */
+  #setEntries<T>(place: 'vars' | 'connections', own: Readonly<Record<string, T>>): Record<string, T> {
+    const isSet = (name: string) =>
+      this.#options.set?.some(({ path }) => path === `${place}.${name}` || path.startsWith(`${place}.${name}.`)) === true;
+    return Object.fromEntries(Object.entries(own).filter(([name]) => isSet(name)));
   }
 
   #assemble(
     value: Record<string, unknown>,
-    project: Shared,
+    project: Project,
     used: {
       readonly source: string | null;
       readonly steps: readonly (string | null)[];
       readonly sinks: readonly (string | null)[];
       readonly lookups: ReadonlyMap<string, string>;
     },
-  ): PipelineDefinition | null {
+  ): Omit<PipelineDefinition, 'event'> | null {
     const problems = this.#problems;
     const { name, group } = nameAll(value, used, this.#file, problems);
-    const own = isMapping(value.connections) ? value.connections : {};
-    const named = { ...this.#connections(project.connections), ...this.#connections(own) };
-    const connections = new ConnectionUses(named, this.#defaultKafka(value.kafka), this.#components, problems);
+    const own = connectionUses(value.connections, ['connections']);
+    const named = {
+      ...project.shared.connections,
+      ...own,
+      ...project.overriding.connections,
+      ...this.#setEntries('connections', own),
+    };
+    const kafka = this.#defaultKafka(value.kafka, project);
+    const connections = new ConnectionUses(named, kafka, this.#components, problems);
 
     const entries = <T>(
       list: unknown,
@@ -249,10 +239,17 @@ class Loader {
     const source = this.#use(value.source, 'sources', used.source, ['source', used.source], connections);
     const dlq = deadLetterPlace(
       value.dlq,
-      { name, source, sourceSchema: this.#schemaOf('sources', used.source), directory: this.#directory },
+      {
+        name,
+        source,
+        sourceSchema: this.#schemaOf('sources', used.source),
+        directory: this.#directory,
+        prefix: project.prefix,
+      },
       problems,
     );
     checkDeadLetters(dlq, source, this.#directory, problems);
+    if (project.topics !== null) this.#checkTopics(source, sinks, project.topics);
     if (problems.hasErrorsBelow(['source'])) return null;
 
     const firstBroken = steps.indexOf(null);
@@ -264,7 +261,9 @@ class Loader {
       directory: this.#directory,
       name,
       description: typeof value.description === 'string' ? value.description : null,
-      group,
+      environment: this.#options.environment ?? null,
+      prefix: project.prefix,
+      group: project.prefix + group,
       source,
       time: {
         field: time.field ?? null,
@@ -293,23 +292,18 @@ class Loader {
     return { component, name: typeof entry.name === 'string' ? entry.name : component, options, path };
   }
 
-  #connections(entries: Readonly<Record<string, unknown>>): Record<string, ConnectionUse> {
-    const uses: Record<string, ConnectionUse> = {};
-    for (const [name, entry] of Object.entries(entries)) {
-      const kind = isMapping(entry) ? Object.keys(entry)[0] : undefined;
-      const options = kind === undefined ? undefined : (entry as Record<string, unknown>)[kind];
-      if (kind !== undefined)
-        uses[name] = { kind, options: isMapping(options) ? options : {}, path: ['connections', name, kind] };
-    }
-    return uses;
+  #checkTopics(source: ComponentUse, sinks: readonly (SinkUse | null)[], convention: TopicConvention): void {
+    checkTopics(source, this.#schemaOf('sources', source.component), convention, this.#problems);
+    for (const sink of sinks)
+      if (sink !== null) checkTopics(sink, this.#schemaOf('sinks', sink.component), convention, this.#problems);
   }
 
   /** `kafka:` of the pipeline, else what the environment says, else this machine. */
-  #defaultKafka(inPipeline: unknown): ConnectionUse | null {
+  #defaultKafka(inPipeline: unknown, { env }: Project): ConnectionUse | null {
     const declared = this.#components.connections.find(({ name }) => name === 'kafka');
     if (!declared) return null;
     if (isMapping(inPipeline)) return { kind: 'kafka', options: inPipeline, path: ['kafka'] };
-    const brokers = this.#options.env.KAFKA_BROKERS || 'localhost:9092';
+    const brokers = env.KAFKA_BROKERS || 'localhost:9092';
     const { properties = {} } = asJsonSchema(declared.options);
     return { kind: 'kafka', options: fillDefaults({ brokers }, properties), path: ['kafka'] };
   }

@@ -1,4 +1,5 @@
 /** A pipeline file as the program sees it: interpolated, defaults filled in, one entry per component. */
+import type { Type } from '../expressions/index.ts';
 
 /** Place of a value in the file, from the root: `['steps', 0, 'filter']`. */
 export type ValuePath = readonly (string | number)[];
@@ -42,8 +43,14 @@ export interface PipelineDefinition {
   readonly directory: string;
   readonly name: string;
   readonly description: string | null;
+  /** Environment of `pipectl.yaml` it was loaded for. */
+  readonly environment: string | null;
+  /** What the environment puts before names; `group` and the topic of `dlq` have it already. */
+  readonly prefix: string;
   readonly group: string;
   readonly source: ComponentUse;
+  /** What a schema says of the events of the source; `dyn` without one. */
+  readonly event: Type;
   readonly time: {
     /** Expression for the event time; null: the record's timestamp. */
     readonly field: unknown;

@@ -58,6 +58,7 @@ const pathKey = (path: ValuePath): string => JSON.stringify(path);
 export class ProblemList {
   readonly #pipeline: YamlSource;
   #project: YamlSource | null = null;
+  #environment: string | null = null;
   #found = new Map<string, Problem>();
   readonly #ignored = new Set<string>();
   readonly #broken: ValuePath[] = [];
@@ -69,11 +70,12 @@ export class ProblemList {
   }
 
   /**
-   * For problems of the project file itself. From here on connections and vars that the pipeline file does not have are
-   * looked up in it.
+   * For problems of the project file itself. From here on values that the pipeline has from it, or from one of its
+   * environments, are looked up in it.
    */
-  inProject(project: YamlSource): ProblemList {
+  inProject(project: YamlSource, environment: string | null = null): ProblemList {
     this.#project = project;
+    this.#environment = environment;
     const list = new ProblemList(project);
     list.#found = this.#found;
     return list;
@@ -90,8 +92,8 @@ export class ProblemList {
     if (this.isIgnored(isExempt ? path.slice(0, -1) : path)) return;
     const replacements = this.#replacements.get(pathKey(path));
     const span = options.span && replacements ? beforeReplacing(options.span, replacements) : options.span;
-    const source = this.#sourceOf(path);
-    const range = source.locate(path, options.on ?? 'value', span);
+    const { source, at } = this.#placeOf(path);
+    const range = source.locate(at, options.on ?? 'value', span);
     this.inSource(source, range, code, message, { ...options, path: pathText(path) });
   }
 
@@ -194,13 +196,26 @@ export class ProblemList {
     );
   }
 
-  #sourceOf(path: ValuePath): YamlSource {
-    const shared = path[0] === 'connections' || path[0] === 'vars';
-    const entry = path.slice(0, 2);
-    if (!shared || this.#project === null || this.#pipeline.has(entry) || !this.#project.has(entry))
-      return this.#pipeline;
-    return this.#project;
+  /** The file a value of the pipeline stands in, and where: what a project gives it has another place there. */
+  #placeOf(path: ValuePath): { readonly source: YamlSource; readonly at: ValuePath } {
+    const own = { source: this.#pipeline, at: path };
+    const project = this.#project;
+    if (project === null) return own;
+    const isShared = path[0] === 'connections' || path[0] === 'vars';
+    const entry = isShared ? path.slice(0, 2) : path;
+    const inProject = (...above: readonly string[]) =>
+      project.has([...above, ...entry]) ? { source: project, at: [...above, ...path] } : null;
+    const ofEnvironment =
+      isShared && this.#environment !== null ? inProject('environments', this.#environment) : null;
+    if (ofEnvironment !== null) return ofEnvironment;
+    if (this.#pipeline.has(entry)) return own;
+    return (isShared || path[0] === 'environments' ? inProject() : inProject('defaults')) ?? own;
   }
+}
+
+/** With `strict`, warnings count as errors. */
+export function weighed(problems: readonly Problem[], strict: boolean): readonly Problem[] {
+  return strict ? problems.map((problem) => ({ ...problem, severity: 'error' })) : problems;
 }
 
 function beforeReplacing(span: { readonly start: number; readonly end: number }, replacements: readonly Replacement[]) {

@@ -96,7 +96,7 @@ export function pipelineSections(components: Components = allComponents): readon
     { title: 'Beside a source', rows: optionRows(besideOf.source!) },
     { title: 'Beside a step', rows: optionRows(besideOf.step!) },
     { title: 'Beside a sink', rows: optionRows(besideOf.sink!) },
-    { title: 'The project file pipectl.yaml', rows: optionRows(projectFrame) },
+    { title: 'The project file pipectl.yaml', rows: optionRows(asJsonSchema(projectFrame)) },
   ].filter(({ rows }) => rows.length > 0);
 }
 

@@ -19,6 +19,8 @@ export interface ResolveContext {
   readonly secrets: Set<string>;
   /** Receives every expression of the file. */
   readonly expressions: WrittenExpression[];
+  /** True for values that do not come to be used: what is not set there is unknown, and secret files stay closed. */
+  readonly isOptional?: (path: ValuePath) => boolean;
 }
 
 /** An expression as it stands in the file. */
@@ -99,7 +101,8 @@ function resolveText(
   context: ResolveContext,
 ): unknown {
   const { problems, secrets } = context;
-  const done = interpolate(text, context.interpolation);
+  const isOptional = context.isOptional?.(path) === true;
+  const done = interpolate(text, isOptional ? { ...context.interpolation, mode: 'validate' } : context.interpolation);
   for (const { code, message, hint, start, end } of done?.problems ?? []) {
     problems.at(path, code, message, { span: { start, end }, ...(hint === undefined ? {} : { hint }) });
   }

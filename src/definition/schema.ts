@@ -24,9 +24,9 @@ export const keysBeside = (place: Place): readonly string[] => Object.keys(besid
 
 const referenceTo = (place: Place, component: string): string => `#/definitions/${place}.${component}`;
 
-function definitionsOf(components: Components): Record<string, JsonSchema> {
+function definitionsOf(components: Components, of: readonly Place[] = places): Record<string, JsonSchema> {
   const definitions: Record<string, JsonSchema> = {};
-  for (const place of places) {
+  for (const place of of) {
     for (const { name, options } of components[place]) definitions[`${place}.${name}`] = asJsonSchema(options);
   }
   return definitions;
@@ -75,9 +75,25 @@ export function schemaForPipeline(file: Readonly<Record<string, unknown>>, compo
 
 /** Schema for exactly this project file. */
 export function schemaForProject(file: Readonly<Record<string, unknown>>, components: Components): JsonSchema {
-  return withDefinitions(projectFrame, definitionsOf(components), {
+  const environments = Object.entries(isMapping(file.environments) ? file.environments : {});
+  return withDefinitions(asJsonSchema(projectFrame), definitionsOf(components), {
     connections: namedSchemas('connections', file.connections, components),
+    environments: {
+      type: 'object',
+      properties: Object.fromEntries(
+        environments.map(([name, own]) => {
+          const connections = isMapping(own) ? own.connections : undefined;
+          return [name, environmentSchema(namedSchemas('connections', connections, components))];
+        }),
+      ),
+    },
   });
+}
+
+/** What an environment may hold, with what its connections may be. */
+function environmentSchema(connections: JsonSchema): JsonSchema {
+  const own = asJsonSchema(projectFrame.properties.environments).additionalProperties as JsonSchema;
+  return { ...own, properties: { ...own.properties, connections: { ...own.properties?.connections, ...connections } } };
 }
 
 /** `kafka:` at the top is short for the connection of that name. */
@@ -113,7 +129,7 @@ export function partsOf(
   components: Components,
 ): readonly Part[] {
   const parts: Part[] = [
-    { path: [], value: file, schema: kind === 'pipeline' ? frameSchema(components) : projectFrame },
+    { path: [], value: file, schema: kind === 'pipeline' ? frameSchema(components) : asJsonSchema(projectFrame) },
   ];
   const add = (place: Place, entry: unknown, path: ValuePath) => {
     const base = beside[place];
@@ -139,13 +155,18 @@ export function partsOf(
     const named = file[place];
     if (isMapping(named)) for (const [name, entry] of Object.entries(named)) add(place, entry, [place, name]);
   }
+  for (const [name, own] of Object.entries(kind === 'project' && isMapping(file.environments) ? file.environments : {})) {
+    const connections = isMapping(own) && isMapping(own.connections) ? Object.entries(own.connections) : [];
+    for (const [connection, entry] of connections)
+      add('connections', entry, ['environments', name, 'connections', connection]);
+  }
   return parts;
 }
 
 /** Every schema that `partsOf` can give. */
 export function partSchemas(components: Components): readonly JsonSchema[] {
   const options = places.flatMap((place) => components[place].map((component) => asJsonSchema(component.options)));
-  return [frameSchema(components), projectFrame, ...Object.values(beside), ...options];
+  return [frameSchema(components), asJsonSchema(projectFrame), ...Object.values(beside), ...options];
 }
 
 function frameSchema(components: Components): JsonSchema {
@@ -178,18 +199,27 @@ export function publishedSchemas(components: Components): ReadonlyMap<string, Js
     };
   };
   const kafka = kafkaSchema(components);
+  const connections = { ...asJsonSchema(frame).properties?.connections, additionalProperties: any('connections') };
   const pipeline = withDefinitions(asJsonSchema(frame), definitionsOf(components), {
     source: any('sources'),
     steps: { ...asJsonSchema(frame).properties?.steps, items: any('steps') },
     sinks: { ...asJsonSchema(frame).properties?.sinks, items: any('sinks') },
     lookups: { ...asJsonSchema(frame).properties?.lookups, additionalProperties: any('lookups') },
-    connections: { ...asJsonSchema(frame).properties?.connections, additionalProperties: any('connections') },
+    connections,
     kafka: kafka && {
       description: 'The Kafka cluster: short for `connections: { kafka: { kafka: ... } }`.',
       allOf: [kafka],
     },
   });
   files.set('pipeline.schema.json', { ...generated, title: 'pipectl pipeline', ...pipeline });
+  const project = withDefinitions(asJsonSchema(projectFrame), definitionsOf(components, ['connections']), {
+    connections,
+    environments: {
+      ...asJsonSchema(projectFrame).properties?.environments,
+      additionalProperties: environmentSchema({ additionalProperties: any('connections') }),
+    },
+  });
+  files.set('project.schema.json', { ...generated, title: 'pipectl project (pipectl.yaml)', ...project });
   for (const place of places) {
     for (const { name, summary, options, example } of components[place]) {
       files.set(`${place}/${name}.schema.json`, {

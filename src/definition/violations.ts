@@ -1,8 +1,8 @@
 /** One violation of a schema, in a sentence and with the way out. */
 import type { ErrorObject } from 'ajv';
 import { meaningKeyword, type Meaning } from '../declaration/options.ts';
-import { frame, isValueNotAvailableYet, isWordNotAvailableYet } from './frame.ts';
-import { isMapping, type JsonSchema, jsonTypeOf } from './json-schema.ts';
+import { frame, isValueNotAvailableYet, isWordNotAvailableYet, projectFrame } from './frame.ts';
+import { asJsonSchema, isMapping, type JsonSchema, jsonTypeOf } from './json-schema.ts';
 import type { ValuePath } from './pipeline.ts';
 import { pathText } from './problems.ts';
 import { listed, suggestion } from './suggestion.ts';
@@ -60,6 +60,7 @@ function explain({ error, path, schema, value }: Violation): Explanation {
       return wrongType(at, schema, value);
     case 'enum':
     case 'const':
+      if (path.length === 1 && path[0] === 'format' && typeof value === 'number') return otherFormat(value);
       return isValueNotAvailableYet(path, value)
         ? { code: 'not_available', message: `${at}: ${String(value)} is not available in this version` }
         : wrongValue(at, schema.enum ?? [schema.const], value);
@@ -82,7 +83,7 @@ function unknownKey(key: string, path: ValuePath, schema: JsonSchema): Explanati
   if (isWordNotAvailableYet(path, key)) return notAvailable(at, key);
   const allowed = Object.keys(schema.properties ?? {});
   const near = suggestion(key, allowed);
-  const misplaced = near === null && path.length > 0 ? tooDeep(at, key) : null;
+  const misplaced = near !== null ? null : path.length > 0 ? tooDeep(at, key) : otherFile(key, schema);
   if (misplaced) return misplaced;
   return {
     code: 'key_unknown',
@@ -93,9 +94,33 @@ function unknownKey(key: string, path: ValuePath, schema: JsonSchema): Explanati
   };
 }
 
+function otherFormat(format: number): Explanation {
+  return {
+    code: 'value_wrong',
+    message: `this file says it is of format ${format}, but this version of pipectl reads format 1 only`,
+    hint: 'use the version of pipectl it was written for, or write `format: 1`',
+  };
+}
+
+/** For a word of pipelines in the project file, or the other way round; null for other words. */
+function otherFile(key: string, schema: JsonSchema): Explanation | null {
+  const isProject = schema === asJsonSchema(projectFrame);
+  if (!Object.hasOwn((isProject ? frame : projectFrame).properties, key)) return null;
+  const isDefault = Object.hasOwn(asJsonSchema(projectFrame.properties.defaults).properties ?? {}, key);
+  return {
+    code: 'key_misplaced',
+    message: isProject ? `${key}: is a word of pipelines, not of pipectl.yaml` : `${key}: is a word of pipectl.yaml`,
+    hint: isProject
+      ? `move it to the pipeline${isDefault ? ', or below "defaults:" for all of them' : ''}`
+      : 'move it to a pipectl.yaml beside the pipeline or above it',
+    key,
+  };
+}
+
 /** For a word of the file itself that stands below another one; null for other words. */
 export function tooDeep(at: string, key: string): Explanation | null {
-  if (!Object.hasOwn(frame.properties, key) || key === 'name') return null;
+  const isOfProject = /^(defaults|environments|conventions)\b/.test(at);
+  if (isOfProject || !Object.hasOwn(frame.properties, key) || key === 'name') return null;
   return {
     code: 'key_misplaced',
     message: `${at} stands too deep: \`${key}:\` is a word of the file itself`,

@@ -89,8 +89,11 @@ export interface GatherLimits {
  * it waits, `begin`, `commit`, `reassign` and `close` may be called.
  */
 export interface Source {
-  /** Connects and joins. Rejects when the first connection fails for a reason that waiting does not mend. */
-  start(): Promise<void>;
+  /**
+   * Connects and joins. Rejects when the first connection fails for a reason that waiting does not mend, and soon after
+   * `signal` aborts, with whatever it waited for.
+   */
+  start(signal?: AbortSignal): Promise<void>;
   /**
    * Everything fetched so far, within `limits`, as soon as there is something. Chunks of one partition come in offset
    * order and without overlap. No record of a former assignment comes after the event of a newer one, and none of a
@@ -198,8 +201,11 @@ export interface Sink {
   readonly name: string;
   /** True when positions are kept with the rows in one transaction. Else the group's committed offset is the truth. */
   readonly storesPositions: boolean;
-  /** Connects and checks that what it writes to fits (table, columns, unique key). */
-  open(): Promise<void>;
+  /**
+   * Connects and checks that what it writes to fits (table, columns, unique key). Gives up connecting when `signal`
+   * aborts: it is `SinkUnavailable` then.
+   */
+  open(signal?: AbortSignal): Promise<void>;
   /**
    * Called after every assignment and before the first batch of it: raises the owner epoch of each partition and
    * returns the stored positions; a partition without one is left out. From here on a write by a former owner fails.

@@ -12,6 +12,7 @@ import {
   retrying,
 } from './delivery.ts';
 import { type Epoch, type Program, transform } from './epoch.ts';
+import { Gathering } from './gathering.ts';
 import { GroupOffsets } from './group-offsets.ts';
 import {
   type Assignment,
@@ -24,9 +25,7 @@ import {
   type Log,
   type Partition,
   type Sink,
-  SinkUnavailable,
   type Source,
-  type SourceEvent,
 } from './ports.ts';
 import { KnownTopics, claimPositions } from './positions.ts';
 import { type StageReport, forgetEpoch, newReport, sealEpoch } from './report.ts';
@@ -39,7 +38,7 @@ export interface StageOptions {
   readonly random: () => number;
   readonly log: Log;
   readonly limits: GatherLimits;
-  /** Micro-batching: begin an epoch at most this often; null: as soon as there is something. */
+  /** Micro-batching: an epoch that is not full begins at most this often; null: as soon as there is something. */
   readonly batchEveryMs: number | null;
   /** For how long a sink that is away at the start is waited for before the run fails. */
   readonly openMs: number;
@@ -70,15 +69,11 @@ export class Stage {
   /** Aborted when the epoch in delivery belongs to a former generation. */
   #abandon = new AbortController();
   #inDelivery: Delivery | undefined;
-  /** The call of `source.next` that is under way, and what it brought. */
-  #listening = false;
-  #arrived: { event: SourceEvent } | { error: unknown } | undefined;
-  /** Ends the loop's wait: something arrived, a delivery failed, or the run is to stop. */
-  #wake: () => void = () => undefined;
   #generation = 0;
   /** False from the moment a sink refused us until the next assignment has begun: what comes in between is not ours. */
   #owning = false;
   readonly #topics = new KnownTopics();
+  readonly #gathering: Gathering;
   readonly #groupOffsets: GroupOffsets;
   #fencedInARow = 0;
   /** Where sinks that keep no positions go on; they skip what lies below while others catch up. */
@@ -88,6 +83,12 @@ export class Stage {
     const { program, clock } = options;
     this.#options = options;
     this.report = newReport(program);
+    this.#gathering = new Gathering({
+      ...options,
+      everyMs: options.batchEveryMs,
+      interrupted: () =>
+        this.#stopping.signal.aborted ? 'stopping' : this.#inDelivery?.failed ? 'delivery failed' : undefined,
+    });
     this.#groupOffsets = new GroupOffsets({
       source: options.source,
       clock,
@@ -133,7 +134,7 @@ export class Stage {
   /** Stops gathering; what was gathered is still written and committed. */
   stop(): void {
     this.#stopping.abort();
-    this.#wake();
+    this.#gathering.wake();
   }
 
   /** Ends retries too: an epoch that can't be written now stays unwritten and is read again by the next run. */
@@ -148,7 +149,7 @@ export class Stage {
     const { source, program } = this.#options;
     try {
       for (const { sink } of program.routes) await this.#open(sink);
-      await source.start();
+      await this.#start(source);
       await this.#loop();
     } catch (error) {
       // Asked to stop while it waited for a sink to come back.
@@ -168,25 +169,32 @@ export class Stage {
 
   async #open(sink: Sink): Promise<void> {
     const { clock, openMs } = this.#options;
-    const untilMs = clock.now() + openMs;
-    await this.#retrying(`connecting to ${sink.name}`, async () => {
-      try {
-        await sink.open();
-      } catch (error) {
-        if (error instanceof SinkUnavailable && clock.now() >= untilMs)
-          throw new SinkNeverThere(error.message, { cause: error });
-        throw error;
-      }
-    });
+    const opened = new AbortController();
+    const tooLate = new AbortController();
+    void clock.sleep(openMs, opened.signal).then(() => tooLate.abort());
+    const signal = AbortSignal.any([tooLate.signal, this.#stopping.signal]);
+    try {
+      await this.#retrying(`connecting to ${sink.name}`, () => sink.open(signal), signal);
+    } catch (error) {
+      if (!(error instanceof DeliveryAbandoned) || this.#stopping.signal.aborted) throw error;
+      throw new SinkNeverThere((error.cause as Error).message, { cause: error });
+    } finally {
+      opened.abort();
+    }
+  }
+
+  async #start(source: Source): Promise<void> {
+    const { signal } = this.#stopping;
+    try {
+      await source.start(signal);
+    } catch (error) {
+      if (!signal.aborted) throw error;
+    }
   }
 
   async #loop(): Promise<void> {
-    const { clock, batchEveryMs, limits } = this.#options;
-    let full = false;
-    let begunMs = Number.NEGATIVE_INFINITY;
-    while (!this.#stopping.signal.aborted) {
-      if (batchEveryMs !== null && !full) await this.#nap(begunMs + batchEveryMs - clock.now());
-      const event = await this.#next();
+    for (;;) {
+      const event = await this.#gathering.next();
       if (event === 'stopping') return;
       if (event === 'delivery failed') {
         await this.#recover();
@@ -210,53 +218,14 @@ export class Stage {
         case 'records':
           // Gathered before a refusal: written now, they would leave the undone epoch out.
           if (!this.#owning) break;
-          begunMs = clock.now();
-          full = await this.#process(event.generation, event.chunks, limits);
+          await this.#process(event.generation, event.chunks);
           break;
       }
     }
   }
 
-  /** Waits for `delayMs`, or until the run is to stop or the delivery has failed. */
-  async #nap(delayMs: number): Promise<void> {
-    if (delayMs <= 0 || this.#inDelivery?.failed || this.#stopping.signal.aborted) return;
-    const nap = new AbortController();
-    this.#wake = () => nap.abort();
-    await this.#options.clock.sleep(delayMs, nap.signal);
-  }
-
-  /** The source's next event, or why there is none to wait for. */
-  async #next(): Promise<SourceEvent | 'stopping' | 'delivery failed'> {
-    for (;;) {
-      if (this.#stopping.signal.aborted) return 'stopping';
-      if (this.#inDelivery?.failed) return 'delivery failed';
-      const arrived = this.#arrived;
-      this.#arrived = undefined;
-      if (arrived && 'error' in arrived) throw arrived.error;
-      if (arrived) return arrived.event;
-      // Not Promise.race: its reactions would pile up on every promise that lives as long as the run.
-      const woken = new Promise<void>((resolve) => (this.#wake = resolve));
-      this.#listen();
-      await woken;
-    }
-  }
-
-  #listen(): void {
-    if (this.#listening) return;
-    this.#listening = true;
-    const arrive = (arrived: { event: SourceEvent } | { error: unknown }) => {
-      this.#listening = false;
-      this.#arrived = arrived;
-      this.#wake();
-    };
-    this.#options.source.next(this.#options.limits).then(
-      (event) => arrive({ event }),
-      (error: unknown) => arrive({ error }),
-    );
-  }
-
-  /** Transforms one epoch and starts its delivery as soon as the former one is sealed. Tells whether it was full. */
-  async #process(generation: number, chunks: readonly Chunk[], limits: GatherLimits): Promise<boolean> {
+  /** Transforms one epoch and starts its delivery as soon as the former one is sealed. */
+  async #process(generation: number, chunks: readonly Chunk[]): Promise<void> {
     if (generation !== this.#generation)
       throw new Error(`records of generation ${generation} came in generation ${this.#generation}`);
     const { program, clock } = this.#options;
@@ -271,8 +240,7 @@ export class Stage {
     const failed = await this.#former();
     if (failed) {
       forgetEpoch(this.report, epoch);
-      await this.#recover();
-      return false;
+      return this.#recover();
     }
     const delivery: Delivery = {
       epoch,
@@ -280,7 +248,6 @@ export class Stage {
       done: this.#deliver(epoch, prepared, () => (delivery.failed = true)),
     };
     this.#inDelivery = delivery;
-    return gathered >= limits.recordsMax || epoch.bytes >= limits.bytesMax;
   }
 
   async #deliver(epoch: Epoch, prepared: readonly unknown[], fail: () => void): Promise<unknown> {
@@ -288,7 +255,7 @@ export class Stage {
       await deliver(epoch, prepared, this.#delivery, this.#abandon.signal);
     } catch (error) {
       fail();
-      this.#wake();
+      this.#gathering.wake();
       return error ?? new Error('the delivery failed without an error');
     }
     sealEpoch(this.report, epoch);
@@ -387,7 +354,7 @@ export class Stage {
     );
   }
 
-  async #retrying<T>(doing: string, attempt: () => Promise<T>): Promise<T> {
-    return retrying(this.#options, this.#stopping.signal, undefined, 'sink_unavailable', doing, attempt);
+  async #retrying<T>(doing: string, attempt: () => Promise<T>, signal = this.#stopping.signal): Promise<T> {
+    return retrying(this.#options, signal, undefined, 'sink_unavailable', doing, attempt);
   }
 }

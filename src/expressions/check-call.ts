@@ -74,6 +74,7 @@ function checkHas(checker: Checker, node: NodeOf<'call'>): Type {
   if (operand === undefined || node.args.length > 1 || (operand.kind !== 'select' && operand.kind !== 'index')) {
     return wrongCount(checker, node, 'has takes the path of a field', 'write has(event.field)');
   }
+  checker.asks(operand);
   checker.visit(operand);
   return 'bool';
 }

@@ -1,13 +1,18 @@
 /** Gives every node its type, and finds what can't work whatever the record holds. Unknown types pass. */
 import { closest, type ExpressionProblem, type ProblemCode } from './errors.ts';
 import { checkCall } from './check-call.ts';
+import { lookUpField, unknownFieldHint } from './check-field.ts';
 import { resultOf, sameKind, unify } from './check-types.ts';
 import { metaTypes, varValue, type Environment } from './environment.ts';
-import { isNumeric, pathOf, typeName, type Node, type NodeOf, type Place, type Type } from './tree.ts';
+import { isNumeric, isOptional, pathOf, typeName, type Node, type NodeOf, type Place, type Type } from './tree.ts';
 
 export class Checker {
   readonly problems: ExpressionProblem[] = [];
   readonly reads = new Set<string>();
+  /** Fields that may be absent, each with its path. */
+  readonly #doubts: { readonly path: string | null; readonly warning: ExpressionProblem }[] = [];
+  /** Paths whose absence the expression reckons with: `has(event.a)`, `event.?a`. */
+  readonly #asked = new Set<string>();
   readonly environment: Environment;
   readonly #text: string;
   readonly #locals: { name: string; type: Type }[] = [];
@@ -20,6 +25,19 @@ export class Checker {
   problem(code: ProblemCode, message: string, { start, end }: Place, hint?: string): 'dyn' {
     this.problems.push(hint === undefined ? { code, message, start, end } : { code, message, hint, start, end });
     return 'dyn';
+  }
+
+  /** What may be meant otherwise. Complete when the whole tree has been visited. */
+  get warnings(): readonly ExpressionProblem[] {
+    return this.#doubts.filter(({ path }) => path === null || !this.#asked.has(path)).map(({ warning }) => warning);
+  }
+
+  /** The expression asks whether there is such a field, and so for all that it lies in. */
+  asks(node: Node): void {
+    for (let at = node; at.kind === 'select' || at.kind === 'index'; at = at.target) {
+      const path = pathOf(at);
+      if (path !== null) this.#asked.add(path);
+    }
   }
 
   /** Sets and returns the node's type. */
@@ -176,35 +194,31 @@ export class Checker {
       if (Object.hasOwn(this.environment.vars, field)) return typeOfVar(varValue(this.environment, field));
       return this.#unknownField(`vars has no ${field}`, field, Object.keys(this.environment.vars), place);
     }
-    return this.#fieldOf(this.visit(target, true), target, field, place);
+    return this.#fieldOf(this.visit(target, true), node, field, place);
   }
 
-  #fieldOf(type: Type, target: Node, field: string, place: Place): Type {
+  #fieldOf(type: Type, node: NodeOf<'select' | 'index'>, field: string, place: Place): Type {
     if (type === 'dyn' || type === 'null') return 'dyn';
+    const holder = this.subject(node.target);
     if (typeof type === 'string' || 'list' in type) {
-      const hint =
-        typeof type === 'object'
-          ? `write ${this.subject(target)}[0].${field}, or ${this.subject(target)}.map(x, x.${field})`
-          : undefined;
-      return this.problem(
-        'type_mismatch',
-        `${this.subject(target)} is ${typeName(type)}; it has no field ${field}`,
-        place,
-        hint,
-      );
+      const hint = typeof type === 'object' ? `write ${holder}[0].${field}, or ${holder}.map(x, x.${field})` : undefined;
+      return this.problem('type_mismatch', `${holder} is ${typeName(type)}; it has no field ${field}`, place, hint);
     }
     if ('map' in type) return type.map;
-    if (Object.hasOwn(type.fields, field)) return type.fields[field]!;
-    return type.open === true
-      ? 'dyn'
-      : this.#unknownField(`${this.subject(target)} has no field ${field}`, field, Object.keys(type.fields), place);
+    const path = pathOf(node);
+    if (path !== null && isOptional(node)) this.#asked.add(path);
+    const isAsked = isOptional(node) || (path !== null && this.#asked.has(path));
+    const { type: found, problem, warning } = lookUpField(type, field, holder, isAsked);
+    const { start, end } = place;
+    if (problem !== undefined) this.problems.push({ ...problem, start, end });
+    // What is said of a field that is asked for is that its name may be wrong, and asking does not mend that.
+    if (warning !== undefined) this.#doubts.push({ path: isAsked ? null : path, warning: { ...warning, start, end } });
+    return found;
   }
 
   #unknownField(message: string, field: string, known: readonly string[], place: Place): 'dyn' {
-    const near = closest(field, known);
     const none = message.startsWith('vars ') ? 'declare it below vars:' : undefined;
-    const list = known.length === 0 ? none : known.length > 20 ? undefined : `known are ${known.join(', ')}`;
-    return this.problem('unknown_field', message, place, near === undefined ? list : `did you mean ${near}?`);
+    return this.problem('unknown_field', message, place, unknownFieldHint(field, known) ?? none);
   }
 
   #index(node: NodeOf<'index'>): Type {
@@ -231,7 +245,7 @@ export class Checker {
       );
     }
     if (index.kind === 'literal' && typeof index.value === 'string')
-      return this.#fieldOf(type, target, index.value, index);
+      return this.#fieldOf(type, node, index.value, index);
     if (indexType !== 'dyn' && indexType !== 'string') {
       return this.problem(
         'type_mismatch',

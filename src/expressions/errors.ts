@@ -6,6 +6,8 @@ export type ProblemCode =
   | 'not_a_field'
   | 'unknown_name'
   | 'unknown_field'
+  | 'field_optional'
+  | 'field_unlisted'
   | 'unknown_function'
   | 'wrong_arguments'
   | 'type_mismatch'

@@ -17,7 +17,8 @@ export { closest, EvaluationError, type EvaluationCode, type ExpressionProblem, 
 export { unknownVar, type SecretVar } from './environment.ts';
 export type { Scope } from './generate.ts';
 export { Duration, Timestamp } from './timestamp.ts';
-export { pathOf, typeName, type Node, type Type } from './tree.ts';
+export { lookUpField } from './check-field.ts';
+export { isObjectType, pathOf, typeName, type Node, type ObjectType, type Type } from './tree.ts';
 
 /** What expressions see as `meta`. */
 export interface Meta {
@@ -39,6 +40,8 @@ export interface Expression {
   readonly tree: Node;
   /** Paths it reads, up to the first computed element: `event.customer.id`, `meta.topic`, `vars.pepper`. */
   readonly reads: readonly string[];
+  /** What works and is hardly meant so: a field read that may be absent. */
+  readonly warnings: readonly ExpressionProblem[];
   /** Throws `EvaluationError` and nothing else. */
   readonly evaluate: (scope: Scope) => unknown;
 }
@@ -111,7 +114,14 @@ function compile(text: string, options: ExpressionOptions, read: (text: string) 
   }
   if (checker.problems.length > 0) return { ok: false, problems: checker.problems };
   const unit: Unit = { text, tree, environment, condition };
-  const expression: Expression = { text, type, tree, reads: [...checker.reads], evaluate: generateValue(unit) };
+  const expression: Expression = {
+    text,
+    type,
+    tree,
+    reads: [...checker.reads],
+    warnings: checker.warnings,
+    evaluate: generateValue(unit),
+  };
   units.set(expression, unit);
   return { ok: true, expression };
 }

@@ -14,12 +14,19 @@ export type SimpleType =
   | 'null'
   | 'dyn';
 
-/** `fields` is an object all of whose fields are known; with `open` it may have more. */
-export type Type =
-  | SimpleType
-  | { readonly list: Type }
-  | { readonly map: Type }
-  | { readonly fields: Readonly<Record<string, Type>>; readonly open?: boolean };
+export type Type = SimpleType | { readonly list: Type } | { readonly map: Type } | ObjectType;
+
+export interface ObjectType {
+  readonly fields: Readonly<Record<string, Type>>;
+  /** It may have more fields than these. */
+  readonly open?: boolean;
+  /** Where a schema describes it: all others may be absent. Without, nothing is known about that. */
+  readonly required?: readonly string[];
+  /** Fields that are gone, each with the step that removed it. */
+  readonly removed?: Readonly<Record<string, string>>;
+}
+
+export const isObjectType = (type: Type): type is ObjectType => typeof type === 'object' && 'fields' in type;
 
 /** Offsets into the expression's text; `end` is exclusive. */
 export interface Place {

@@ -1,6 +1,13 @@
 /** What a PostgreSQL sink would find. */
 import type { Client } from 'pg';
-import { connect, disconnect, type PostgresOptions, quoteIdentifier } from '../connections/postgres/client.ts';
+import {
+  connect,
+  disconnect,
+  isTransient,
+  type PostgresOptions,
+  quoteIdentifier,
+  reasonOf,
+} from '../connections/postgres/client.ts';
 import type { PipelineDefinition, SinkUse } from '../definition/pipeline.ts';
 import { SinkUnavailable } from '../engine/ports.ts';
 import { exitCodes, PipectlError } from '../errors.ts';
@@ -24,16 +31,22 @@ export async function checkPostgresSink(
   expected: Expectation,
 ): Promise<LiveCheck[]> {
   const options = use.options as PostgresSinkOptions & { readonly connection: string };
-  const client = await connect((connections[options.connection]?.options ?? {}) as PostgresOptions, settings).catch(
-    (error: unknown) => {
-      if (!(error instanceof SinkUnavailable)) throw error;
-      throw new PipectlError('sink_unavailable', error.message, { cause: error, exitCode: exitCodes.unreachable });
-    },
-  );
+  const connection = (connections[options.connection]?.options ?? {}) as PostgresOptions;
+  let client: Client | null = null;
   try {
+    client = await connect(connection, settings);
     return [await tableCheck(client, options, expected), ...(await positionChecks(client, options))];
+  } catch (error) {
+    if (error instanceof PipectlError) throw error;
+    const isAway = error instanceof SinkUnavailable || isTransient(error);
+    const message =
+      error instanceof SinkUnavailable ? error.message : `looking at ${options.table}: ${reasonOf(error)}`;
+    throw new PipectlError(isAway ? 'sink_unavailable' : 'sink_failed', message, {
+      cause: error,
+      exitCode: isAway ? exitCodes.unreachable : exitCodes.failed,
+    });
   } finally {
-    disconnect(client);
+    if (client !== null) disconnect(client);
   }
 }
 

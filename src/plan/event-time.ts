@@ -1,6 +1,7 @@
+import type { BuildContext } from '../declaration/component.ts';
 import type { PlannedStep } from '../engine/epoch.ts';
 import type { Clock, EventRecord } from '../engine/ports.ts';
-import { EvaluationError, type Expression, type Scope, type Timestamp } from '../expressions/index.ts';
+import { EvaluationError, type Expression, type Scope, type Timestamp, typeName } from '../expressions/index.ts';
 
 export interface EventTime {
   /** Gives a Timestamp. */
@@ -14,6 +15,14 @@ const functionOfUnit = { s: 'seconds', ms: 'millis', us: 'micros' } as const;
 /** `time.field` as an expression that gives a timestamp: text is ISO 8601, a number needs its unit. */
 export function eventTimeText(field: unknown, unit: keyof typeof functionOfUnit | null): string {
   return `${unit === null ? 'timestamp' : functionOfUnit[unit]}(${String(field)})`;
+}
+
+/** Tells of a number that counts nobody knows what. */
+export function checkEventTime({ type, text }: Expression, unit: string | null, context: Pick<BuildContext, 'problem'>): void {
+  const isNumber = type === 'int' || type === 'double' || type === 'decimal' || type === 'number';
+  if (!isNumber || unit !== null) return;
+  const hint = 'say what it counts since 1970: `unit: s`, `unit: ms` or `unit: us` beside `field`';
+  context.problem([], 'type_mismatch', `${text} is ${typeName(type)}, and a time as a number needs its unit`, hint);
 }
 
 /**

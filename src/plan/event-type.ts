@@ -1,20 +1,9 @@
-/** What is known about the event after each step. */
-import type { StepDeclaration } from '../declaration/component.ts';
-import type { StepUse } from '../definition/pipeline.ts';
-import { compileExpression, type Type } from '../expressions/index.ts';
+/** What is known about an event, in words. */
+import { isObjectType, type Type } from '../expressions/index.ts';
 
-/** The type of the event after a step, from the one before it; `dyn` where it is not known. */
-export function typeAfter(
-  use: StepUse,
-  declaration: StepDeclaration | undefined,
-  before: Type,
-  vars: Readonly<Record<string, unknown>>,
-): Type {
-  const typeOf = (text: unknown): Type => {
-    const compiled = compileExpression(text, { vars, event: before });
-    return compiled.ok ? compiled.expression.type : 'dyn';
-  };
-  return declaration?.types?.(use.options as never, before, typeOf) ?? 'dyn';
+/** The fields of an event; null where there may be others. */
+export function fieldNamesOf(type: Type): readonly string[] | null {
+  return isObjectType(type) && type.open !== true ? Object.keys(type.fields) : null;
 }
 
 /** A type in the language's own words: `int`, `list of string`, `any` where nothing is known. */

@@ -11,7 +11,7 @@ import type { ComponentUse, PipelineDefinition } from '../definition/pipeline.ts
 import type { Type } from '../expressions/index.ts';
 import { type ClusterNeeds, clusterNeeds } from './cluster-needs.ts';
 import { eventTimeText } from './event-time.ts';
-import { typeAfter, typeText } from './event-type.ts';
+import { typeText } from './event-type.ts';
 import type { Plan } from './index.ts';
 import { type Setting, SettingsReader } from './settings.ts';
 import type { Written } from './written.ts';
@@ -192,14 +192,12 @@ class Explainer {
   }
 
   #steps(): Explanation['steps'] {
-    let type: Type = 'dyn';
-    return this.#definition.steps.map((use) => {
+    return this.#definition.steps.map((use, index) => {
       const declaration = this.#known.steps.find(({ name }) => name === use.component);
-      type = typeAfter(use, declaration, type, this.#loaded.vars);
       return {
         ...this.#component(use, declaration?.options ?? {}),
         onError: this.#settings.one('on_error', use.onError, [...use.path.slice(0, -1), 'on_error']),
-        event: eventOf(type),
+        event: eventOf(this.#plan.types[index + 1] ?? 'dyn'),
       };
     });
   }

@@ -3,15 +3,24 @@
  * same plan, so what one accepts the other can run. No I/O.
  */
 import { createHash } from 'node:crypto';
-import type { BuildContext, Delivery, SinkDeclaration, SourceDeclaration } from '../declaration/component.ts';
+import type { BuildContext, Delivery, SinkDeclaration, SourceDeclaration, TypeContext } from '../declaration/component.ts';
 import { type Components, components } from '../definition/components.ts';
 import type { LoadedPipeline } from '../definition/load.ts';
-import type { PipelineDefinition, SinkUse, ValuePath } from '../definition/pipeline.ts';
+import type { PipelineDefinition, SinkUse, StepUse, ValuePath } from '../definition/pipeline.ts';
 import type { ProblemList } from '../definition/problems.ts';
 import type { PlannedStep, Route } from '../engine/epoch.ts';
 import type { Clock, Lookup } from '../engine/ports.ts';
-import { type Expression, type Scope, compileExpression, compileTemplate } from '../expressions/index.ts';
-import { eventTimeStep, eventTimeText } from './event-time.ts';
+import {
+  type Compiled,
+  type Expression,
+  type ExpressionProblem,
+  type Scope,
+  type Type,
+  compileExpression,
+  compileTemplate,
+} from '../expressions/index.ts';
+import { checkEventTime, eventTimeStep, eventTimeText } from './event-time.ts';
+import { fieldNamesOf } from './event-type.ts';
 import { type PlannedLookup, PlannedLookups } from './lookups.ts';
 import { orderKeeper } from './record-key.ts';
 
@@ -30,6 +39,8 @@ export interface Plan {
   readonly hash: string;
   readonly source: SourceDeclaration;
   readonly steps: readonly PlannedStep[];
+  /** What is known of the event as it is read, and then after each step of the definition. */
+  readonly types: readonly Type[];
   /** Those that steps read. Each must be attached before the first record. */
   readonly lookups: readonly PlannedLookup[];
   readonly sinks: readonly PlannedSink[];
@@ -50,51 +61,52 @@ export async function planPipeline(
     list.find((component) => component.name === name)!;
 
   const source = named(known.sources, definition.source.component);
-  source.check?.(definition.source.options as never, builder.context(definition.source.path, null));
+  source.check?.(definition.source.options as never, builder.context(definition.source.path, 'dyn'));
 
   const steps: PlannedStep[] = [];
   const { field, unit, aheadMs } = definition.time;
   if (field !== null && field !== undefined) {
-    const context = builder.context(['time', 'field'], null);
-    context.expression(field, []);
+    const context = builder.context(['time', 'field'], definition.event);
+    checkEventTime(context.expression(field, []), unit, context);
     const text = eventTimeText(field, unit);
-    const wrapped = builder.context(['time', 'field'], null, text.indexOf('(') + 1);
+    const wrapped = builder.context(['time', 'field'], definition.event, text.indexOf('(') + 1);
     const expression = problems.hasErrors ? neverRun : wrapped.expression(text, []);
     steps.push(eventTimeStep({ expression, aheadMs }, clock));
   }
-  let fields: readonly string[] | null = null;
+  const types = [definition.event];
   for (const use of definition.steps) {
     if (problems.isFull) return null;
     const declaration = named(known.steps, use.component);
-    const context = { ...builder.context(use.path, fields), name: use.name, onError: use.onError };
-    steps.push({ stage: `step:${use.name}`, step: declaration.create(use.options as never, context) });
-    fields = declaration.fields(use.options as never, fields);
+    const { build, output } = builder.stepContexts(use, types.at(-1)!);
+    steps.push({ stage: `step:${use.name}`, step: declaration.create(use.options as never, build) });
+    types.push(declaration.output(use.options as never, types.at(-1)!, output));
   }
+  const event = types.at(-1)!;
 
   const keepsOrder = orderKeeper(definition, source);
   const sinks = definition.sinks.map((use): PlannedSink => {
     const declaration = named(known.sinks, use.component);
     // `when` and `version` stand beside the component.
-    const beside = builder.context(use.path.slice(0, -1), fields);
+    const beside = builder.context(use.path.slice(0, -1), event);
     const otherwise = use.when === 'otherwise';
     const when = use.when === undefined || otherwise ? null : beside.expression(use.when, ['when'], 'bool');
     const version = use.version === undefined ? null : beside.expression(use.version, ['version']);
-    declaration.check?.(use.options as never, builder.context(use.path, fields));
+    declaration.check?.(use.options as never, builder.context(use.path, event));
     return {
       use,
       declaration,
-      fields,
+      fields: fieldNamesOf(event),
       otherwise,
       when: when && ((record) => when.evaluate(record as Scope) === true),
       version: version && ((record) => version.evaluate(record as Scope)),
       delivery: declaration.delivery(use.options as never, { versioned: version !== null, keepsOrder }),
     };
   });
-  lookups.check((use) => builder.context(use.path, null));
+  lookups.check((use) => builder.context(use.path, 'dyn'));
   checkOtherwise(definition, problems);
   return problems.hasErrors
     ? null
-    : { definition, hash: hashOf(definition), source, steps, lookups: lookups.used, sinks };
+    : { definition, hash: hashOf(definition), source, steps, types, lookups: lookups.used, sinks };
 }
 
 /** Makes the contexts through which components compile expressions and report problems with their place. */
@@ -109,22 +121,47 @@ class Builder {
     this.#vars = vars;
   }
 
+  /** For the two calls to a step's declaration. `event` is what is known of the events that reach it. */
+  stepContexts({ name, onError, path: base }: StepUse, event: Type) {
+    const build = this.context(base, event);
+    const compiled = new Map<unknown, Expression>();
+    const expression: BuildContext['expression'] = (text, path, expected) => {
+      const made = build.expression(text, path, expected);
+      compiled.set(text, made);
+      return made;
+    };
+    const output: TypeContext = {
+      name,
+      expression: (text) => compiled.get(text) ?? neverRun,
+      row: (lookup) => this.#lookups.row(lookup),
+    };
+    return { build: { ...build, expression, name, onError }, output };
+  }
+
   /** `prefix` characters of each expression stand before what the file has. */
-  context(base: ValuePath, fields: readonly string[] | null, prefix = 0): BuildContext {
+  context(base: ValuePath, event: Type, prefix = 0): BuildContext {
     const { problems } = this;
-    const options = { vars: this.#vars };
-    const settle = (compiled: ReturnType<typeof compileExpression>, path: ValuePath): Expression => {
-      if (compiled.ok) return compiled.expression;
-      for (const { code, message, hint, start, end } of compiled.problems) {
-        problems.at([...base, ...path], code, message, {
-          span: { start: Math.max(0, start - prefix), end: end - prefix },
-          ...(hint !== undefined && { hint }),
-        });
+    const options = { vars: this.#vars, event };
+    const settle = (compiled: Compiled, path: ValuePath): Expression => {
+      const tell = (found: readonly ExpressionProblem[], severity: 'error' | 'warning') => {
+        for (const { code, message, hint, start, end } of found) {
+          problems.at([...base, ...path], code, message, {
+            severity,
+            span: { start: Math.max(0, start - prefix), end: end - prefix },
+            ...(hint !== undefined && { hint }),
+          });
+        }
+      };
+      if (!compiled.ok) {
+        tell(compiled.problems, 'error');
+        return neverRun;
       }
-      return neverRun;
+      tell(compiled.expression.warnings, 'warning');
+      return compiled.expression;
     };
     return {
-      fields,
+      event,
+      fields: fieldNamesOf(event),
       expression: (text, path, expected) => {
         const wanted = expected === undefined ? options : { ...options, expected };
         if (typeof text === 'string') warnOfInterpolation(text, [...base, ...path], problems);
@@ -133,7 +170,11 @@ class Builder {
       template: (text, path) => settle(compileTemplate(text, options), path),
       lookup: (name, path): Pick<Lookup, 'get'> => this.#lookups.named(name, [...base, ...path]),
       problem: (path, code, message, hint) =>
-        problems.at([...base, ...path], code, message, { ...(hint !== undefined && { hint }) }),
+        problems.at([...base, ...path], code, message, {
+          // The value of a key that should not be there may stand on another line.
+          on: code === 'key_unknown' ? 'key' : 'value',
+          ...(hint !== undefined && { hint }),
+        }),
       warning: (path, code, message, hint) =>
         problems.at([...base, ...path], code, message, { severity: 'warning', ...(hint !== undefined && { hint }) }),
     };
@@ -163,7 +204,7 @@ const neverRun: Expression = (() => {
 function checkExpressions({ expressions }: LoadedPipeline, builder: Builder): void {
   for (const { path, text } of expressions) {
     if (builder.problems.isFull) return;
-    if (text !== 'otherwise') builder.context(path, null).expression(text, []);
+    if (text !== 'otherwise') builder.context(path, 'dyn').expression(text, []);
   }
 }
 

@@ -5,6 +5,7 @@ import type { ComponentUse, ValuePath } from '../definition/pipeline.ts';
 import type { ProblemList } from '../definition/problems.ts';
 import { listed, suggestion } from '../definition/suggestion.ts';
 import type { Lookup } from '../engine/ports.ts';
+import type { Type } from '../expressions/index.ts';
 
 /** A lookup as steps hold it. The same plan can run over another one: what `attach` was given last answers. */
 export class PlannedLookup implements Pick<Lookup, 'get'> {
@@ -62,6 +63,12 @@ export class PlannedLookups {
     const planned = new PlannedLookup(use, declaration);
     this.#used.set(name, planned);
     return planned;
+  }
+
+  /** Type of the rows of a lookup. */
+  row(name: string): Type {
+    const planned = this.#used.get(name);
+    return planned === undefined ? 'dyn' : planned.declaration.row(planned.use.options as never);
   }
 
   /** Checks the options of every lookup; warns of those that no step reads. */

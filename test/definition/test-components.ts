@@ -80,7 +80,7 @@ const filter = defineStep({
   example: 'filter: event.paid',
   options: expression({ description: 'The condition.' }),
   create: () => idle,
-  fields: (_, before) => before,
+  output: (_, before) => before,
 });
 
 const set = defineStep({
@@ -93,7 +93,7 @@ const set = defineStep({
     description: 'Fields.',
   }),
   create: () => idle,
-  fields: (_, before) => before,
+  output: (_, before) => before,
 });
 
 const drop = defineStep({
@@ -103,7 +103,7 @@ const drop = defineStep({
   example: 'drop: [email]',
   options: Type.Array(Type.String(), { minItems: 1, uniqueItems: true, description: 'Fields.' }),
   create: () => idle,
-  fields: (_, before) => before,
+  output: (_, before) => before,
 });
 
 const atLeastOnce = () => ({ verdict: 'at least once', reason: 'it is a test' }) as const;

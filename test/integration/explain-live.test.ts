@@ -92,6 +92,28 @@ describe('explain --live', () => {
     });
   });
 
+  test('a database that refuses to answer says why, with exit code 1', async () => {
+    const schema = uniqueName('closed');
+    const role = uniqueName('reader');
+    await bench.query(`CREATE SCHEMA ${schema}; CREATE ROLE ${role} LOGIN PASSWORD 'reader-password'`);
+    try {
+      const url = new URL(bench.url);
+      [url.username, url.password] = [role, 'reader-password'];
+      const wanted = {
+        topic: await bench.topic(),
+        sink: { table: `${schema}.t`, key: ['id'] },
+        env: { PG_URL: url.href },
+      };
+      await expect(found(wanted)).rejects.toMatchObject({
+        code: 'sink_failed',
+        exitCode: 1,
+        message: expect.stringContaining(`permission denied for schema ${schema}`) as string,
+      });
+    } finally {
+      await bench.query(`DROP SCHEMA ${schema}; DROP ROLE ${role}`);
+    }
+  });
+
   test('a service that is away ends with exit code 3', async () => {
     const env = { PG_URL: `postgres://me:secret-password@127.0.0.1:${await freePort()}/x` };
     const topic = await bench.topic();

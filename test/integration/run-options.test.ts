@@ -51,7 +51,7 @@ describe('run', () => {
     const { account, sinks, stages } = statusLines(stdout).at(-1)!;
     const passed = appended(input).length;
     expect(account).toMatchObject({ read: 4000, filtered: 4000 - passed, dead: 0, pending: 0, difference: 0 });
-    expect(stages.find(({ name }) => name === 'filter')).toMatchObject({
+    expect(stages.find(({ name }) => name === 'filter-1')).toMatchObject({
       in: 4000,
       out: passed,
       filtered: 4000 - passed,

@@ -180,7 +180,8 @@ describe('the delivery verdict of a sink', () => {
 
   it('follows the key through steps, and loses it where another value takes its place', async () => {
     const step = (text: string) => withServing.replace('  - drop: [tags]', `  - ${text}\n  - drop: [tags]`);
-    expect(await limits(step('map: { id: event.id }'))).not.toMatch(order);
+    const rest = 'tags: event.tags, is_large: event.is_large';
+    expect(await limits(step(`map: { id: event.id, ${rest} }`))).not.toMatch(order);
     expect(await limits(step('set: { id: event.total_cents }'))).toMatch(order);
     expect(await limits(step('set: { other: event.id }').replace('key: [id]', 'key: [other]'))).not.toMatch(order);
   });

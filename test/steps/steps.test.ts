@@ -10,6 +10,7 @@ const partition = { cluster: 'c', topic: 'orders', topicId: 'i', partition: 3, s
 const reader = { decode: (value: Uint8Array) => value, readKey: (key: Uint8Array) => key, readMeta: () => null };
 
 const context: BuildContext = {
+  event: 'dyn',
   fields: null,
   expression: (text, _, expected) => {
     const compiled = compileExpression(text, expected ? { expected } : {});
@@ -80,7 +81,10 @@ describe('map', () => {
   });
 
   it('knows the fields that come out', () => {
-    expect(steps.find(({ name }) => name === 'map')!.fields({ a: 1, b: 2 } as never, null)).toEqual(['a', 'b']);
+    const { output } = steps.find(({ name }) => name === 'map')!;
+    const expression = (text: unknown) => context.expression(text, []);
+    const event = output({ a: 1, b: '"x"' } as never, 'dyn', { name: 'map', expression, row: () => 'dyn' });
+    expect(event).toEqual({ fields: { a: 'int', b: 'string' }, removed: {} });
   });
 });
 

@@ -11,9 +11,7 @@ import { exitCodes, PipectlError } from '../../errors.ts';
 import type { Scope, Type } from '../../expressions/index.ts';
 import { JsonError, parseJson } from '../../expressions/json.ts';
 import { timestampOf } from '../../expressions/timestamp.ts';
-import { typeAfter } from '../../plan/event-type.ts';
 import { type Plan, planPipeline } from '../../plan/index.ts';
-import { steps as stepDeclarations } from '../../steps/index.ts';
 import { assemble } from '../../runtime/assemble.ts';
 import { systemClock } from '../../runtime/clock.ts';
 import { dryRun } from '../../runtime/dry-run.ts';
@@ -118,7 +116,7 @@ export interface PlanSampleOptions {
 
 /** Runs sample records through the steps of a plan. Reads under no group and commits nothing. */
 export async function planSamples(plan: Plan, vars: Vars, options: PlanSampleOptions): Promise<Samples> {
-  const { steps, type } = stepsUpTo(plan, options.after, vars);
+  const { steps, type } = stepsUpTo(plan, options.after);
   const assembly = await assemble(plan, {
     clock: systemClock,
     log: silent,
@@ -142,13 +140,14 @@ export async function planSamples(plan: Plan, vars: Vars, options: PlanSampleOpt
       });
     }
     const told = [...notes].map(([text, count]) => `${count} ${count === 1 ? 'event was' : 'events were'} ${text}`);
-    return { scopes: records as unknown as Scope[], type, vars, notes: told };
+    // A step may have made several out of one.
+    return { scopes: records.slice(0, options.count) as unknown as Scope[], type, vars, notes: told };
   } finally {
     await Promise.all([source.close(), ...lookups.map((lookup) => lookup.close())]);
   }
 }
 
-function stepsUpTo({ definition, steps }: Plan, after: string | undefined, vars: Vars) {
+function stepsUpTo({ definition, steps, types }: Plan, after: string | undefined) {
   const names = definition.steps.map(({ name }) => name);
   const index = after === undefined ? names.length - 1 : names.indexOf(after);
   if (after !== undefined && index === -1) {
@@ -157,13 +156,8 @@ function stepsUpTo({ definition, steps }: Plan, after: string | undefined, vars:
     const hint = names.length === 0 ? 'it has no steps' : `steps: ${listed(names, 'and')}`;
     throw new PipectlError('usage', message, { hint, exitCode: exitCodes.usage });
   }
-  let type: Type = 'dyn';
-  for (const use of definition.steps.slice(0, index + 1)) {
-    const declaration = stepDeclarations.find(({ name }) => name === use.component);
-    type = typeAfter(use, declaration, type, vars);
-  }
   // A stage of its own may stand before the first step: that of the event time.
-  return { steps: steps.slice(0, steps.length - names.length + index + 1), type };
+  return { steps: steps.slice(0, steps.length - names.length + index + 1), type: types[index + 1] ?? 'dyn' };
 }
 
 interface Read {

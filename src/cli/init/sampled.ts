@@ -90,7 +90,7 @@ function columnsOf(fields: readonly InferredField[]): readonly (readonly [string
 }
 
 function expressionOf({ path, kind, present, nullable }: InferredField, count: number): string {
-  const optional = present < count || path.length > 1;
+  const optional = present < count;
   const read = (mark: string) =>
     path.reduce(
       (target, name) =>

@@ -6,6 +6,7 @@
  *     const offsets = await admin.topicOffsets('orders');
  *     await admin.close();
  */
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Log, RawRecord } from '../../engine/ports.ts';
 import { PipectlError } from '../../errors.ts';
 import { createCluster, explainKafkaError, isTransient, kafkaErrorType } from './client.ts';
@@ -81,29 +82,50 @@ export interface KafkaAdmin {
 const earliest = -2;
 const latest = -1;
 const firstConnectMs = 15_000;
+const reconnectMs = 250;
 
-/** Connects within 15 seconds, else rejects with `kafka_unreachable`. `options` are those of a `kafka` connection. */
-export async function openKafkaAdmin(options: Readonly<Record<string, unknown>>, log: Log): Promise<KafkaAdmin> {
+/**
+ * Connects within 15 seconds, else rejects with `kafka_unreachable`; at once when `signal` aborts before. `options` are
+ * those of a `kafka` connection.
+ */
+export async function openKafkaAdmin(
+  options: Readonly<Record<string, unknown>>,
+  log: Log,
+  signal?: AbortSignal,
+): Promise<KafkaAdmin> {
   const connection = readConnection(options);
-  const cluster = createCluster(connection, log);
-  await connectWithin(cluster, connection, firstConnectMs);
+  const cut = new AbortController();
+  const cluster = createCluster(connection, log, cut.signal);
+  const over = AbortSignal.any([AbortSignal.timeout(firstConnectMs), ...(signal === undefined ? [] : [signal])]);
+  const giveUp = () => cut.abort();
+  over.addEventListener('abort', giveUp);
+  try {
+    await connect(cluster, over);
+  } catch (error) {
+    await cluster.disconnect().catch(() => undefined);
+    throw explainKafkaError(error, connection, 'connecting to Kafka');
+  } finally {
+    over.removeEventListener('abort', giveUp);
+  }
   return new Admin(cluster, connection);
 }
 
-async function connectWithin(cluster: Cluster, connection: KafkaConnection, withinMs: number): Promise<void> {
-  const deadline = Date.now() + withinMs;
-  for (;;) {
+/** Rejects with the last real answer: that it was given up is no reason. */
+async function connect(cluster: Cluster, over: AbortSignal): Promise<void> {
+  let reason: unknown = new Error('no answer');
+  while (!over.aborted) {
     try {
       await cluster.connect();
       // Metadata of no topic in particular: who the brokers are.
       await cluster.addMultipleTargetTopics([]);
       return;
     } catch (error) {
-      if (isTransient(error) && Date.now() < deadline) continue;
-      await cluster.disconnect().catch(() => undefined);
-      throw explainKafkaError(error, connection, 'connecting to Kafka');
+      if (!over.aborted) reason = error;
+      if (!isTransient(error)) break;
+      await delay(reconnectMs, undefined, { signal: over }).catch(() => undefined);
     }
   }
+  throw reason;
 }
 
 class Admin implements KafkaAdmin {
@@ -295,7 +317,7 @@ class Admin implements KafkaAdmin {
 
   /** Asks again while the cluster moves (leaders, coordinators, connections), for a few seconds. */
   async #asking<T>(what: string, ask: () => Promise<T>): Promise<T> {
-    const delaysMs = [100, 300, 1000, 2000];
+    const delaysMs = [100, 300, 1000, 2000, 3000];
     for (const delayMs of [...delaysMs, null]) {
       try {
         return await ask();
@@ -303,7 +325,7 @@ class Admin implements KafkaAdmin {
         if (error instanceof PipectlError) throw error;
         if (delayMs === null || !isTransient(error))
           throw explainKafkaError(error, this.#connection, `asking Kafka for ${what}`);
-        await new Promise((resolve) => setTimeout(resolve, delayMs));
+        await delay(delayMs);
         await this.#cluster.refreshMetadata().catch(() => undefined);
       }
     }

@@ -1,4 +1,5 @@
 /** Builds kafkajs clients from a connection's options, and turns their errors into sentences. */
+import { addAbortSignal } from 'node:stream';
 import type { KafkaConfig } from 'kafkajs';
 import type { Log } from '../../engine/ports.ts';
 import { exitCodes, PipectlError } from '../../errors.ts';
@@ -42,19 +43,26 @@ export function createClient(connection: KafkaConnection, log: Log): KafkaClient
   return new (kafkajs().Kafka)(clientConfig(connection, log) as unknown as KafkaConfig);
 }
 
-/** Connections without a consumer or producer on them: metadata, offsets, reading without a group. */
-export function createCluster(connection: KafkaConnection, log: Log): Cluster {
-  const { brokers, ssl, sasl, clientId, logCreator, ...settings } = clientConfig(connection, log) as ReturnType<
+/**
+ * Connections without a consumer or producer on them: metadata, offsets, reading without a group. With `cut` they can be
+ * ended at once, also those that are being made, and trying again is the caller's: kafkajs would not be stopped in it.
+ */
+export function createCluster(connection: KafkaConnection, log: Log, cut?: AbortSignal): Cluster {
+  const { brokers, ssl, sasl, clientId, logCreator, retry, ...settings } = clientConfig(connection, log) as ReturnType<
     typeof clientConfig
   > & { ssl?: unknown; sasl?: unknown };
   return new (kafkajs().Cluster)({
     ...settings,
+    retry: cut === undefined ? retry : { ...retry, retries: 0 },
     brokers,
     ssl,
     sasl,
     clientId,
     logger: kafkajs().createLogger({ level: logLevelWarn, logCreator }),
-    socketFactory: kafkajs().createSocket,
+    socketFactory: (address: object) => {
+      const socket = kafkajs().createSocket(address);
+      return cut === undefined ? socket : addAbortSignal(cut, socket);
+    },
     metadataMaxAge: 60_000,
     allowAutoTopicCreation: false,
     isolationLevel: readCommitted,
@@ -119,10 +127,14 @@ export function isTransient(error: unknown): boolean {
 }
 
 function isRefusal(type: string): boolean {
-  return (
-    type.endsWith('_AUTHORIZATION_FAILED') || type.startsWith('KafkaJSSASL') || type === 'SASL_AUTHENTICATION_FAILED'
-  );
+  return type.endsWith('_AUTHORIZATION_FAILED') || type.startsWith('KafkaJSSASL') || loginRefusals.has(type);
 }
+
+const loginRefusals = new Set([
+  'SASL_AUTHENTICATION_FAILED',
+  'UNSUPPORTED_SASL_MECHANISM',
+  'ILLEGAL_SASL_STATE', // the listener takes no login at all
+]);
 
 /** An error a user can act on. `doing` is what was being done: `connecting to Kafka`. */
 export function explainKafkaError(error: unknown, connection: KafkaConnection, doing: string): PipectlError {

@@ -1,5 +1,6 @@
 /** The options of a `kafka` connection as the clients take them. */
 import { parseDuration } from '../../declaration/units.ts';
+import { PipectlError } from '../../errors.ts';
 
 export interface KafkaConnection {
   /** `host:port` each. */
@@ -11,6 +12,8 @@ export interface KafkaConnection {
   readonly connectTimeoutMs: number;
   readonly requestTimeoutMs: number;
 }
+
+const portMax = 65_535;
 
 type SaslMechanism = 'plain' | 'scram-sha-256' | 'scram-sha-512';
 
@@ -30,7 +33,10 @@ interface Options {
   readonly request_timeout?: string;
 }
 
-/** From options that fit the schema in `index.ts`; what was left out gets its default. */
+/**
+ * From options that fit the schema in `index.ts`; what was left out gets its default. Throws `kafka_broker_address`, which
+ * no waiting mends.
+ */
 export function readConnection(given: Readonly<Record<string, unknown>>): KafkaConnection {
   const options = given as Options;
   const brokers = options.brokers ?? 'localhost:9092';
@@ -46,7 +52,10 @@ export function readConnection(given: Readonly<Record<string, unknown>>): KafkaC
 }
 
 function withPort(broker: string): string {
-  return /:\d+$/.test(broker) ? broker : `${broker}:9092`;
+  const port = /:(\d+)$/.exec(broker)?.[1];
+  if (port === undefined) return `${broker}:9092`;
+  if (Number(port) <= portMax) return broker;
+  throw new PipectlError('kafka_broker_address', `${broker} is no address of a broker: ports end at ${portMax}`);
 }
 
 function readTls(tls: Options['tls']): KafkaConnection['tls'] {

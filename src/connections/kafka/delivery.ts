@@ -26,7 +26,8 @@ interface Entry {
   readonly batch: RecordBatch | null;
   readonly from: number;
   readonly nextOffset: number;
-  readonly bytes: number;
+  /** Memory it holds: as it was fetched, and from its decoding on what that made of it. */
+  bytes: number;
   records: readonly RawRecord[] | null;
   taken: number;
 }
@@ -58,7 +59,7 @@ export class Delivery {
   #waking = false;
   #ended = false;
   #failure: SourceFailed | null = null;
-  #roomWaiters: (() => void)[] = [];
+  readonly #roomWaiters = new Set<() => void>();
 
   /** `bounded`: the source stops at the end offsets seen at start. */
   constructor(bytesMax: number, bounded: boolean) {
@@ -117,9 +118,18 @@ export class Delivery {
     return this.#bytes >= this.#bytesMax;
   }
 
-  /** Resolves when the engine has taken something, or everything was thrown away. */
-  room(): Promise<void> {
-    return this.full ? new Promise((resolve) => this.#roomWaiters.push(resolve)) : Promise.resolve();
+  /** Resolves when the engine has taken something, everything was thrown away, or nobody waits any more. */
+  room(signal: AbortSignal): Promise<void> {
+    if (!this.full || signal.aborted) return Promise.resolve();
+    return new Promise((resolve) => {
+      const release = () => {
+        this.#roomWaiters.delete(release);
+        signal.removeEventListener('abort', release);
+        resolve();
+      };
+      this.#roomWaiters.add(release);
+      signal.addEventListener('abort', release);
+    });
   }
 
   next(limits: GatherLimits): Promise<SourceEvent> {
@@ -187,11 +197,14 @@ export class Delivery {
     const chunks = new Map<Feed, GatheredChunk>();
     let count = 0;
     let bytes = 0;
-    while (this.#head < this.#entries.length && count < recordsMax && bytes < bytesMax) {
+    /** A record keeps the whole batch it came in. */
+    let held = 0;
+    while (this.#head < this.#entries.length && count < recordsMax && bytes < bytesMax && held < bytesMax) {
       const entry = this.#entries[this.#head]!;
       const { feed } = entry;
       const { bound } = feed;
-      const records = (entry.records ??= entry.batch?.records(entry.from) ?? []);
+      const records = (entry.records ??= this.#decode(entry));
+      held += entry.bytes;
       let chunk = chunks.get(feed);
       if (chunk === undefined) {
         chunk = { partition: feed.partition, records: [], nextOffset: feed.delivered, bytes: 0 };
@@ -228,9 +241,15 @@ export class Delivery {
     return [...chunks.values()];
   }
 
+  #decode(entry: Entry): readonly RawRecord[] {
+    if (entry.batch === null) return [];
+    const records = entry.batch.records(entry.from);
+    this.#bytes += entry.batch.heldBytes - entry.bytes;
+    entry.bytes = entry.batch.heldBytes;
+    return records;
+  }
+
   #releaseRoom(): void {
-    const waiters = this.#roomWaiters;
-    this.#roomWaiters = [];
-    for (const release of waiters) release();
+    for (const release of this.#roomWaiters) release();
   }
 }

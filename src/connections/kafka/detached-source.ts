@@ -37,9 +37,9 @@ export class DetachedSource implements Source {
     this.#delivery = new Delivery(settings.bufferBytesMax, settings.untilEnd);
   }
 
-  async start(): Promise<void> {
+  async start(stopping?: AbortSignal): Promise<void> {
     const { connection, log, topics } = this.#settings;
-    const admin = await openKafkaAdmin(connection, log);
+    const admin = await openKafkaAdmin(connection, log, stopping);
     try {
       const found = await findTopics(admin, topics);
       this.#partitions = await this.#describe(admin, found);
@@ -124,7 +124,7 @@ export class DetachedSource implements Source {
     while (!signal.aborted && generation === this.#generation) {
       const open = feeds.filter(({ bound, fetched }) => bound === null || fetched < bound);
       if (open.length === 0) return;
-      await this.#delivery.room();
+      await this.#delivery.room(signal);
       try {
         const positions = new Map(open.map(({ partition, fetched }) => [partition.partition, fetched]));
         const answers = await fetchOnce(this.#cluster!, topic, positions);

@@ -25,7 +25,7 @@ export interface SessionEvents {
   /** False: not wanted at this offset; the position stays. */
   fetched(session: GroupSession, fetched: FetchedPartition): boolean;
   readonly full: boolean;
-  room(): Promise<void>;
+  room(signal: AbortSignal): Promise<void>;
 }
 
 export interface TopicPosition {
@@ -168,7 +168,8 @@ export class GroupSession {
       const nap = new AbortController();
       const wake = () => nap.abort();
       signal.addEventListener('abort', wake, { once: true });
-      await Promise.race([this.#events.room(), this.#settings.clock.sleep(this.#settings.heartbeatMs, nap.signal)]);
+      const room = this.#events.room(nap.signal);
+      await Promise.race([room, this.#settings.clock.sleep(this.#settings.heartbeatMs, nap.signal)]);
       signal.removeEventListener('abort', wake);
       nap.abort();
       this.#progress();

@@ -91,9 +91,9 @@ export class GroupSource implements Source, SessionEvents {
     this.#delivery = new Delivery(settings.bufferBytesMax, settings.untilEnd);
   }
 
-  async start(): Promise<void> {
+  async start(signal?: AbortSignal): Promise<void> {
     const { connection, log, topics, untilEnd } = this.#settings;
-    this.#admin = await openKafkaAdmin(connection, log);
+    this.#admin = await openKafkaAdmin(connection, log, signal);
     try {
       this.#cluster = await this.#admin.clusterId();
       this.#topics = await findTopics(this.#admin, topics);
@@ -223,8 +223,8 @@ export class GroupSource implements Source, SessionEvents {
     return this.#delivery.full;
   }
 
-  room(): Promise<void> {
-    return this.#delivery.room();
+  room(signal: AbortSignal): Promise<void> {
+    return this.#delivery.room(signal);
   }
 
   // -- inside -------------------------------------------------------------------------------------------------------

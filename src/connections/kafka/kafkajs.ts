@@ -14,6 +14,7 @@
  * 4. The timer of an empty request queue is not set. Its delay is negative, which Node 24 warns about.
  */
 import { createRequire } from 'node:module';
+import type { Socket } from 'node:net';
 import type { Consumer, ConsumerConfig, ICustomPartitioner, KafkaConfig, Producer, ProducerConfig } from 'kafkajs';
 import { loadLibrary } from './compression.ts';
 import { FetchedPartition, type FetchedPartitionData } from './fetched-partition.ts';
@@ -123,7 +124,7 @@ interface Kafkajs {
   readonly Decoder: new (bytes: Buffer) => Decoder;
   readonly createRetry: (options: object) => <T>(call: () => Promise<T>) => Promise<T>;
   readonly createLogger: (options: { level: number; logCreator: unknown }) => object;
-  readonly createSocket: () => unknown;
+  readonly createSocket: (address: object) => Socket;
   /** murmur2 over the key, as in Java clients. */
   readonly javaPartitioner: ICustomPartitioner;
   /** `{ assignment: { [topic]: partitions } }` of the bytes a group member was given; null for empty bytes. */
@@ -161,7 +162,7 @@ function loadReplaced(): Kafkajs {
     Decoder: load('kafkajs/src/protocol/decoder') as Kafkajs['Decoder'],
     createRetry: load('kafkajs/src/retry') as Kafkajs['createRetry'],
     createLogger: (load('kafkajs/src/loggers') as Pick<Kafkajs, 'createLogger'>).createLogger,
-    createSocket: (load('kafkajs/src/network/socketFactory') as () => () => unknown)(),
+    createSocket: (load('kafkajs/src/network/socketFactory') as () => Kafkajs['createSocket'])(),
     decodeAssignment: (
       load('kafkajs/src/consumer/assignerProtocol') as { MemberAssignment: { decode: Kafkajs['decodeAssignment'] } }
     ).MemberAssignment.decode,

@@ -24,6 +24,8 @@ export class RecordBatch {
   readonly nextOffset: number;
   /** Size as fetched, compressed where it is. */
   readonly bytes: number;
+  /** Size of what its records are views on: `bytes`, or more once they were decompressed. */
+  heldBytes: number;
   readonly producerId: bigint;
   readonly transactional: boolean;
   /** A transaction's commit or abort marker: no records for anyone. */
@@ -32,6 +34,7 @@ export class RecordBatch {
   constructor(bytes: Buffer) {
     this.#bytes = bytes;
     this.bytes = bytes.length;
+    this.heldBytes = bytes.length;
     const attributes = bytes.readInt16BE(21);
     this.baseOffset = readInt64(bytes, 0);
     this.nextOffset = this.baseOffset + bytes.readInt32BE(23) + 1;
@@ -56,9 +59,10 @@ export class RecordBatch {
     const count = bytes.readInt32BE(57);
     if (count <= 0 || this.control) return [];
     const appendedAtMs = (attributes & attributeLogAppendTime) !== 0 ? readInt64(bytes, 35) : null;
-    const records = codec === 0 ? bytes : decompress(codec, bytes.subarray(headerBytes));
+    const decoded = codec === 0 ? bytes : decompress(codec, bytes.subarray(headerBytes));
     const at = codec === 0 ? headerBytes : 0;
-    return readRecords(records, at, count, this.baseOffset, readInt64(bytes, 27), appendedAtMs, fromOffset);
+    this.heldBytes = decoded.length;
+    return readRecords(decoded, at, count, this.baseOffset, readInt64(bytes, 27), appendedAtMs, fromOffset);
   }
 }
 

@@ -51,6 +51,8 @@ export const fileLookup = defineLookup({
       context.problem(['refresh'], 'value_wrong', 'the file can be looked at every 100 ms at most');
   },
 
+  row: ({ path, format = formatOf(path) }) => (format === 'csv' ? { map: 'string' } : { fields: {}, open: true }),
+
   async create(given, context) {
     const { FileLookup } = await import('./lookup.ts');
     const { path, format = formatOf(path), delimiter = extname(path) === '.tsv' ? '\t' : ',' } = given;

@@ -1,6 +1,7 @@
 import { extname } from 'node:path';
 import type { Static } from 'typebox';
 import { defineSource } from '../../declaration/component.ts';
+import { eventSchemaFile } from '../../declaration/options.ts';
 import { Type } from '../../declaration/type.ts';
 import type { Codec } from '../../engine/ports.ts';
 import { PipectlError } from '../../errors.ts';
@@ -14,6 +15,7 @@ const options = Type.Object({
       description: 'One JSON value a line, or CSV. Default: csv for .csv and .tsv, else ndjson.',
     }),
   ),
+  schema: eventSchemaFile(),
   delimiter: Type.Optional(
     Type.String({
       pattern: '^[\\x09\\x20-\\x21\\x23-\\x7e]$',
@@ -69,7 +71,17 @@ export const fileSource = defineSource({
         );
       }
     }
+    if (given.schema !== undefined && formatOf(given) === 'csv') {
+      context.problem(
+        ['schema'],
+        'option_not_applicable',
+        'schema is for NDJSON: the fields of a CSV row are all text',
+        'leave it out, and convert with int(), double() or timestamp() in a step',
+      );
+    }
   },
+
+  eventSchema: ({ schema }) => schema,
 
   // Each file is a partition.
   order: ({ path }) => (typeof path === 'string' && !/[*?[\]{}!()]/.test(path) ? 'all' : 'partition'),

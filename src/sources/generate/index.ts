@@ -11,7 +11,8 @@ const ratio = (description: string) => Type.Optional(Type.Number({ minimum: 0, m
 
 /** The schema of a field. What lies deeper than `depth` objects is checked by the template alone. */
 function field(depth: number): TSchema {
-  const description = `${wordNames.join(', ')}, an expression that reads \`event\` (the fields above), \`self\` and these words, or one of the keys below.`;
+  const description =
+    'A word such as sequence, uuid, name, city, time; an expression such as event.qty * 2; or one of value, int, amount, choice, time, object, list.';
   const inner = depth === 0 ? Type.Any({ description }) : field(depth - 1);
   const scalar = Type.Union([Type.String(), Type.Number(), Type.Boolean(), Type.Null()]);
   const options = Type.Object(
@@ -95,7 +96,7 @@ function field(depth: number): TSchema {
 const options = Type.Object({
   event: Type.Record(Type.String(), field(1), {
     minProperties: 1,
-    description: 'The fields of an event, from top to bottom.',
+    description: `The fields of an event, from top to bottom. Each is a word (${wordNames.join(', ')}), an expression that reads these words, \`event\` (the fields above it) and \`self\` (those of its object), or a mapping with one of value, int, amount, choice, time, object, list, and null_ratio or missing_ratio beside it.`,
   }),
   rate: Type.Optional(rate({ description: 'Events per second, minute or hour. Default: as fast as they are taken.' })),
   count: Type.Optional(Type.Integer({ minimum: 1, description: 'How many in all. Default: without end.' })),

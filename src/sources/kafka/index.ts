@@ -3,7 +3,7 @@ import { kafkaConnection } from '../../connections/kafka/index.ts';
 import { readSelection } from '../../connections/kafka/topics.ts';
 import { defineSource } from '../../declaration/component.ts';
 import { withConnection } from '../../declaration/connection.ts';
-import { duration, size } from '../../declaration/options.ts';
+import { duration, eventSchemaFile, size } from '../../declaration/options.ts';
 import { Type } from '../../declaration/type.ts';
 import { parseDuration, parseSize } from '../../declaration/units.ts';
 import type { Codec } from '../../engine/ports.ts';
@@ -18,6 +18,7 @@ const options = withConnection(
       }),
     ),
     format: Type.Union([Type.Literal('json')], { default: 'json', description: 'How values are encoded.' }),
+    schema: eventSchemaFile(),
     key_format: Type.Union([Type.Literal('text'), Type.Literal('json')], {
       default: 'text',
       description: 'How keys are encoded.',
@@ -87,6 +88,8 @@ export const kafkaSource = defineSource({
   // Producers put records of one key into one partition of a topic, but each topic is a log of its own.
   order: ({ topic, topics }) =>
     topic !== undefined || (typeof topics === 'object' && topics.length === 1) ? 'key' : 'partition',
+
+  eventSchema: ({ schema }) => schema,
 
   codec: jsonCodec,
   keyCodec: ({ key_format }) => (key_format === 'text' ? Promise.resolve(textCodec) : jsonCodec()),

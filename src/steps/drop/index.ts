@@ -1,5 +1,5 @@
 import { defineStep } from '../../declaration/component.ts';
-import { withoutField } from '../field-types.ts';
+import { checkPaths, withoutField } from '../field-types.ts';
 import { fieldNames, objectEvent } from '../fields.ts';
 
 export const drop = defineStep({
@@ -11,6 +11,7 @@ export const drop = defineStep({
 
   create(names, context) {
     const paths = names.map((name) => name.split('.'));
+    checkPaths(paths, context);
     return {
       name: context.name,
       kind: 'drop',
@@ -23,8 +24,8 @@ export const drop = defineStep({
     };
   },
 
-  fields: (names, before) => before && before.filter((field) => !names.includes(field)),
-  types: (names, before) => names.reduce((type, name) => withoutField(type, name.split('.')), before),
+  output: (names, before, { name: step }) =>
+    names.reduce((type, name) => withoutField(type, name.split('.'), step), before),
 });
 
 /**

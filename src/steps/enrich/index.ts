@@ -76,6 +76,5 @@ export const enrich = defineStep({
     };
   },
 
-  fields: ({ from, into = from }, before) => before && [...new Set([...before, into])],
-  types: ({ from, into = from }, before) => withFields(before, { [into]: 'dyn' }),
+  output: ({ from, into = from }, before, { row }) => withFields(before, { [into]: row(from) }),
 });

@@ -2,8 +2,9 @@ import { defineStep } from '../../declaration/component.ts';
 import { expression } from '../../declaration/options.ts';
 import type { EventRecord } from '../../engine/ports.ts';
 import { StreamRecord } from '../../engine/record.ts';
+import { typeName } from '../../expressions/index.ts';
 import { recordFailed } from '../failure.ts';
-import { withFields } from '../field-types.ts';
+import { isNoList, withFields } from '../field-types.ts';
 import { notAnObject, objectEvent } from '../fields.ts';
 
 export const explode = defineStep({
@@ -16,6 +17,8 @@ export const explode = defineStep({
 
   create(list, context) {
     const elements = context.expression(list, []);
+    if (isNoList(elements))
+      context.problem([], 'type_mismatch', `a list is needed here, and this is ${typeName(elements.type)}`);
     return {
       name: context.name,
       kind: 'explode',
@@ -50,9 +53,8 @@ export const explode = defineStep({
     };
   },
 
-  fields: (_, before) => before && [...new Set([...before, 'item', 'index'])],
-  types(list, before, typeOf) {
-    const type = typeOf(list);
+  output(list, before, { expression: compiled }) {
+    const { type } = compiled(list);
     const item = typeof type === 'object' && 'list' in type ? type.list : 'dyn';
     return withFields(before, { item, index: 'int' });
   },

@@ -2,6 +2,7 @@ import { defineStep } from '../../declaration/component.ts';
 import { expression } from '../../declaration/options.ts';
 import type { EventRecord } from '../../engine/ports.ts';
 import { recordFailed } from '../failure.ts';
+import { wherePresent } from '../field-types.ts';
 
 export const filter = defineStep({
   kind: 'step',
@@ -30,6 +31,5 @@ export const filter = defineStep({
     };
   },
 
-  fields: (_, before) => before,
-  types: (_, before) => before,
+  output: (condition, before, { expression: compiled }) => wherePresent(before, compiled(condition).tree),
 });

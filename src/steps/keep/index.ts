@@ -1,6 +1,7 @@
 import { defineStep } from '../../declaration/component.ts';
 import type { EventRecord } from '../../engine/ports.ts';
-import { fieldType } from '../field-types.ts';
+import type { Type } from '../../expressions/index.ts';
+import { checkPaths, objectType, onlyFields } from '../field-types.ts';
 import { fieldNames, notAnObject, objectEvent } from '../fields.ts';
 
 export const keep = defineStep({
@@ -11,6 +12,10 @@ export const keep = defineStep({
   example: 'keep: [id, status, total_cents]',
 
   create(names, context) {
+    checkPaths(
+      names.map((name) => [name]),
+      context,
+    );
     return {
       name: context.name,
       kind: 'keep',
@@ -31,10 +36,13 @@ export const keep = defineStep({
     };
   },
 
-  fields: (names, before) => before && names.filter((name) => before.includes(name)),
-  types(names, before) {
-    const known = typeof before === 'object' && 'fields' in before ? before : { fields: {}, open: true };
-    const kept = names.filter((name) => known.open === true || Object.hasOwn(known.fields, name));
-    return { fields: Object.fromEntries(kept.map((name) => [name, fieldType(known, name)])) };
+  output(names, before, { name: step }) {
+    const known = objectType(before);
+    const fields = names.flatMap((name): [string, Type][] => {
+      if (Object.hasOwn(known.fields, name)) return [[name, known.fields[name]!]];
+      return known.open === true ? [[name, 'dyn']] : [];
+    });
+    const required = known.required?.filter((name) => names.includes(name));
+    return { ...onlyFields(before, Object.fromEntries(fields), step), ...(required && { required }) };
   },
 });

@@ -2,7 +2,7 @@ import { defineStep } from '../../declaration/component.ts';
 import type { EventRecord } from '../../engine/ports.ts';
 import { compileObject } from '../../expressions/index.ts';
 import { recordFailed } from '../failure.ts';
-import { mapFields } from '../field-types.ts';
+import { computedTypes, onlyFields } from '../field-types.ts';
 import { compileFields, computedFields } from '../fields.ts';
 
 export const map = defineStep({
@@ -32,6 +32,5 @@ export const map = defineStep({
     };
   },
 
-  fields: (options) => Object.keys(options),
-  types: (options, _, typeOf) => ({ fields: mapFields(options, typeOf) }),
+  output: (options, before, context) => onlyFields(before, computedTypes(options, context), context.name),
 });

@@ -2,7 +2,7 @@ import { defineStep } from '../../declaration/component.ts';
 import type { EventRecord } from '../../engine/ports.ts';
 import { compileAssign } from '../../expressions/index.ts';
 import { recordFailed } from '../failure.ts';
-import { mapFields, withFields } from '../field-types.ts';
+import { computedTypes, withFields } from '../field-types.ts';
 import { compileFields, computedFields, notAnObject, objectEvent } from '../fields.ts';
 
 export const set = defineStep({
@@ -36,6 +36,5 @@ export const set = defineStep({
     };
   },
 
-  fields: (options, before) => before && [...new Set([...before, ...Object.keys(options)])],
-  types: (options, before, typeOf) => withFields(before, mapFields(options, typeOf)),
+  output: (options, before, context) => withFields(before, computedTypes(options, context)),
 });

@@ -1,0 +1,304 @@
+/** `pipectl.yaml`, beside a pipeline or above it: what pipelines share, and what differs between environments. */
+import { dirname, join, resolve as resolvePath } from 'node:path';
+import { parseEnv } from 'node:util';
+import { exitCodes, PipectlError } from '../errors.ts';
+import { unknownVar } from '../expressions/environment.ts';
+import { checkParts } from './check.ts';
+import { componentsNamed } from './component-keys.ts';
+import type { Components } from './components.ts';
+import { connectionsNamedIn, connectionUses } from './connection-use.ts';
+import { projectFrame } from './frame.ts';
+import { interpolate, type InterpolationSources } from './interpolation.ts';
+import { asJsonSchema, isMapping } from './json-schema.ts';
+import { isTopicPrefix } from './names.ts';
+import type { ConnectionUse, ValuePath } from './pipeline.ts';
+import type { ProblemList } from './problems.ts';
+import { parseYaml, plainYaml } from './read-yaml.ts';
+import { resolveValue } from './resolve.ts';
+import { partsOf, schemaForProject } from './schema.ts';
+import { listed, suggestion } from './suggestion.ts';
+import { parseTopicConvention, type TopicConvention } from './topic-convention.ts';
+
+const projectFile = 'pipectl.yaml';
+
+type Mapping = Record<string, unknown>;
+
+export interface Shared {
+  readonly connections: Readonly<Record<string, ConnectionUse>>;
+  readonly vars: Readonly<Record<string, unknown>>;
+}
+
+export interface Project {
+  /** Variables for interpolation: the real ones, and behind them those of `env_file`. */
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** The pipeline's own go before these. */
+  readonly shared: Shared;
+  /** Of the environment. They go before the pipeline's own: a pipeline run in dev must not write to its prod database. */
+  readonly overriding: Shared;
+  /** As written: what a pipeline does not say of itself. */
+  readonly defaults: Mapping;
+  /**
+   * Stands before the consumer group, internal topics, the dead-letter topic and the name under which sinks keep
+   * positions. A group of another name has partitions and offsets of its own: a pipeline that is tried out in dev against
+   * the same cluster neither takes partitions from prod's members nor moves their offsets.
+   */
+  readonly prefix: string;
+  /** Warnings count as errors. */
+  readonly strict: boolean;
+  readonly topics: TopicConvention | null;
+  /** False where an environment was asked for and can't be read: then nothing may be done under the pipeline's names. */
+  readonly isSound: boolean;
+}
+
+export interface ProjectOptions {
+  /** Name of the environment that was asked for. */
+  readonly environment: string | null;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly mode: InterpolationSources['mode'];
+  /** Text of a file, by absolute path. Throws where it can't be read. */
+  readonly readFile: (path: string) => string;
+  readonly components: Components;
+  /** Of the pipeline. */
+  readonly problems: ProblemList;
+  /** Receives secret values. */
+  readonly secrets: Set<string>;
+}
+
+/**
+ * The project of a pipeline, which is given as it is written. Rejects with `PipectlError` (wrong usage) where there is no
+ * environment of the name that was asked for.
+ */
+export async function loadProject(directory: string, pipeline: Mapping, options: ProjectOptions): Promise<Project> {
+  const { environment, env } = options;
+  const nothing: Shared = { connections: {}, vars: {} };
+  const none = {
+    env,
+    shared: nothing,
+    overriding: nothing,
+    defaults: {},
+    prefix: '',
+    strict: false,
+    topics: null,
+    isSound: environment === null,
+  };
+  const found = findProject(directory, options.readFile);
+  if (found === null) {
+    if (environment !== null) throw unknownEnvironment(environment, [], null);
+    return none;
+  }
+  const yaml = parseYaml(found.path, found.text);
+  const problems = options.problems.inProject(yaml.source, environment);
+  const plain = plainYaml(yaml, problems);
+  if (plain === undefined) return none;
+  const file = plain ?? {};
+  if (!isMapping(file)) {
+    problems.at([], 'file_empty', 'the project file must be a mapping');
+    return none;
+  }
+  const environments = isMapping(file.environments) ? file.environments : {};
+  if (environment !== null && !Object.hasOwn(environments, environment))
+    throw unknownEnvironment(environment, Object.keys(environments), found.path);
+  // What is wrong with one environment is of no concern to another.
+  if (environment !== null)
+    for (const name of Object.keys(environments)) if (name !== environment) problems.ignore(['environments', name]);
+
+  const reader = new ProjectReader(file, pipeline, dirname(found.path), options, problems);
+  const interpolation = reader.interpolation();
+  componentsNamed(file.connections, 'connections', ['connections'], options.components, problems);
+  for (const [name, own] of Object.entries(environments)) {
+    const path = ['environments', name, 'connections'];
+    if (isMapping(own)) componentsNamed(own.connections, 'connections', path, options.components, problems);
+  }
+  const value = resolveValue(file, {
+    schema: schemaForProject(file, options.components),
+    source: yaml.source,
+    problems,
+    interpolation,
+    secrets: options.secrets,
+    expressions: [],
+    isOptional: reader.isOptional,
+  }) as Mapping;
+  await checkParts(partsOf(value, 'project', options.components), value, problems);
+  return { ...reader.project(value), env: interpolation.env };
+}
+
+class ProjectReader {
+  readonly #file: Mapping;
+  readonly #pipeline: Mapping;
+  readonly #directory: string;
+  readonly #options: ProjectOptions;
+  readonly #problems: ProblemList;
+  /** Where the environment stands; null where none was asked for. */
+  readonly #chosen: ValuePath | null;
+  readonly #used: ReadonlySet<string> | null;
+
+  constructor(file: Mapping, pipeline: Mapping, directory: string, options: ProjectOptions, problems: ProblemList) {
+    this.#file = file;
+    this.#pipeline = pipeline;
+    this.#directory = directory;
+    this.#options = options;
+    this.#problems = problems;
+    this.#chosen = options.environment === null ? null : ['environments', options.environment];
+    this.#used = connectionsNamedIn(pipeline, options.components);
+  }
+
+  interpolation(): InterpolationSources {
+    const { env, mode } = this.#options;
+    const readFile = (path: string) => this.#options.readFile(resolvePath(this.#directory, path));
+    const sources = { env, mode, readFile };
+    // A file of secrets like any other: `validate` needs none.
+    return mode === 'validate' ? sources : { ...sources, env: this.#withEnvFile(sources) };
+  }
+
+  /** The real environment goes before the file. */
+  #withEnvFile(sources: InterpolationSources): InterpolationSources['env'] {
+    const { env_file: given } = this.#environment(this.#file);
+    if (typeof given !== 'string') return sources.env;
+    const path = interpolate(given, sources) ?? { text: given, known: true };
+    if (!path.known) return sources.env;
+    const set = Object.entries(sources.env).filter(([, value]) => value !== undefined);
+    try {
+      return { ...parseEnv(sources.readFile(path.text)), ...Object.fromEntries(set) };
+    } catch (error) {
+      const reason = error instanceof Error && 'code' in error ? String(error.code) : 'unreadable';
+      const message = `the file ${path.text} could not be read (${reason})`;
+      this.#problems.at([...this.#chosen!, 'env_file'], 'env_file_unreadable', message);
+      return sources.env;
+    }
+  }
+
+  /** Values this pipeline does not come to use: what is not set there is no error. */
+  readonly isOptional = (path: ValuePath): boolean => {
+    const [top, name, ...below] = path;
+    if (top === 'environments') {
+      if (name !== this.#options.environment) return true;
+      return below[0] === 'connections' && !this.#isUsed(below[1]);
+    }
+    // Those that are used are told of where they have taken their place.
+    if (top === 'defaults') return true;
+    if (top !== 'connections' && top !== 'vars') return false;
+    const stronger = [this.#environment(this.#file)[top], this.#pipeline[top]];
+    const isOverridden = stronger.some((entries) => isMapping(entries) && Object.hasOwn(entries, String(name)));
+    return isOverridden || (top === 'connections' && !this.#isUsed(name));
+  };
+
+  #isUsed(connection: ValuePath[number] | undefined): boolean {
+    return this.#used === null || this.#used.has(String(connection));
+  }
+
+  /** The section of the environment that was asked for. */
+  #environment(file: Mapping): Mapping {
+    const { environment } = this.#options;
+    const all = isMapping(file.environments) ? file.environments : {};
+    const own = environment === null ? undefined : all[environment];
+    return isMapping(own) ? own : {};
+  }
+
+  /** From the interpolated file. */
+  project(file: Mapping): Omit<Project, 'env'> {
+    const own = this.#environment(file);
+    const prefix = this.#prefix(own.prefix);
+    const hasSoundDefaults = isMapping(this.#file.defaults) && !this.#problems.hasErrorsBelow(['defaults']);
+    return {
+      shared: this.#shared(file, []),
+      overriding: this.#chosen === null ? { connections: {}, vars: {} } : this.#shared(own, this.#chosen),
+      defaults: hasSoundDefaults ? (this.#file.defaults as Mapping) : {},
+      prefix,
+      strict: own.strict === true,
+      topics: this.#topics(file.conventions),
+      isSound: this.#chosen === null || !this.#problems.hasErrorsBelow(this.#chosen),
+    };
+  }
+
+  #shared({ connections, vars }: Mapping, at: ValuePath): Shared {
+    return {
+      connections: connectionUses(connections, [...at, 'connections']),
+      vars: knownVars(vars, [...at, 'vars'], this.#problems),
+    };
+  }
+
+  #prefix(prefix: unknown): string {
+    if (typeof prefix !== 'string') return '';
+    const path = [...this.#chosen!, 'prefix'];
+    if (!this.#problems.isIgnored(path) && !isTopicPrefix(prefix)) {
+      this.#problems.at(path, 'name_invalid', `"${prefix}" can not begin the name of a topic`, {
+        hint: 'use letters, digits, ".", "_" and "-", at most 40',
+      });
+    }
+    return prefix;
+  }
+
+  #topics(conventions: unknown): TopicConvention | null {
+    const text = isMapping(conventions) ? conventions.topic : undefined;
+    const path = ['conventions', 'topic'];
+    if (typeof text !== 'string' || text === '' || this.#problems.isIgnored(path)) return null;
+    const convention = parseTopicConvention(text);
+    if (convention === null) {
+      this.#problems.at(path, 'value_wrong', 'conventions.topic has no <word> in it, or one that is not closed', {
+        hint: "write it as '<domain>.<entity>.<event>.v<N>'",
+      });
+    }
+    return convention;
+  }
+}
+
+/** Vars with `unknownVar` for what the environment does not tell. */
+export function knownVars(vars: unknown, path: ValuePath, problems: ProblemList): Record<string, unknown> {
+  const entries = isMapping(vars) ? Object.entries(vars) : [];
+  return Object.fromEntries(
+    entries.map(([name, value]) => [name, problems.isIgnored([...path, name]) ? unknownVar : value]),
+  );
+}
+
+/**
+ * Puts `defaults:` under what a pipeline says of itself, mapping by mapping, both as written. Where dead letters go is one
+ * choice, and a topic is none for a pipeline without Kafka.
+ */
+export function applyDefaults(pipeline: Mapping, defaults: Mapping, hasKafka: boolean): void {
+  const words = Object.keys(asJsonSchema(projectFrame.properties.defaults).properties ?? {});
+  const { dlq, ...others } = Object.fromEntries(Object.entries(defaults).filter(([word]) => words.includes(word)));
+  const own = isMapping(pipeline.dlq) ? pipeline.dlq : {};
+  const isChosen = Object.hasOwn(own, 'topic') || Object.hasOwn(own, 'file');
+  const fitting = Object.entries(isMapping(dlq) ? dlq : {}).filter(
+    ([key]) => !(isChosen && (key === 'topic' || key === 'file')) && !(key === 'topic' && !hasKafka),
+  );
+  fillIn(pipeline, { ...others, ...(fitting.length === 0 ? {} : { dlq: Object.fromEntries(fitting) }) });
+}
+
+function fillIn(own: Mapping, defaults: Mapping): void {
+  for (const [key, value] of Object.entries(defaults)) {
+    const given = own[key];
+    if (!Object.hasOwn(own, key)) own[key] = structuredClone(value);
+    else if (isMapping(given) && isMapping(value)) fillIn(given, value);
+  }
+}
+
+/** `pipectl.yaml` in a directory or the nearest one above it. Throws `PipectlError` where it is there and can't be read. */
+export function findProject(
+  from: string,
+  readFile: (path: string) => string,
+): { readonly path: string; readonly text: string } | null {
+  for (let directory = from; ; directory = dirname(directory)) {
+    const path = join(directory, projectFile);
+    try {
+      return { path, text: readFile(path) };
+    } catch (error) {
+      const isThere = error instanceof TypeError || (error as NodeJS.ErrnoException).code === 'EACCES';
+      if (isThere) {
+        const reason = error instanceof TypeError ? 'it is not UTF-8 text' : (error as Error).message;
+        const message = `reading ${path}: ${reason}`;
+        throw new PipectlError('file_unreadable', message, { cause: error, exitCode: exitCodes.usage });
+      }
+      if (directory === dirname(directory)) return null;
+    }
+  }
+}
+
+function unknownEnvironment(name: string, known: readonly string[], file: string | null): PipectlError {
+  const near = suggestion(name, known);
+  const where = file === null ? ', since there is no pipectl.yaml beside the pipeline or above it' : ` in ${file}`;
+  const message = `there is no environment "${name}"${where}${near === null ? '' : `; did you mean "${near}"?`}`;
+  const hint =
+    known.length > 0 ? `environments: ${listed(known, 'and')}` : `add it: \`environments: { ${name}: { prefix: ... } }\``;
+  return new PipectlError('environment_unknown', message, { hint, exitCode: exitCodes.usage });
+}
