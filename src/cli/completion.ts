@@ -42,14 +42,14 @@ export function registerCompletion(program: Command): void {
 
 /** `subjects`: what the first word of a command may be, where commander does not know. */
 export function commandTree(command: Command, subjects: ReadonlyMap<string, readonly string[]>): CommandTree {
-  const [help] = [command.createHelp().visibleOptions(command)];
+  const help = command.createHelp();
   const [first] = command.registeredArguments;
   const known = subjects.get(command.name());
   return {
     names: [command.name(), ...command.aliases()],
     description: command.description(),
     commands: command.commands.map((inner) => commandTree(inner, subjects)),
-    options: help.map((option) => ({
+    options: [...help.visibleOptions(command), ...help.visibleGlobalOptions(command)].map((option) => ({
       flags: [option.short, option.long].filter((flag) => flag !== undefined),
       description: option.description,
       value:

@@ -4,6 +4,7 @@ import type { Log } from '../engine/ports.ts';
 import { exitCodes, PipectlError } from '../errors.ts';
 import type { DeadLetterFilter } from '../operations/dead-letters/list.ts';
 import type { DeadLetterPlace } from '../operations/dead-letters/queue.ts';
+import { environmentOf } from './environment.ts';
 
 interface DlqOptions {
   readonly topic?: string;
@@ -21,12 +22,12 @@ interface DlqOptions {
 /** `pipectl dlq`: what could not be processed, and why. Reads any dead-letter topic and changes nothing. */
 export function registerDlq(program: Command): void {
   const dlq = program.command('dlq').description('Shows dead letters: records that could not be processed.');
-  command(dlq, 'ls', 'Lists the causes of dead letters: how many, since when, how fast.', 50).action(
-    async (file: string | undefined, options: DlqOptions) => {
+  subcommand(dlq, 'ls', 'Lists the causes of dead letters: how many, since when, how fast.', 50).action(
+    async (file: string | undefined, options: DlqOptions, command: Command) => {
       const [{ listCauses }, { causesJson, causesTable }, place] = await Promise.all([
         import('../operations/dead-letters/list.ts'),
         import('./dlq-output.ts'),
-        placeOf(file, options),
+        placeOf(file, environmentOf(command), options),
       ]);
       const nowMs = Date.now();
       const list = await listCauses(place, filterOf(options), nowMs, silent);
@@ -36,12 +37,12 @@ export function registerDlq(program: Command): void {
       );
     },
   );
-  command(dlq, 'inspect', 'Shows the newest dead letters whole: where from, why, headers, value.', 1).action(
-    async (file: string | undefined, options: DlqOptions) => {
+  subcommand(dlq, 'inspect', 'Shows the newest dead letters whole: where from, why, headers, value.', 1).action(
+    async (file: string | undefined, options: DlqOptions, command: Command) => {
       const [{ newestDeadLetters }, { lettersJson, lettersText }, place] = await Promise.all([
         import('../operations/dead-letters/list.ts'),
         import('./dlq-output.ts'),
-        placeOf(file, options),
+        placeOf(file, environmentOf(command), options),
       ]);
       const letters = await newestDeadLetters(place, filterOf(options), options.limit, silent);
       process.stdout.write(options.output === 'json' ? lettersJson(letters) : lettersText(letters, nameOf(place)));
@@ -50,7 +51,7 @@ export function registerDlq(program: Command): void {
   );
 }
 
-function command(parent: Command, name: string, description: string, limit: number): Command {
+function subcommand(parent: Command, name: string, description: string, limit: number): Command {
   return parent
     .command(name)
     .description(description)
@@ -67,7 +68,11 @@ function command(parent: Command, name: string, description: string, limit: numb
     .option('--limit <n>', 'at most so many', limitUpTo(1000), limit);
 }
 
-async function placeOf(file: string | undefined, { topic, brokers }: DlqOptions): Promise<DeadLetterPlace> {
+async function placeOf(
+  file: string | undefined,
+  environment: string | null,
+  { topic, brokers }: DlqOptions,
+): Promise<DeadLetterPlace> {
   const { definitionOf, kafkaOptions } = await import('./definition-of.ts');
   if (topic !== undefined) {
     if (file !== undefined)
@@ -75,7 +80,7 @@ async function placeOf(file: string | undefined, { topic, brokers }: DlqOptions)
     return { topic, connection: kafkaOptions(brokers), isLazy: false };
   }
   const { deadLetterPlace } = await import('../operations/dead-letters/queue.ts');
-  return deadLetterPlace(await definitionOf(file));
+  return deadLetterPlace(await definitionOf(file, environment));
 }
 
 const nameOf = (place: DeadLetterPlace): string => ('file' in place ? place.file : place.topic);

@@ -1,8 +1,10 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { exitCodes, PipectlError } from '../errors.ts';
+import { environmentOf } from './environment.ts';
 import type { Samples } from './eval/samples.ts';
 
 interface EvalOptions {
+  readonly environment: string | null;
   readonly event?: string;
   readonly topic?: string;
   readonly brokers?: string;
@@ -29,8 +31,8 @@ export function registerEval(program: Command): void {
     .option('--set <path=value>', 'with --pipeline: override a value of the file; may be given again', collect, [])
     .option('-n <count>', 'at most so many events', count, 5)
     .addOption(new Option('-o, --output <form>', 'form of the output').choices(['text', 'json']).default('text'))
-    .action(async (expression: string | undefined, options: EvalOptions) => {
-      process.exitCode = await evaluate(expression, options);
+    .action(async (expression: string | undefined, given: Omit<EvalOptions, 'environment'>, command: Command) => {
+      process.exitCode = await evaluate(expression, { ...given, environment: environmentOf(command) });
     });
 }
 
@@ -73,16 +75,16 @@ function checkUsage(text: string | undefined, { event, topic, brokers, pipeline,
     wrong('an expression is needed here', "such as: pipectl eval 'event.qty * 2' --event orders.ndjson");
 }
 
-async function samplesOf({ event, topic, brokers, pipeline, after, set, n }: EvalOptions): Promise<Samples> {
+async function samplesOf({ environment, event, topic, brokers, pipeline, after, set, n }: EvalOptions): Promise<Samples> {
   const { planOfTopic, planSamples, plainSamples, readEvents, readText } = await import('./eval/samples.ts');
   const events = event === undefined ? null : readEvents(await readText(event), event === '-' ? 'stdin' : event);
   if (topic !== undefined) {
-    const { plan, vars } = await planOfTopic(topic, brokers);
+    const { plan, vars } = await planOfTopic(topic, brokers, environment);
     return planSamples(plan, vars, { after: undefined, count: n, events: null, newest: true });
   }
   if (pipeline !== undefined) {
     const { planFile } = await import('./plan-file.ts');
-    const plan = await planFile(pipeline, set);
+    const plan = await planFile(pipeline, set, environment);
     return planSamples(plan, plan.definition.vars, { after, count: n, events, newest: false });
   }
   return plainSamples((events ?? [{}]).slice(0, n));

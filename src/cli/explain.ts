@@ -4,6 +4,7 @@ import { loadPipeline } from '../definition/load.ts';
 import { type Override, parseOverride } from '../definition/overrides.ts';
 import { report } from '../definition/report.ts';
 import { exitCodes, PipectlError } from '../errors.ts';
+import { environmentOf } from './environment.ts';
 import { outputWidth } from './wrap.ts';
 
 interface ExplainOptions {
@@ -28,8 +29,8 @@ export function registerExplain(program: Command): void {
     .option('--acls', 'only the rights it needs in Kafka, with the commands that give them')
     .option('--live', 'connect, and add what exists and what `run` would create')
     .option('--set <path=value>', 'override a value of the file; may be given again', collectOverride, [])
-    .action(async (file: string | undefined, options: ExplainOptions) => {
-      process.stdout.write(await explain(file, options));
+    .action(async (file: string | undefined, options: ExplainOptions, command: Command) => {
+      process.stdout.write(await explain(file, environmentOf(command), options));
     });
 }
 
@@ -41,6 +42,7 @@ function collectOverride(text: string, former: readonly Override[]): readonly Ov
 
 async function explain(
   named: string | undefined,
+  environment: string | null,
   { output, topics, acls, live, set }: ExplainOptions,
 ): Promise<string> {
   const partial = topics === true || acls === true;
@@ -62,13 +64,13 @@ async function explain(
   ]);
   const { env } = process;
   // Variables may be unset and secret files closed, unless it is about to connect.
-  const loaded = await loadPipeline(file, { env, mode: live === true ? 'run' : 'validate', set });
+  const loaded = await loadPipeline(file, { env, mode: live === true ? 'run' : 'validate', environment, set });
   const plan = await planPipeline(loaded);
   if (plan === null) {
     const text = report([{ file, problems: loaded.problems.sorted() }], 'text').trimEnd();
     throw new PipectlError('pipeline_invalid', `${file} can't be explained as it is\n${text}`);
   }
-  const explained = explainPipeline(plan, loaded, new Written(file, { env, set }));
+  const explained = explainPipeline(plan, loaded, new Written(file, { env, environment, set }));
   if (partial) return neededText(explained, { topics, acls, output });
   const found = live === true ? await (await import('../operations/live-check.ts')).checkLive(plan) : null;
   switch (output) {

@@ -3,9 +3,11 @@ import { parseDuration } from '../declaration/units.ts';
 import type { Log } from '../engine/ports.ts';
 import { errorTable, exitCodes, PipectlError } from '../errors.ts';
 import type { GroupLag, LagMonitor } from '../operations/lag.ts';
+import { environmentOf } from './environment.ts';
 import { checkLag, lagJson, lagTable } from './lag-output.ts';
 
 interface LagOptions {
+  readonly environment: string | null;
   readonly group?: string;
   readonly brokers?: string;
   readonly interval: number;
@@ -32,7 +34,8 @@ export function registerLag(program: Command): void {
     .option('--check', 'print one line and exit 0 ok, 1 warning, 2 critical, 3 unknown')
     .option('--warn <records>', 'with --check: lag of the group from which it is a warning', records)
     .option('--crit <records>', 'with --check: lag of the group from which it is critical', records)
-    .action(async (file: string | undefined, options: LagOptions) => {
+    .action(async (file: string | undefined, given: Omit<LagOptions, 'environment'>, command: Command) => {
+      const options = { ...given, environment: environmentOf(command) };
       process.exitCode = options.check === true ? await checked(file, options) : await lag(file, options);
     });
 }
@@ -98,14 +101,14 @@ async function withMonitor<T>(
   }
 }
 
-async function whatToLookAt(file: string | undefined, { group, brokers }: LagOptions) {
+async function whatToLookAt(file: string | undefined, { environment, group, brokers }: LagOptions) {
   const { definitionOf, kafkaOptions } = await import('./definition-of.ts');
   if (group !== undefined) {
     if (file !== undefined)
       throw new PipectlError('usage', 'give a pipeline file or --group, not both', { exitCode: exitCodes.usage });
     return { group, topics: [], connection: kafkaOptions(brokers) };
   }
-  const definition = await definitionOf(file);
+  const definition = await definitionOf(file, environment);
   const { source } = definition;
   if (source.component !== 'kafka') {
     throw new PipectlError(

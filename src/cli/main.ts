@@ -2,7 +2,6 @@
 import { enableCompileCache } from 'node:module';
 import type { Command } from 'commander';
 import { PipectlError, exitCodes } from '../errors.ts';
-import { environmentOption } from './environment.ts';
 import { version } from './version.ts';
 
 // Where the machine offers no place for it, Node goes on without.
@@ -13,13 +12,17 @@ async function main(argv: readonly string[]): Promise<number> {
     process.stdout.write(`${version()}\n`);
     return exitCodes.done;
   }
-  const { Command, CommanderError } = await import('commander');
+  const [{ Command, CommanderError }, { environmentOption }] = await Promise.all([
+    import('commander'),
+    import('./environment.ts'),
+  ]);
   const program = new Command('pipectl')
     .description('Runs a real-time data pipeline from one YAML file.')
     .version(version(), '-V, --version')
     .option('--no-color', 'print without colour (NO_COLOR does the same)')
     .addOption(environmentOption())
     .showHelpAfterError('(pipectl --help lists the commands)')
+    .configureHelp({ showGlobalOptions: true })
     .configureOutput({ outputError: (text, write) => write(text.replace(/^error:/, 'pipectl:')) })
     .exitOverride();
   try {
@@ -54,7 +57,7 @@ const commands = {
 
 /** Registers the command that is called, or all of them where help is asked for. */
 async function register(program: Command, argv: readonly string[]): Promise<void> {
-  const first = argv.find((word) => !word.startsWith('-'));
+  const first = commandIn(argv);
   if (first !== undefined && notAvailableYet.has(first)) {
     throw new PipectlError('not_available', `the command ${first} is not available in this version`, {
       exitCode: exitCodes.usage,
@@ -66,6 +69,10 @@ async function register(program: Command, argv: readonly string[]): Promise<void
   const loaders = called === undefined ? Object.values(commands) : [commands[called as keyof typeof commands]];
   for (const load of loaders) (await load())(program);
 }
+
+/** The first word that is neither an option nor what follows `--env`. */
+const commandIn = (argv: readonly string[]): string | undefined =>
+  argv.find((word, index) => !word.startsWith('-') && argv[index - 1] !== '--env');
 
 /** Prints a failure as one sentence with the way out, and gives the exit code for it. */
 function report(error: unknown): number {
@@ -81,6 +88,6 @@ function report(error: unknown): number {
 // Whoever reads may have read enough (`| head`). A running pipeline has to be stopped in order, which its sink sees to.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE') throw error;
-  if (process.argv[2] !== 'run') process.exit(process.exitCode ?? exitCodes.done);
+  if (commandIn(process.argv.slice(2)) !== 'run') process.exit(process.exitCode ?? exitCodes.done);
 });
 process.exitCode = await main(process.argv.slice(2));

@@ -1,15 +1,21 @@
 import { findPipelines } from '../definition/find.ts';
 import { loadPipeline } from '../definition/load.ts';
 import { parseOverride } from '../definition/overrides.ts';
+import { weighed } from '../definition/problems.ts';
 import { report } from '../definition/report.ts';
 import { PipectlError, exitCodes } from '../errors.ts';
 import { type Plan, planPipeline } from '../plan/index.ts';
 
 /**
- * The plan of the pipeline that `named` stands for; nothing named means the one pipeline of this folder. Warnings go to
- * stderr. Rejects with the whole report where there are errors.
+ * The plan of the pipeline that `named` stands for, in an environment of its project; nothing named means the one pipeline of
+ * this folder. Warnings go to stderr. Rejects with the whole report where there are errors, and in a strict environment
+ * warnings.
  */
-export async function planFile(named: string | undefined, set: readonly string[]): Promise<Plan> {
+export async function planFile(
+  named: string | undefined,
+  set: readonly string[],
+  environment: string | null,
+): Promise<Plan> {
   const files = await findPipelines(named === undefined ? [] : [named]);
   if (files.length !== 1) {
     const message = `${named} holds ${files.length} pipelines: name one of ${files.join(', ')}`;
@@ -21,10 +27,12 @@ export async function planFile(named: string | undefined, set: readonly string[]
     if (override !== null) return override;
     throw new PipectlError('set_invalid', `--set ${text} is not path=value`, { exitCode: exitCodes.usage });
   });
-  const loaded = await loadPipeline(file, { env: process.env, mode: 'run', set: overrides });
+  const loaded = await loadPipeline(file, { env: process.env, mode: 'run', environment, set: overrides });
   const plan = await planPipeline(loaded);
-  const text = report([{ file, problems: loaded.problems.sorted() }], 'text').trimEnd();
-  if (plan === null) throw new PipectlError('pipeline_invalid', `${file} can't run as it is\n${text}`);
-  if (loaded.problems.sorted().length > 0) process.stderr.write(`${text}\n`);
+  const problems = weighed(loaded.problems.sorted(), loaded.strict);
+  const text = report([{ file, problems }], 'text').trimEnd();
+  if (plan === null || problems.some(({ severity }) => severity === 'error'))
+    throw new PipectlError('pipeline_invalid', `${file} can't run as it is\n${text}`);
+  if (problems.length > 0) process.stderr.write(`${text}\n`);
   return plan;
 }

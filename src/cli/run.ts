@@ -8,6 +8,7 @@ import { systemClock } from '../runtime/clock.ts';
 import { type RunningPipeline, startPipeline } from '../runtime/run.ts';
 import { startPlainView } from '../view/plain.ts';
 import { describeTerminal } from '../view/terminal.ts';
+import { environmentOf } from './environment.ts';
 import { planFile } from './plan-file.ts';
 
 type ViewKind = 'auto' | 'ink' | 'plain' | 'json' | 'none';
@@ -38,12 +39,12 @@ export function registerRun(program: Command): void {
       '\nExit codes: 0 done, 1 failed, 2 wrong usage, 3 a service could not be reached, 4 too many dead letters.',
     )
     .action(async (file: string | undefined, _: unknown, command: Command) => {
-      process.exitCode = await run(file, command.optsWithGlobals<Flags>());
+      process.exitCode = await run(file, environmentOf(command), command.optsWithGlobals<Flags>());
     });
 }
 
-async function run(file: string | undefined, flags: Flags): Promise<number> {
-  const plan = await planFile(file, flags.set);
+async function run(file: string | undefined, environment: string | null, flags: Flags): Promise<number> {
+  const plan = await planFile(file, flags.set, environment);
   const writesStdout = flags.dryRun || plan.sinks.some(({ use }) => use.component === 'stdout');
   const pipeline = await startPipeline(plan, {
     clock: systemClock,

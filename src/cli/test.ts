@@ -2,11 +2,13 @@ import { writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { type Command, Option } from 'commander';
 import { PipectlError, exitCodes } from '../errors.ts';
+import { environmentAskedFor } from './environment.ts';
 import { findTests } from '../testing/find.ts';
 import { jsonReport, junitReport, type Paint, textReport } from '../testing/report.ts';
 import { type FileResult, isPassed, runTestFile } from '../testing/run.ts';
 
 interface TestOptions {
+  readonly environment: string | null;
   readonly format: 'text' | 'json';
   readonly filter?: string;
   readonly junit?: string;
@@ -24,7 +26,8 @@ export function registerTest(program: Command): void {
     .option('--junit <file>', 'write the results as JUnit XML too')
     .option('--watch', 'run again whenever a pipeline or test file changes, until Ctrl-C', false)
     .addHelpText('after', '\nExit codes: 0 all passed, 1 some failed, 2 wrong usage.')
-    .action(async (files: readonly string[], options: TestOptions) => {
+    .action(async (files: readonly string[], given: Omit<TestOptions, 'environment'>, command: Command) => {
+      const options = { ...given, environment: environmentAskedFor(command) };
       process.exitCode = options.watch ? await watchTests(files, options) : await test(files, options);
     });
 }
@@ -33,9 +36,9 @@ async function test(named: readonly string[], options: TestOptions): Promise<num
   return report(await runAll(await findTests(named), options), options);
 }
 
-async function runAll(files: readonly string[], { filter }: TestOptions): Promise<readonly FileResult[]> {
+async function runAll(files: readonly string[], { environment, filter }: TestOptions): Promise<readonly FileResult[]> {
   const results: FileResult[] = [];
-  for (const file of files) results.push(await runTestFile(file, { filter }));
+  for (const file of files) results.push(await runTestFile(file, { environment, filter }));
   return results;
 }
 

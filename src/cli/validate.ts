@@ -2,8 +2,10 @@ import { type Command, Option } from 'commander';
 import { findPipelines } from '../definition/find.ts';
 import { loadPipeline } from '../definition/load.ts';
 import { type Override, parseOverride } from '../definition/overrides.ts';
+import { weighed } from '../definition/problems.ts';
 import { type Paint, report, type ReportFormat, reportFormats } from '../definition/report.ts';
 import { PipectlError, exitCodes } from '../errors.ts';
+import { environmentOf } from './environment.ts';
 
 interface ValidateOptions {
   readonly format: ReportFormat;
@@ -25,8 +27,12 @@ export function registerValidate(program: Command): void {
       collectOverride,
       [],
     )
-    .action(async (files: readonly string[], options: ValidateOptions) => {
-      process.exitCode = await validate(files, options);
+    .addHelpText(
+      'after',
+      '\nWithout --env, variables that are not set are taken as unknown. With it, they must be set as for `run`.',
+    )
+    .action(async (files: readonly string[], options: ValidateOptions, command: Command) => {
+      process.exitCode = await validate(files, environmentOf(command), options);
     });
 }
 
@@ -36,17 +42,22 @@ function collectOverride(text: string, former: readonly Override[]): readonly Ov
   throw new PipectlError('set_invalid', `--set ${text} is not path=value`, { exitCode: exitCodes.usage });
 }
 
-async function validate(named: readonly string[], { format, strict, set }: ValidateOptions): Promise<number> {
+async function validate(
+  named: readonly string[],
+  environment: string | null,
+  { format, strict, set }: ValidateOptions,
+): Promise<number> {
   const files = await findPipelines(named);
   const { planPipeline } = await import('../plan/index.ts');
   const checked = [];
   for (const file of files) {
-    const loaded = await loadPipeline(file, { env: process.env, mode: 'validate', set });
+    const mode = environment === null ? 'validate' : 'run';
+    const loaded = await loadPipeline(file, { env: process.env, mode, environment, set });
     await planPipeline(loaded);
-    checked.push({ file, problems: loaded.problems.sorted() });
+    checked.push({ file, problems: weighed(loaded.problems.sorted(), strict || loaded.strict) });
   }
   process.stdout.write(report(checked, format, await paint(format)));
-  const failing = checked.flatMap(({ problems }) => problems).some(({ severity }) => strict || severity === 'error');
+  const failing = checked.flatMap(({ problems }) => problems).some(({ severity }) => severity === 'error');
   return failing ? exitCodes.failed : exitCodes.done;
 }
 

@@ -2,6 +2,7 @@
 import { closest, type ExpressionProblem, type ProblemCode } from './errors.ts';
 import { checkCall } from './check-call.ts';
 import { lookUpField, unknownFieldHint } from './check-field.ts';
+import { conversionHint, truthHint } from './check-hints.ts';
 import { resultOf, sameKind, unify } from './check-types.ts';
 import { metaTypes, varValue, type Environment } from './environment.ts';
 import { isNumeric, isOptional, pathOf, typeName, type Node, type NodeOf, type Place, type Type } from './tree.ts';
@@ -87,16 +88,9 @@ export class Checker {
   condition(node: Node, where: string): void {
     const type = this.visit(node);
     if (type === 'bool' || type === 'dyn') return;
-    const hint =
-      type === 'string' || isNumeric(type)
-        ? `compare it: ${this.subject(node)} ${type === 'string' ? '!= ""' : '!= 0'}`
-        : undefined;
-    this.problem(
-      'type_mismatch',
-      `${where} needs true or false, and ${this.subject(node)} is ${typeName(type)}`,
-      node,
-      hint,
-    );
+    const subject = this.subject(node);
+    const message = `${where} needs true or false, and ${subject} is ${typeName(type)}`;
+    this.problem('type_mismatch', message, node, truthHint(subject, type));
   }
 
   #isLocal(name: string): boolean {
@@ -287,7 +281,7 @@ export class Checker {
     const both = sides.map(([side, type]) => `${this.subject(side)} is ${typeName(type)}`).join(', ');
     if (operator === '==' || operator === '!=') {
       if (!sameKind(a, b))
-        this.problem('type_mismatch', `these are never equal: ${both}`, node, conversionHint(this, left, a, right, b));
+        this.problem('type_mismatch', `these are never equal: ${both}`, node, conversionHint(this, node));
       return 'bool';
     }
     if (operator === 'in') {
@@ -322,7 +316,7 @@ export class Checker {
     const result = resultOf(operator, a, b);
     if (result !== undefined) return result;
     const chained = left.kind === 'binary' && a === 'bool' && operator.length <= 2 && /[<>]/.test(operator);
-    const hint = chained ? 'comparisons do not chain: write a < b && b < c' : conversionHint(this, left, a, right, b);
+    const hint = chained ? 'comparisons do not chain: write a < b && b < c' : conversionHint(this, node);
     return this.problem(
       'type_mismatch',
       `${operator} does not take ${sides.length === 1 ? 'this' : 'these'}: ${both}`,
@@ -404,21 +398,4 @@ function typeOfVar(value: unknown): Type {
     default:
       return value === null ? 'null' : Array.isArray(value) ? { list: 'dyn' } : 'dyn';
   }
-}
-
-/** How to bring a text and a number, or a text and a time, together. */
-function conversionHint(checker: Checker, left: Node, a: Type, right: Node, b: Type): string | undefined {
-  for (const [text, type, other] of [
-    [left, a, b],
-    [right, b, a],
-  ] as const) {
-    if (type !== 'string') continue;
-    const subject = checker.subject(text);
-    if (text.kind === 'literal' && isNumeric(other) && /^-?\d+(\.\d+)?$/.test(String(text.value)))
-      return `write ${String(text.value)} without quotes`;
-    if (isNumeric(other)) return `write double(${subject}) or int(${subject}), or string(...) around the number`;
-    if (other === 'timestamp') return `write timestamp(${subject})`;
-    if (other === 'duration') return `write duration(${subject})`;
-  }
-  return undefined;
 }

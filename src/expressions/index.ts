@@ -4,6 +4,7 @@
  * every evaluation of a record.
  */
 import { Checker } from './check.ts';
+import { truthHint } from './check-hints.ts';
 import { SyntaxProblem, type ExpressionProblem } from './errors.ts';
 import type { Environment } from './environment.ts';
 import { generateAssign, generateObject, generateValue, type Scope, type Unit } from './generate.ts';
@@ -18,7 +19,7 @@ export { unknownVar, type SecretVar } from './environment.ts';
 export type { Scope } from './generate.ts';
 export { Duration, Timestamp } from './timestamp.ts';
 export { lookUpField } from './check-field.ts';
-export { isObjectType, pathOf, typeName, type Node, type ObjectType, type Type } from './tree.ts';
+export { isNumeric, isObjectType, pathOf, typeName, type Node, type ObjectType, type Type } from './tree.ts';
 
 /** What expressions see as `meta`. */
 export interface Meta {
@@ -110,7 +111,8 @@ function compile(text: string, options: ExpressionOptions, read: (text: string) 
   const type = checker.visit(tree);
   const condition = options.expected === 'bool';
   if (condition && type !== 'bool' && type !== 'dyn') {
-    checker.problem('type_mismatch', `true or false is needed here, and this is ${typeName(type)}`, tree);
+    const message = `true or false is needed here, and this is ${typeName(type)}`;
+    checker.problem('type_mismatch', message, tree, truthHint(checker.subject(tree), type));
   }
   if (checker.problems.length > 0) return { ok: false, problems: checker.problems };
   const unit: Unit = { text, tree, environment, condition };

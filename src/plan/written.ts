@@ -1,13 +1,12 @@
 /** What stands in the files, before anything is filled in: it tells where each value of a pipeline comes from. */
 import { readFileSync } from 'node:fs';
-import { basename, dirname, join, resolve } from 'node:path';
+import { basename, dirname, resolve } from 'node:path';
 import type { Override } from '../definition/overrides.ts';
 import type { ValuePath } from '../definition/pipeline.ts';
 import { pathText } from '../definition/problems.ts';
+import { findProject } from '../definition/project.ts';
 import { parseYaml } from '../definition/read-yaml.ts';
 import type { YamlSource } from '../definition/yaml-source.ts';
-
-const projectFile = 'pipectl.yaml';
 
 /** Who said what a value is. `text` is how people read it: `orders.yaml:6 $BROKERS`, `--set`, `default`. */
 export interface Origin {
@@ -17,6 +16,8 @@ export interface Origin {
 
 export interface WrittenOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** Environment of the project. Default: none. */
+  readonly environment?: string | null;
   readonly set?: readonly Override[];
   /** Text of a file, by absolute path. Throws where it is not there. */
   readonly readFile?: (path: string) => string;
@@ -25,13 +26,17 @@ export interface WrittenOptions {
 export class Written {
   readonly #pipeline: YamlSource;
   readonly #project: YamlSource | null;
+  readonly #environment: string | null;
   readonly #set: readonly string[];
   readonly #env: WrittenOptions['env'];
 
-  constructor(file: string, { env, set = [], readFile = (path) => readFileSync(path, 'utf8') }: WrittenOptions) {
+  constructor(file: string, options: WrittenOptions) {
+    const { env, environment = null, set = [], readFile = (path) => readFileSync(path, 'utf8') } = options;
     const path = resolve(file);
     this.#pipeline = parseYaml(basename(file), readFile(path)).source;
-    this.#project = findProject(dirname(path), readFile);
+    const project = findProject(dirname(path), readFile);
+    this.#project = project && parseYaml(basename(project.path), project.text).source;
+    this.#environment = environment;
     this.#set = set.map((override) => override.path);
     this.#env = env;
   }
@@ -41,7 +46,9 @@ export class Written {
     const text = pathText(path);
     const isSet = this.#set.some((set) => covers(set, text) || covers(text, set));
     if (isSet) return { from: 'set', text: '--set' };
+    const ofEnvironment = this.#environment === null ? [] : ['environments', this.#environment];
     const places = [
+      ['project', this.#project, [...ofEnvironment, ...path]],
       ['pipeline', this.#pipeline, path],
       ['project', this.#project, path],
       ['project', this.#project, ['defaults', ...path]],
@@ -82,14 +89,3 @@ export class Written {
 /** `sinks[0].postgres` covers itself and `sinks[0].postgres.table`. */
 const covers = (above: string, path: string): boolean =>
   path === above || path.startsWith(`${above}.`) || path.startsWith(`${above}[`);
-
-/** `pipectl.yaml`, beside the pipeline or above it. */
-function findProject(from: string, readFile: (path: string) => string): YamlSource | null {
-  for (let directory = from; ; directory = dirname(directory)) {
-    try {
-      return parseYaml(projectFile, readFile(join(directory, projectFile))).source;
-    } catch {
-      if (directory === dirname(directory)) return null;
-    }
-  }
-}

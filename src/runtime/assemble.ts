@@ -30,7 +30,8 @@ export async function assemble(plan: Plan, { clock, log, untilEnd, dryRun }: Ass
   const { definition } = plan;
   const context = (name: string): RuntimeContext => ({
     name,
-    pipeline: definition.name,
+    // Positions are kept under it: two environments may share a database.
+    pipeline: definition.prefix + definition.name,
     pipelineHash: plan.hash,
     clock,
     random: Math.random,

@@ -102,7 +102,7 @@ export class Snapshots {
     const ready = report.state === 'running' || report.state === 'draining';
     return {
       pipeline: plan.definition.name,
-      environment: null,
+      environment: plan.definition.environment,
       state: runState(report, sinks),
       startedAtMs: this.#startedAtMs,
       atMs: nowMs,

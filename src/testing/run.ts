@@ -32,6 +32,8 @@ export interface CaseResult {
 export type PlacedDifference = Difference & { readonly line: number };
 
 export interface RunOptions {
+  /** Environment of the project, whose vars and connections it brings. Default: none. */
+  readonly environment?: string | null;
   /** Only cases whose name holds this text, in whatever case. */
   readonly filter?: string | undefined;
 }
@@ -40,12 +42,12 @@ export const isPassed = ({ problems, cases }: FileResult): boolean =>
   problems.length === 0 && cases.every(({ differences }) => differences.length === 0);
 
 /** Runs the cases of one file. Rejects with `PipectlError` where a file can't be read. */
-export async function runTestFile(file: string, { filter }: RunOptions = {}): Promise<FileResult> {
+export async function runTestFile(file: string, { environment = null, filter }: RunOptions = {}): Promise<FileResult> {
   const loaded = await loadTests(file);
   const { pipeline, tests } = loaded;
   const result = { file, pipeline };
   if (tests === null) return { ...result, problems: errorsOf(loaded), cases: [] };
-  const bench = new Bench(tests, loaded);
+  const bench = new Bench(tests, loaded, environment);
   const wanted = tests.cases.filter(({ name }) => filter === undefined || includesText(name, filter));
   const runs: { readonly test: TestCase; readonly plan: Plan; readonly clock: CaseClock }[] = [];
   for (const test of wanted) {
@@ -78,11 +80,13 @@ const errorsOf = ({ problems }: Pick<LoadedTests, 'problems'>): readonly Problem
 class Bench {
   readonly #file: string;
   readonly #loaded: LoadedTests;
+  readonly #environment: string | null;
   readonly #pipelines = new Map<string, LoadedPipeline>();
 
-  constructor({ pipeline }: TestFile, loaded: LoadedTests) {
+  constructor({ pipeline }: TestFile, loaded: LoadedTests, environment: string | null) {
     this.#file = pipeline;
     this.#loaded = loaded;
+    this.#environment = environment;
   }
 
   /** A plan of its own for one case, since steps may keep state; null where there are problems. */
@@ -115,7 +119,7 @@ class Bench {
       value: encodeJson(value).replaceAll('${', () => '$${'),
     }));
     // What comes from outside is not needed to run a case, and must not decide whether it passes.
-    const loaded = await loadPipeline(this.#file, { env, mode: 'validate', set });
+    const loaded = await loadPipeline(this.#file, { env, mode: 'validate', environment: this.#environment, set });
     this.#pipelines.set(key, loaded);
     return loaded;
   }

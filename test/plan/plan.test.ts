@@ -80,7 +80,7 @@ describe('time.field', () => {
 
   it('with a unit is no text', async () => {
     expect(await said(`${source}time: { field: '"2026-01-01T00:00:00Z"', unit: ms }\n${sinks}`)).toEqual([
-      '2:17 type_mismatch',
+      '2:16 type_mismatch',
     ]);
   });
 });

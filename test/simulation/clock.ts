@@ -14,7 +14,8 @@ export class VirtualClock implements Clock {
     if (signal?.aborted) return Promise.resolve();
     return new Promise((resolve) => {
       const timer = { atMs: this.#nowMs + Math.max(0, delayMs), order: this.#order++, fire: resolve };
-      this.#timers.push(timer);
+      // What never fires must not be what the clock moves to.
+      if (delayMs !== Number.POSITIVE_INFINITY) this.#timers.push(timer);
       signal?.addEventListener(
         'abort',
         () => {

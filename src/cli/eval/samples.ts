@@ -89,13 +89,17 @@ const sampleMeta = {
 };
 
 /** The plan of a pipeline that reads a topic and does nothing with it. */
-export async function planOfTopic(topic: string, brokers: string | undefined): Promise<{ plan: Plan; vars: Vars }> {
+export async function planOfTopic(
+  topic: string,
+  brokers: string | undefined,
+  environment: string | null,
+): Promise<{ plan: Plan; vars: Vars }> {
   const file = resolve('topic.yaml');
   const kafka = { topic, ...(brokers === undefined ? {} : { brokers }) };
   // JSON is YAML.
   const text = JSON.stringify({ name: 'sample', source: { kafka }, sinks: [{ discard: {} }] });
   const readFile = (path: string) => (path === file ? text : readFileSync(path, 'utf8'));
-  const loaded = await loadPipeline(file, { env: process.env, mode: 'run', readFile });
+  const loaded = await loadPipeline(file, { env: process.env, mode: 'run', environment, readFile });
   const plan = await planPipeline(loaded);
   if (plan !== null) return { plan, vars: loaded.vars };
   throw new PipectlError('pipeline_invalid', report([{ file, problems: loaded.problems.sorted() }], 'text').trimEnd());

@@ -36,7 +36,12 @@ export const enrich = defineStep({
     const lookup = context.lookup(from, ['from']);
     const key = context.expression(on, ['on']);
     if (isNeverKey(key.type))
-      context.problem(['on'], 'type_mismatch', `a key is text or a number, and this is ${typeName(key.type)}`);
+      context.problem(
+        ['on'],
+        'type_mismatch',
+        `a key is text or a number, and this is ${typeName(key.type)}`,
+        'name a field that holds one',
+      );
     return {
       name: context.name,
       kind: 'enrich',

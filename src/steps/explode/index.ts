@@ -18,7 +18,12 @@ export const explode = defineStep({
   create(list, context) {
     const elements = context.expression(list, []);
     if (isNoList(elements))
-      context.problem([], 'type_mismatch', `a list is needed here, and this is ${typeName(elements.type)}`);
+      context.problem(
+        [],
+        'type_mismatch',
+        `a list is needed here, and this is ${typeName(elements.type)}`,
+        'name a field that holds a list',
+      );
     return {
       name: context.name,
       kind: 'explode',
