@@ -3,9 +3,11 @@ import { writeFile } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { listed, suggestion } from '../definition/suggestion.ts';
 import { exitCodes, PipectlError } from '../errors.ts';
+import { environmentOf } from './environment.ts';
 import { type Template, templates } from './init/templates.ts';
 
 interface InitOptions {
+  readonly environment: string | null;
   readonly template?: string;
   readonly list: boolean;
   readonly from?: string;
@@ -30,9 +32,9 @@ export function registerInit(program: Command): void {
     .option('--topic <topic>', 'with --from kafka')
     .option('--brokers <list>', 'host:port,..., with --from kafka; default: $KAFKA_BROKERS, else localhost:9092')
     .option('--force', 'write over files that are there', false)
-    .action(async (name: string | undefined, options: InitOptions) => {
-      if (options.list) process.stdout.write(list());
-      else await init(name, options);
+    .action(async (name: string | undefined, given: Omit<InitOptions, 'environment'>, command: Command) => {
+      if (given.list) process.stdout.write(list());
+      else await init(name, { ...given, environment: environmentOf(command) });
     });
 }
 
@@ -77,7 +79,7 @@ function template({ template: name = defaultTemplate, topic, brokers }: InitOpti
   );
 }
 
-async function sampled({ from, topic, brokers, template: name }: InitOptions): Promise<Omit<Template, 'summary'>> {
+async function sampled({ environment, from, topic, brokers, template: name }: InitOptions): Promise<Omit<Template, 'summary'>> {
   if (name !== undefined) throw usage('give --template or --from, not both');
   if (from !== 'kafka') throw usage(`--from ${from} is unknown: it is kafka`);
   if (topic === undefined) throw usage('--from kafka needs --topic');
@@ -86,7 +88,7 @@ async function sampled({ from, topic, brokers, template: name }: InitOptions): P
     import('./init/infer.ts'),
     import('./init/sampled.ts'),
   ]);
-  const { plan, vars } = await planOfTopic(topic, brokers);
+  const { plan, vars } = await planOfTopic(topic, brokers, environment);
   const { scopes, notes } = await planSamples(plan, vars, {
     after: undefined,
     count: sampleMax,

@@ -14,7 +14,7 @@ import { type Plan, planPipeline } from '../plan/index.ts';
 export async function planFile(
   named: string | undefined,
   set: readonly string[],
-  environment: string | null,
+  environment: string | null = null,
 ): Promise<Plan> {
   const files = await findPipelines(named === undefined ? [] : [named]);
   if (files.length !== 1) {

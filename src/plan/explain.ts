@@ -45,6 +45,8 @@ export interface Explanation {
   readonly name: string;
   readonly description: string | null;
   readonly file: string;
+  /** Of the project; null where none was asked for. */
+  readonly environment: string | null;
   readonly hash: string;
   readonly settings: readonly Setting[];
   /** The plan is cut at every log it writes. A pipeline without state is one sink stage. */
@@ -102,15 +104,19 @@ class Explainer {
   }
 
   explain(): Explanation {
-    const { name, description, file, group, vars, steps, sinks } = this.#definition;
+    const { name, description, file, environment, prefix, group, vars, steps, sinks } = this.#definition;
     const reads = this.#reads();
     return {
       name,
       description: description === null ? null : this.#settings.text(description),
       file,
+      environment,
       hash: this.#plan.hash,
       settings: [
         this.#settings.one('name', name, ['name'], "default: the file's name"),
+        ...(environment === null || prefix === ''
+          ? []
+          : [this.#settings.one('prefix', prefix, ['environments', environment, 'prefix'])]),
         ...(this.#usesKafka() ? [this.#settings.one('group', group, ['group'], "default: the pipeline's name")] : []),
         ...this.#batch(),
       ],

@@ -46,15 +46,9 @@ export class Written {
     const text = pathText(path);
     const isSet = this.#set.some((set) => covers(set, text) || covers(text, set));
     if (isSet) return { from: 'set', text: '--set' };
-    const ofEnvironment = this.#environment === null ? [] : ['environments', this.#environment];
-    const places = [
-      ['project', this.#project, [...ofEnvironment, ...path]],
-      ['pipeline', this.#pipeline, path],
-      ['project', this.#project, path],
-      ['project', this.#project, ['defaults', ...path]],
-    ] as const;
-    for (const [from, source, at] of places) {
-      if (!source?.has(at)) continue;
+    const found = this.#find(path);
+    if (found !== null) {
+      const { from, source, at } = found;
       const { line } = source.position(source.locate(at, 'value').start);
       return { from, text: `${source.file}:${line}${this.#variables(source, at)}` };
     }
@@ -66,10 +60,24 @@ export class Written {
 
   /** True where the value stands on the command line or in a file as it is: one value, and nothing in it filled in. */
   isPlain(path: ValuePath): boolean {
-    const { from } = this.origin(path);
-    if (from === 'set') return true;
-    const scalar = (from === 'project' ? this.#project : this.#pipeline)?.scalar(path);
-    return scalar !== null && scalar !== undefined && !String(scalar.value).includes('${');
+    if (this.origin(path).from === 'set') return true;
+    const found = this.#find(path);
+    const scalar = found?.source.scalar(found.at) ?? null;
+    return scalar !== null && !String(scalar.value).includes('${');
+  }
+
+  /** The file that has the last word on the value at `path`, and its place there. */
+  #find(path: ValuePath) {
+    const project = this.#project;
+    const inProject = (...above: readonly string[]) =>
+      project === null ? [] : [{ from: 'project', source: project, at: [...above, ...path] } as const];
+    const places = [
+      ...(this.#environment === null ? [] : inProject('environments', this.#environment)),
+      { from: 'pipeline', source: this.#pipeline, at: path } as const,
+      ...inProject(),
+      ...inProject('defaults'),
+    ];
+    return places.find(({ source, at }) => source.has(at)) ?? null;
   }
 
   /** The variables a text is filled in from, by name: their values may be nobody's business. */

@@ -182,7 +182,7 @@ describe('types go through the steps', () => {
   });
 
   it('nothing is said where nothing is known', async () => {
-    const steps = '  - set: { a: event.b.c[0].d + event.e }\n  - filter: event.f\n  - explode: event.g\n  - drop: [h]';
+    const steps = '  - set:\n      a: event.b.c[0].d + event.e\n  - filter: event.f\n  - explode: event.g\n  - drop: [h]';
     expect(told(await plan(untyped(steps)))).toEqual([]);
   });
 

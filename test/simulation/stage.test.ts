@@ -77,7 +77,7 @@ class ScriptedSource implements Source {
   async reassign(): Promise<void> {
     this.onReassign();
   }
-  start = () => Promise.resolve();
+  start: Source['start'] = () => Promise.resolve();
   ends = () => new Map();
   close = () => Promise.resolve();
 }
@@ -129,7 +129,7 @@ class Table implements Sink {
       rows.push(raw.offset);
     }
   }
-  open = () => Promise.resolve();
+  open: Sink['open'] = () => Promise.resolve();
   rollback = () => Promise.resolve();
   close = () => Promise.resolve();
 }
@@ -333,4 +333,84 @@ it('a delivery that fails for good ends the run at once, also where batches are 
   await run.until(() => run.isOver());
   expect(run.clock.now() - startedMs).toBeLessThan(1000);
   await expect(run.end()).rejects.toThrow('the table is gone');
+});
+
+describe('where batches are begun once an hour', () => {
+  const everyMs = 3_600_000;
+
+  it('what comes in the meantime is one epoch', async () => {
+    const table = new Table();
+    const run = beginEvery(everyMs, table);
+    const epochs: number[] = [];
+    table.onWrite = (batch) => epochs.push(batch.records.length);
+    run.source.give(assigned(1), records(1, [p0, 0, 10]));
+    await run.until(() => epochs.length === 1);
+    const startedMs = run.clock.now();
+    run.source.give(records(1, [p0, 10, 20]), records(1, [p0, 20, 30]));
+    await run.until(() => epochs.length === 2);
+    expect(epochs).toEqual([10, 20]);
+    expect(run.clock.now() - startedMs).toBeGreaterThan(everyMs - 1000);
+    await run.end();
+  });
+
+  it('a full epoch and the end of the input are written at once', async () => {
+    const table = new Table();
+    const run = beginEvery(everyMs, table);
+    const startedMs = run.clock.now();
+    run.source.give(assigned(1), records(1, [p0, 0, 10]), records(1, [p0, 10, 110]), records(1, [p0, 110, 115]), {
+      kind: 'ended',
+    });
+    await run.until(() => run.isOver());
+    expect(table.rows.get(0)).toHaveLength(115);
+    expect(run.clock.now() - startedMs).toBeLessThan(10_000);
+    await run.end();
+  });
+
+  it('an assignment is answered at once, and what was held is read again by whoever owns it', async () => {
+    const table = new Table();
+    const run = beginEvery(everyMs, table);
+    run.source.give(assigned(1), records(1, [p0, 0, 10]));
+    await run.until(() => table.rows.has(0));
+    const startedMs = run.clock.now();
+    run.source.give(records(1, [p0, 10, 20]), assigned(2));
+    await run.until(() => run.source.begun.length === 2);
+    expect(run.clock.now() - startedMs).toBeLessThan(10_000);
+    expect(run.source.begun[1]).toEqual([2, { 0: 10, 1: 0 }]);
+    await run.end();
+    expect(table.rows.get(0)).toHaveLength(10);
+  });
+});
+
+describe('a sink that can not be reached', () => {
+  /** Its connection is never answered. */
+  function unreachable() {
+    const table = new Table();
+    table.open = (signal) =>
+      new Promise((_, reject) => signal!.addEventListener('abort', () => reject(new SinkUnavailable('no answer'))));
+    return { ...begin(table), table };
+  }
+
+  it('ends the run after the time for it', async () => {
+    const run = unreachable();
+    const startedMs = run.clock.now();
+    await run.until(() => run.isOver());
+    expect(run.clock.now() - startedMs).toBe(1000);
+    await expect(run.end()).rejects.toMatchObject({ code: 'sink_unavailable', message: 'no answer' });
+  });
+
+  it('does not keep a run that is to stop', async () => {
+    const run = unreachable();
+    const startedMs = run.clock.now();
+    await run.end();
+    expect(run.clock.now()).toBe(startedMs);
+  });
+});
+
+it('a source that can not be reached does not keep a run that is to stop', async () => {
+  const run = begin(new Table());
+  run.source.start = (signal) =>
+    new Promise((_, reject) => signal!.addEventListener('abort', () => reject(new Error('no answer'))));
+  await run.until(() => true);
+  await run.end();
+  expect(run.source.begun).toEqual([]);
 });

@@ -92,7 +92,7 @@ const sampleMeta = {
 export async function planOfTopic(
   topic: string,
   brokers: string | undefined,
-  environment: string | null,
+  environment: string | null = null,
 ): Promise<{ plan: Plan; vars: Vars }> {
   const file = resolve('topic.yaml');
   const kafka = { topic, ...(brokers === undefined ? {} : { brokers }) };
