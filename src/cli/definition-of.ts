@@ -8,10 +8,7 @@ import { exitCodes, PipectlError } from '../errors.ts';
  * The definition of a pipeline in an environment, for commands that look at it from outside: its steps are not compiled, and what is
  * wrong with its steps and sinks does not matter. Rejects with the report where the source can't be used.
  */
-export async function definitionOf(
-  named: string | undefined,
-  environment: string | null,
-): Promise<PipelineDefinition> {
+export async function definitionOf(named: string | undefined, environment: string | null): Promise<PipelineDefinition> {
   const files = await findPipelines(named === undefined ? [] : [named]);
   if (files.length !== 1) {
     const message = `${named} holds ${files.length} pipelines: name one of ${files.join(', ')}`;

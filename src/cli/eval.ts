@@ -75,7 +75,16 @@ function checkUsage(text: string | undefined, { event, topic, brokers, pipeline,
     wrong('an expression is needed here', "such as: pipectl eval 'event.qty * 2' --event orders.ndjson");
 }
 
-async function samplesOf({ environment, event, topic, brokers, pipeline, after, set, n }: EvalOptions): Promise<Samples> {
+async function samplesOf({
+  environment,
+  event,
+  topic,
+  brokers,
+  pipeline,
+  after,
+  set,
+  n,
+}: EvalOptions): Promise<Samples> {
   const { planOfTopic, planSamples, plainSamples, readEvents, readText } = await import('./eval/samples.ts');
   const events = event === undefined ? null : readEvents(await readText(event), event === '-' ? 'stdin' : event);
   if (topic !== undefined) {

@@ -9,7 +9,8 @@ import { wrapped } from './wrap.ts';
 
 /** `width` in columns: sentences are wrapped to it, values are not. */
 export function explanationText(explained: Explanation, live: LiveFindings | null, width: number): string {
-  const { name, description, file, environment, hash, source, steps, lookups, sinks, connections, vars, warnings } = explained;
+  const { name, description, file, environment, hash, source, steps, lookups, sinks, connections, vars, warnings } =
+    explained;
   const section = (title: string, ...blocks: readonly string[]): string => `\n${title}\n${blocks.join('')}`;
   const say = (text: string, indent = 2): string => wrapped(text, width, indent);
   const componentsSection = (heading: string, components: readonly ExplainedComponent[]): string =>
@@ -18,7 +19,7 @@ export function explanationText(explained: Explanation, live: LiveFindings | nul
       : section(heading, ...components.map((one) => `  ${title(one)}\n${settingLines(one.settings, 5)}`));
   return [
     wrapped(`${name}${description === null ? '' : `: ${description}`}`, width, 0),
-    `${printable(file, true)}${environment === null ? '' : `, environment ${printable(environment)}`}, hash ${hash}\n`,
+    `${printable(file, true)}${environment === null ? '' : `, environment ${printable(environment, true)}`}, hash ${hash}\n`,
     settingLines(explained.settings),
     section('STAGES', ...stageLines(explained).map((line) => say(line))),
     section(`SOURCE  ${source.component}${onConnection(source.connection)}`, settingLines(source.settings)),

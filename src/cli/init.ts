@@ -79,7 +79,13 @@ function template({ template: name = defaultTemplate, topic, brokers }: InitOpti
   );
 }
 
-async function sampled({ environment, from, topic, brokers, template: name }: InitOptions): Promise<Omit<Template, 'summary'>> {
+async function sampled({
+  environment,
+  from,
+  topic,
+  brokers,
+  template: name,
+}: InitOptions): Promise<Omit<Template, 'summary'>> {
   if (name !== undefined) throw usage('give --template or --from, not both');
   if (from !== 'kafka') throw usage(`--from ${from} is unknown: it is kafka`);
   if (topic === undefined) throw usage('--from kafka needs --topic');

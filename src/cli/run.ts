@@ -6,7 +6,7 @@ import { PipectlError, exitCodes } from '../errors.ts';
 import type { Plan } from '../plan/index.ts';
 import { systemClock } from '../runtime/clock.ts';
 import { type RunningPipeline, startPipeline } from '../runtime/run.ts';
-import { startPlainView } from '../view/plain.ts';
+import { finalSummary, startPlainView } from '../view/plain.ts';
 import { describeTerminal } from '../view/terminal.ts';
 import { environmentOf } from './environment.ts';
 import { planFile } from './plan-file.ts';
@@ -64,10 +64,9 @@ async function run(file: string | undefined, environment: string | null, flags: 
     await view.close();
     stopSignals.release();
   }
-  const { deadLetters } = pipeline.snapshot();
-  const tooMany = flags.maxDeadLetters !== undefined && deadLetters.total > flags.maxDeadLetters;
-  if (tooMany)
-    process.stderr.write(`pipectl: stopped after ${deadLetters.total} dead letters; see \`pipectl dlq ls\`\n`);
+  const deadLetters = pipeline.deadLetterCount();
+  const tooMany = flags.maxDeadLetters !== undefined && deadLetters > flags.maxDeadLetters;
+  if (tooMany) process.stderr.write(`pipectl: stopped after ${deadLetters} dead letters; see \`pipectl dlq ls\`\n`);
   return tooMany ? exitCodes.deadLetters : exitCodes.done;
 }
 
@@ -118,14 +117,22 @@ async function openView(
       const { startJsonView } = await import('../view/json.ts');
       return startJsonView({ snapshots, out: writesStdout ? stderr : stdout });
     }
+    case 'summary':
+      return {
+        close() {
+          const last = snapshots();
+          // Of a run that failed its error is told.
+          if (last.state !== 'failed') stderr.write(`${finalSummary(last).join('\n')}\n`);
+        },
+      };
     case 'none':
       return { close: () => undefined };
   }
 }
 
-/** The picture at a terminal, lines elsewhere; nothing where rows have stdout and the log has stderr. */
-function automaticView(writesStdout: boolean): Exclude<ViewKind, 'auto'> {
-  if (writesStdout) return process.stderr.isTTY ? 'plain' : 'none';
+/** The picture at a terminal, lines elsewhere; no more than the end where rows have stdout and the log has stderr. */
+function automaticView(writesStdout: boolean): Exclude<ViewKind, 'auto'> | 'summary' {
+  if (writesStdout) return process.stderr.isTTY ? 'plain' : 'summary';
   return process.stdin.isTTY && process.stdout.isTTY ? 'ink' : 'plain';
 }
 

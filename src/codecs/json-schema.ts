@@ -45,7 +45,9 @@ class SchemaReader {
     if (typeof schema === 'boolean' || depth > depthMax) return 'dyn';
     if (!isMapping(schema)) return this.#problem(at, 'a schema is an object, true or false');
     const alternatives = (keyword: 'anyOf' | 'oneOf' | 'allOf') =>
-      this.#list(schema[keyword], `${at}/${keyword}`).map((one, i) => this.type(one, `${at}/${keyword}/${i}`, depth + 1));
+      this.#list(schema[keyword], `${at}/${keyword}`).map((one, i) =>
+        this.type(one, `${at}/${keyword}/${i}`, depth + 1),
+      );
     const either = (types: readonly Type[]): Type => (types.length === 0 ? 'dyn' : types.reduce(unify));
     return [
       this.#own(schema, at, depth),
@@ -66,7 +68,8 @@ class SchemaReader {
     const { type } = schema;
     if (type === undefined) {
       if ('const' in schema) return typeOfValue(schema.const);
-      if (schema.enum !== undefined) return this.#list(schema.enum, `${at}/enum`).map(typeOfValue).reduce(unify, 'null');
+      if (schema.enum !== undefined)
+        return this.#list(schema.enum, `${at}/enum`).map(typeOfValue).reduce(unify, 'null');
       if ('properties' in schema || 'required' in schema) return this.#object(schema, at, depth);
       return 'items' in schema ? this.#array(schema, at, depth) : 'dyn';
     }
@@ -77,7 +80,8 @@ class SchemaReader {
   #named(name: unknown, schema: Mapping, at: string, depth: number): Type {
     if (name === 'object') return this.#object(schema, at, depth);
     if (name === 'array') return this.#array(schema, at, depth);
-    if (typeof name === 'string' && Object.hasOwn(simpleTypes, name)) return simpleTypes[name as keyof typeof simpleTypes];
+    if (typeof name === 'string' && Object.hasOwn(simpleTypes, name))
+      return simpleTypes[name as keyof typeof simpleTypes];
     const near = typeof name === 'string' ? closest(name, typeNames) : undefined;
     const meant = near === undefined ? `known are ${typeNames.join(', ')}` : `did you mean "${near}"?`;
     return this.#problem(`${at}/type`, `${JSON.stringify(name)} is no type; ${meant}`);

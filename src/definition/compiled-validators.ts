@@ -1402,15 +1402,15 @@ validate3.errors = vErrors;
 return errors === 0;
 }
 
-const validate_c7e5e5a6cfed9ebf = validate4;
-const schema4 = {"type":"object","properties":{"name":{"type":"string","description":"Name of this sink in metrics, dead letters and the status view."},"when":{"anyOf":[{"type":"string"},{"type":"number"},{"type":"boolean"},{"type":"null"}],"x-pipectl":"expression","description":"Only events for which this is true are written. `otherwise`: those no other `when` took."},"version":{"anyOf":[{"type":"string"},{"type":"number"},{"type":"boolean"},{"type":"null"}],"x-pipectl":"expression","description":"What \"newer\" means: a row is replaced only by one with a higher version. Default: the offset."},"required":{"type":"boolean","default":true,"description":"false: the sink may fall behind without holding the pipeline back."}},"additionalProperties":false,"description":"One sink."};
+const validate_6ec16a8121292481 = validate4;
+const schema4 = {"type":"object","properties":{"name":{"type":"string","description":"Name of this sink in metrics, dead letters and the status view."},"when":{"anyOf":[{"type":"string"},{"type":"number"},{"type":"boolean"},{"type":"null"}],"x-pipectl":"expression","description":"Only events for which this is true are written. `otherwise`: those no other `when` took."},"version":{"anyOf":[{"type":"string"},{"type":"number"},{"type":"boolean"},{"type":"null"}],"x-pipectl":"expression","description":"What \"newer\" means: a row is replaced only by one with a higher version. Default: the offset."}},"additionalProperties":false,"description":"One sink."};
 
 function validate4(data, {instancePath="", parentData, parentDataProperty, rootData=data}={}){
 let vErrors = null;
 let errors = 0;
 if(data && typeof data == "object" && !Array.isArray(data)){
 for(const key0 in data){
-if(!((((key0 === "name") || (key0 === "when")) || (key0 === "version")) || (key0 === "required"))){
+if(!(((key0 === "name") || (key0 === "when")) || (key0 === "version"))){
 const err0 = {instancePath,schemaPath:"#/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key0},message:"must NOT have additional properties"};
 if(vErrors === null){
 vErrors = [err0];
@@ -1601,26 +1601,14 @@ vErrors = null;
 }
 }
 }
-if(data.required !== undefined){
-if(typeof data.required !== "boolean"){
-const err12 = {instancePath:instancePath+"/required",schemaPath:"#/properties/required/type",keyword:"type",params:{type: "boolean"},message:"must be boolean"};
+}
+else {
+const err12 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},message:"must be object"};
 if(vErrors === null){
 vErrors = [err12];
 }
 else {
 vErrors.push(err12);
-}
-errors++;
-}
-}
-}
-else {
-const err13 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},message:"must be object"};
-if(vErrors === null){
-vErrors = [err13];
-}
-else {
-vErrors.push(err13);
 }
 errors++;
 }
@@ -7988,7 +7976,7 @@ export const compiledValidators: Readonly<Record<string, Validator>> = {
   'c3032b154525374f': validate_c3032b154525374f,
   '0b3e6ff3d2a5253c': validate_0b3e6ff3d2a5253c,
   '60bdb2647ad4bab6': validate_60bdb2647ad4bab6,
-  'c7e5e5a6cfed9ebf': validate_c7e5e5a6cfed9ebf,
+  '6ec16a8121292481': validate_6ec16a8121292481,
   '32062bdb9024160d': validate_32062bdb9024160d,
   'd8cc128138ffa107': validate_d8cc128138ffa107,
   '23bc5abe70630378': validate_23bc5abe70630378,

@@ -37,7 +37,12 @@ export function componentOf(
   }
   if (first !== undefined && second !== undefined) {
     const message = `${pathText(path)} names both ${first} and ${second}, but one ${nouns[place]} is one component`;
-    const hint = path.length > 1 ? `write them as two: "- ${first}: ..." and "- ${second}: ..."` : 'keep one of them';
+    const isNamed = place === 'connections' || place === 'lookups';
+    const hint = isNamed
+      ? 'give each a name of its own'
+      : path.length > 1
+        ? `write them as two: "- ${first}: ..." and "- ${second}: ..."`
+        : 'keep one of them';
     problems.at([...path, second], 'component_twice', message, { on: 'key', hint });
     return null;
   }

@@ -48,15 +48,21 @@ export class ConnectionUses {
   readonly #components: Components;
   readonly #problems: ProblemList;
   readonly #kafka: ConnectionUse | null;
+  readonly #environmentsWith: (name: string) => readonly string[];
 
-  /** `kafka` is what a component gets that needs Kafka and says nothing. */
+  /**
+   * `kafka` is what a component gets that needs Kafka and says nothing; `environmentsWith` tells which environments have
+   * a connection that is not there.
+   */
   constructor(
     named: Readonly<Record<string, ConnectionUse>>,
     kafka: ConnectionUse | null,
     components: Components,
     problems: ProblemList,
+    environmentsWith: (name: string) => readonly string[],
   ) {
     this.all = { ...named };
+    this.#environmentsWith = environmentsWith;
     this.#kafka = kafka;
     this.#components = components;
     this.#problems = problems;
@@ -127,6 +133,13 @@ export class ConnectionUses {
           ? `${kind} connections: ${listed(named, 'and')}`
           : `add one: \`connections: { NAME: { ${kind}: ... } }\``;
       return this.#problems.at(path, 'connection_kind', message, { hint });
+    }
+    const environments = this.#environmentsWith(name);
+    if (environments.length > 0) {
+      const message = `there is no connection "${name}" but in environment ${listed(environments)}`;
+      return this.#problems.at(path, 'connection_unknown', message, {
+        hint: `choose one: --env ${environments[0]!}, or add it under \`connections:\``,
+      });
     }
     const near = suggestion(name, named);
     const message = `there is no connection "${name}"${near === null ? '' : `; did you mean "${near}"?`}`;

@@ -23,7 +23,8 @@ export async function readEventSchema(
     text = read(resolve(directory, file));
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
-    const reason = code === 'ENOENT' ? 'there is no such file' : error instanceof TypeError ? 'it is not UTF-8 text' : message;
+    const reason =
+      code === 'ENOENT' ? 'there is no such file' : error instanceof TypeError ? 'it is not UTF-8 text' : message;
     problems.at(path, 'schema_unreadable', `${file} can't be read: ${reason}`, {
       hint: 'the path is relative to the pipeline file',
     });

@@ -1,8 +1,6 @@
 /** The words of a pipeline file that belong to no component. */
 import { duration, expression } from '../declaration/options.ts';
 import { Type } from '../declaration/type.ts';
-import type { JsonSchema } from './json-schema.ts';
-import { asJsonSchema } from './json-schema.ts';
 import type { ValuePath } from './pipeline.ts';
 
 const name = (of: string) =>
@@ -40,10 +38,6 @@ export const besideSink = Type.Object(
         description: 'What "newer" means: a row is replaced only by one with a higher version. Default: the offset.',
       }),
     ),
-    required: Type.Boolean({
-      default: true,
-      description: 'false: the sink may fall behind without holding the pipeline back.',
-    }),
   },
   { description: 'One sink.' },
 );
@@ -201,7 +195,7 @@ const notAvailableYet: Readonly<Record<string, readonly string[]>> = {
   time: ['profile', 'lateness', 'late', 'keep', 'corrections', 'idle', 'quiet'],
   dlq: ['breaker', 'compat', 'redact'],
   steps: ['window', 'join', 'dedupe', 'repartition'],
-  sinks: ['kafka', 'clickhouse', 'redis', 'bigquery', 'retry'],
+  sinks: ['kafka', 'clickhouse', 'redis', 'bigquery', 'required', 'retry'],
   'sinks.postgres': ['guard', 'on_new_field'],
   kafka: ['client'],
   lookups: ['postgres', 'kafka', 'redis'],

@@ -161,7 +161,7 @@ class Loader {
 
   #project(file: Record<string, unknown>): Promise<Project> {
     const { env, mode, environment = null } = this.#options;
-    return loadProject(this.#directory, file, {
+    return loadProject(this.#file, file, {
       environment,
       env,
       mode,
@@ -180,7 +180,8 @@ class Loader {
   /** Of the pipeline's own entries those that `--set` has a part in: nothing goes before them. */
   #setEntries<T>(place: 'vars' | 'connections', own: Readonly<Record<string, T>>): Record<string, T> {
     const isSet = (name: string) =>
-      this.#options.set?.some(({ path }) => path === `${place}.${name}` || path.startsWith(`${place}.${name}.`)) === true;
+      this.#options.set?.some(({ path }) => path === `${place}.${name}` || path.startsWith(`${place}.${name}.`)) ===
+      true;
     return Object.fromEntries(Object.entries(own).filter(([name]) => isSet(name)));
   }
 
@@ -204,7 +205,7 @@ class Loader {
       ...this.#setEntries('connections', own),
     };
     const kafka = this.#defaultKafka(value.kafka, project);
-    const connections = new ConnectionUses(named, kafka, this.#components, problems);
+    const connections = new ConnectionUses(named, kafka, this.#components, problems, project.environmentsWith);
 
     const entries = <T>(
       list: unknown,
@@ -226,7 +227,7 @@ class Loader {
       ...use,
       ...(entry.when === undefined ? {} : { when: entry.when }),
       ...(entry.version === undefined ? {} : { version: entry.version }),
-      required: entry.required === true,
+      required: true,
     }));
     const lookups: Record<string, ComponentUse> = {};
     for (const [name, component] of used.lookups) {

@@ -25,7 +25,7 @@ export interface SinkUse extends ComponentUse {
   readonly when?: unknown;
   /** Expression for what "newer" means. */
   readonly version?: unknown;
-  /** A required sink holds the pipeline back when it is away; an optional one may fall behind. */
+  /** A required sink holds the pipeline back when it is away. So far every sink is one. */
   readonly required: boolean;
 }
 

@@ -205,8 +205,7 @@ export class ProblemList {
     const entry = isShared ? path.slice(0, 2) : path;
     const inProject = (...above: readonly string[]) =>
       project.has([...above, ...entry]) ? { source: project, at: [...above, ...path] } : null;
-    const ofEnvironment =
-      isShared && this.#environment !== null ? inProject('environments', this.#environment) : null;
+    const ofEnvironment = isShared && this.#environment !== null ? inProject('environments', this.#environment) : null;
     if (ofEnvironment !== null) return ofEnvironment;
     if (this.#pipeline.has(entry)) return own;
     return (isShared || path[0] === 'environments' ? inProject() : inProject('defaults')) ?? own;

@@ -1,5 +1,5 @@
 /** `pipectl.yaml`, beside a pipeline or above it: what pipelines share, and what differs between environments. */
-import { dirname, join, resolve as resolvePath } from 'node:path';
+import { dirname, join, relative, resolve as resolvePath } from 'node:path';
 import { parseEnv } from 'node:util';
 import { exitCodes, PipectlError } from '../errors.ts';
 import { unknownVar } from '../expressions/environment.ts';
@@ -46,6 +46,8 @@ export interface Project {
   /** Warnings count as errors. */
   readonly strict: boolean;
   readonly topics: TopicConvention | null;
+  /** Environments that have a connection, by its name. */
+  readonly environmentsWith: (connection: string) => readonly string[];
   /** False where an environment was asked for and can't be read: then nothing may be done under the pipeline's names. */
   readonly isSound: boolean;
 }
@@ -65,10 +67,10 @@ export interface ProjectOptions {
 }
 
 /**
- * The project of a pipeline, which is given as it is written. Rejects with `PipectlError` (wrong usage) where there is no
+ * The project of a pipeline, which is given by its file and as it is written. Rejects with `PipectlError` (wrong usage) where there is no
  * environment of the name that was asked for.
  */
-export async function loadProject(directory: string, pipeline: Mapping, options: ProjectOptions): Promise<Project> {
+export async function loadProject(pipelineFile: string, pipeline: Mapping, options: ProjectOptions): Promise<Project> {
   const { environment, env } = options;
   const nothing: Shared = { connections: {}, vars: {} };
   const none = {
@@ -79,30 +81,37 @@ export async function loadProject(directory: string, pipeline: Mapping, options:
     prefix: '',
     strict: false,
     topics: null,
+    environmentsWith: () => [],
     isSound: environment === null,
   };
-  const found = findProject(directory, options.readFile);
+  const from = dirname(resolvePath(pipelineFile));
+  const found = findProject(from, options.readFile);
   if (found === null) {
     if (environment !== null) throw unknownEnvironment(environment, [], null);
     return none;
   }
-  const yaml = parseYaml(found.path, found.text);
+  const directory = dirname(found.path);
+  // Told like the pipeline: relative where that was given so.
+  const shown = join(dirname(pipelineFile), relative(from, directory), projectFile);
+  const yaml = parseYaml(shown, found.text);
   const problems = options.problems.inProject(yaml.source, environment);
   const plain = plainYaml(yaml, problems);
   if (plain === undefined) return none;
   const file = plain ?? {};
   if (!isMapping(file)) {
-    problems.at([], 'file_empty', 'the project file must be a mapping');
+    problems.at([], 'file_empty', 'the project file must be a mapping', {
+      hint: 'it holds connections, vars, defaults, environments and conventions',
+    });
     return none;
   }
   const environments = isMapping(file.environments) ? file.environments : {};
   if (environment !== null && !Object.hasOwn(environments, environment))
-    throw unknownEnvironment(environment, Object.keys(environments), found.path);
+    throw unknownEnvironment(environment, Object.keys(environments), shown);
   // What is wrong with one environment is of no concern to another.
   if (environment !== null)
     for (const name of Object.keys(environments)) if (name !== environment) problems.ignore(['environments', name]);
 
-  const reader = new ProjectReader(file, pipeline, dirname(found.path), options, problems);
+  const reader = new ProjectReader(file, pipeline, directory, options, problems);
   const interpolation = reader.interpolation();
   componentsNamed(file.connections, 'connections', ['connections'], options.components, problems);
   for (const [name, own] of Object.entries(environments)) {
@@ -206,6 +215,13 @@ class ProjectReader {
       prefix,
       strict: own.strict === true,
       topics: this.#topics(file.conventions),
+      environmentsWith: (connection) =>
+        Object.entries(isMapping(file.environments) ? file.environments : {})
+          .filter(
+            ([, section]) =>
+              isMapping(section) && isMapping(section.connections) && Object.hasOwn(section.connections, connection),
+          )
+          .map(([name]) => name),
       isSound: this.#chosen === null || !this.#problems.hasErrorsBelow(this.#chosen),
     };
   }
@@ -299,6 +315,8 @@ function unknownEnvironment(name: string, known: readonly string[], file: string
   const where = file === null ? ', since there is no pipectl.yaml beside the pipeline or above it' : ` in ${file}`;
   const message = `there is no environment "${name}"${where}${near === null ? '' : `; did you mean "${near}"?`}`;
   const hint =
-    known.length > 0 ? `environments: ${listed(known, 'and')}` : `add it: \`environments: { ${name}: { prefix: ... } }\``;
+    known.length > 0
+      ? `environments: ${listed(known, 'and')}`
+      : `add it: \`environments: { ${name}: { prefix: ... } }\``;
   return new PipectlError('environment_unknown', message, { hint, exitCode: exitCodes.usage });
 }

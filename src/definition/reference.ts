@@ -105,9 +105,15 @@ export function optionRows(schema: JsonSchema, above = ''): readonly OptionRow[]
   return Object.entries(schema.properties ?? {}).flatMap(([key, property]) => {
     const name = above === '' ? key : `${above}.${key}`;
     const own = rowOf(name, property, schema.required?.includes(key) === true);
-    return isPlaceForComponents(property) ? [own] : [own, ...optionRows(objectIn(property), name)];
+    return isPlaceForComponents(property)
+      ? [own]
+      : [own, ...optionRows(objectIn(property), name), ...optionRows(namedObjectIn(property), `${name}.NAME`)];
   });
 }
+
+/** What stands under each name of a mapping of names. */
+const namedObjectIn = ({ additionalProperties }: JsonSchema): JsonSchema =>
+  typeof additionalProperties === 'object' && !isPlaceForComponents(additionalProperties) ? additionalProperties : {};
 
 /** Components are described on pages of their own. */
 const isPlaceForComponents = (schema: JsonSchema): boolean => 'oneOf' in schema || 'allOf' in schema;

@@ -155,7 +155,9 @@ export function partsOf(
     const named = file[place];
     if (isMapping(named)) for (const [name, entry] of Object.entries(named)) add(place, entry, [place, name]);
   }
-  for (const [name, own] of Object.entries(kind === 'project' && isMapping(file.environments) ? file.environments : {})) {
+  for (const [name, own] of Object.entries(
+    kind === 'project' && isMapping(file.environments) ? file.environments : {},
+  )) {
     const connections = isMapping(own) && isMapping(own.connections) ? Object.entries(own.connections) : [];
     for (const [connection, entry] of connections)
       add('connections', entry, ['environments', name, 'connections', connection]);

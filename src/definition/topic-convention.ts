@@ -23,7 +23,8 @@ export function parseTopicConvention(text: string): TopicConvention | null {
     text: written,
     characters: word === undefined ? null : word === 'N' ? /\d/ : /[A-Za-z0-9_-]/,
   }));
-  const isSound = pieces.some(({ characters }) => characters !== null) && !pieces.some((piece) => /^[<>]$/.test(piece.text));
+  const isSound =
+    pieces.some(({ characters }) => characters !== null) && !pieces.some((piece) => /^[<>]$/.test(piece.text));
   return isSound ? pieces : null;
 }
 

@@ -4,13 +4,7 @@
  * crashes, nothing is lost and nothing counts twice.
  */
 import { backoffMs } from './backoff.ts';
-import {
-  DeliveryAbandoned,
-  type DeliveryOptions,
-  deliver,
-  wellRoute,
-  retrying,
-} from './delivery.ts';
+import { DeliveryAbandoned, type DeliveryOptions, deliver, wellRoute, retrying } from './delivery.ts';
 import { type Epoch, type Program, transform } from './epoch.ts';
 import { Gathering } from './gathering.ts';
 import { GroupOffsets } from './group-offsets.ts';

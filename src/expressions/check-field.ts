@@ -26,7 +26,10 @@ export function lookUpField(object: ObjectType, field: string, holder: string, o
   }
   if (removed !== undefined && Object.hasOwn(removed, field)) {
     const message = `${path} was removed by step ${removed[field]}`;
-    return { type: 'dyn', problem: { code: 'unknown_field', message, hint: 'read it before that step, or leave it in' } };
+    return {
+      type: 'dyn',
+      problem: { code: 'unknown_field', message, hint: 'read it before that step, or leave it in' },
+    };
   }
   if (object.open !== true) {
     const message = `${holder} has no field ${field}`;

@@ -15,7 +15,8 @@ export function conversionHint(checker: Checker, { operator, left, right }: Node
     [right, left],
   ] as const) {
     const subject = checker.subject(one);
-    if (one.type === 'null' && isNumeric(other.type)) return `write coalesce(${subject}, 0), or what null is to count for`;
+    if (one.type === 'null' && isNumeric(other.type))
+      return `write coalesce(${subject}, 0), or what null is to count for`;
     if (one.type !== 'string') continue;
     if (other.type === 'timestamp') return `write timestamp(${subject})`;
     if (other.type === 'duration') return `write duration(${subject})`;

@@ -195,7 +195,8 @@ export class Checker {
     if (type === 'dyn' || type === 'null') return 'dyn';
     const holder = this.subject(node.target);
     if (typeof type === 'string' || 'list' in type) {
-      const hint = typeof type === 'object' ? `write ${holder}[0].${field}, or ${holder}.map(x, x.${field})` : undefined;
+      const hint =
+        typeof type === 'object' ? `write ${holder}[0].${field}, or ${holder}.map(x, x.${field})` : undefined;
       return this.problem('type_mismatch', `${holder} is ${typeName(type)}; it has no field ${field}`, place, hint);
     }
     if ('map' in type) return type.map;

@@ -11,7 +11,7 @@ import {
 import type { PipelineDefinition, SinkUse } from '../definition/pipeline.ts';
 import { SinkUnavailable } from '../engine/ports.ts';
 import { exitCodes, PipectlError } from '../errors.ts';
-import { parseTableName, readTable, tableSql } from '../sinks/postgres/catalog.ts';
+import { keepFromPath, parseTableName, readTable, tableSql } from '../sinks/postgres/catalog.ts';
 import { createTableSql, declaredTypes } from '../sinks/postgres/create.ts';
 import type { PostgresSinkOptions } from '../sinks/postgres/index.ts';
 import { type Expectation, planFor } from '../sinks/postgres/plan.ts';
@@ -35,6 +35,7 @@ export async function checkPostgresSink(
   let client: Client | null = null;
   try {
     client = await connect(connection, settings);
+    await keepFromPath(client, options.guard?.schema ?? 'pipectl');
     return [await tableCheck(client, options, expected), ...(await positionChecks(client, options))];
   } catch (error) {
     if (error instanceof PipectlError) throw error;

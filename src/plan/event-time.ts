@@ -1,7 +1,14 @@
 import type { BuildContext } from '../declaration/component.ts';
 import type { PlannedStep } from '../engine/epoch.ts';
 import type { Clock, EventRecord } from '../engine/ports.ts';
-import { EvaluationError, type Expression, type Scope, isNumeric, type Timestamp, typeName } from '../expressions/index.ts';
+import {
+  EvaluationError,
+  type Expression,
+  type Scope,
+  isNumeric,
+  type Timestamp,
+  typeName,
+} from '../expressions/index.ts';
 
 export interface EventTime {
   /** Gives a Timestamp. */
@@ -18,12 +25,18 @@ export function eventTimeText(field: unknown, unit: keyof typeof functionOfUnit 
 }
 
 /** Tells of a number that counts nobody knows what, of a unit for what is no number, and of what is neither text nor number. */
-export function checkEventTime({ type, text }: Expression, unit: string | null, context: Pick<BuildContext, 'problem'>): void {
+export function checkEventTime(
+  { type, text }: Expression,
+  unit: string | null,
+  context: Pick<BuildContext, 'problem'>,
+): void {
   const tell = (message: string, hint: string) =>
     context.problem([], 'type_mismatch', `${text} is ${typeName(type)}${message}`, hint);
-  if (type === 'string' && unit !== null) tell(', and only a number has a unit', 'leave `unit` out: text is read as ISO 8601');
+  if (type === 'string' && unit !== null)
+    tell(', and only a number has a unit', 'leave `unit` out: text is read as ISO 8601');
   if (type === 'dyn' || type === 'string' || type === 'timestamp') return;
-  if (!isNumeric(type)) tell(', which is no time', 'name a field that holds text in ISO 8601, or a number and its unit');
+  if (!isNumeric(type))
+    tell(', which is no time', 'name a field that holds text in ISO 8601, or a number and its unit');
   else if (unit === null)
     tell(', and which time that is depends on its unit', 'write `unit: s`, `unit: ms` or `unit: us` beside `field`');
 }

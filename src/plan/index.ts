@@ -3,7 +3,13 @@
  * same plan, so what one accepts the other can run. No I/O.
  */
 import { createHash } from 'node:crypto';
-import type { BuildContext, Delivery, SinkDeclaration, SourceDeclaration, TypeContext } from '../declaration/component.ts';
+import type {
+  BuildContext,
+  Delivery,
+  SinkDeclaration,
+  SourceDeclaration,
+  TypeContext,
+} from '../declaration/component.ts';
 import { type Components, components } from '../definition/components.ts';
 import type { LoadedPipeline } from '../definition/load.ts';
 import type { PipelineDefinition, SinkUse, StepUse, ValuePath } from '../definition/pipeline.ts';

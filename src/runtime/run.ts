@@ -23,6 +23,8 @@ export interface RunningPipeline {
   readonly done: Promise<void>;
   readonly log: PipelineLog;
   snapshot(): StatusSnapshot;
+  /** Written to the dead-letter queue so far. */
+  deadLetterCount(): number;
   /** Gathers no more, writes and commits what is gathered; gives up after the drain's deadline. */
   stop(): void;
 }
@@ -108,6 +110,7 @@ export async function startPipeline(plan: Plan, options: RunOptions): Promise<Ru
     done,
     log,
     snapshot: () => snapshots.take(),
+    deadLetterCount: () => deadLetterCount,
     stop,
   };
 }

@@ -92,14 +92,13 @@ describe('a good file', () => {
 
   it('keeps what stands beside a component', async () => {
     const { definition } = await load(
-      `${source}steps: [ { filter: event.a, name: paid, on_error: drop } ]\nsinks:\n  - stdout: {}\n    when: event.x > 1\n    version: event.v\n    required: false\n    name: out\n`,
+      `${source}steps: [ { filter: event.a, name: paid, on_error: drop } ]\nsinks:\n  - stdout: {}\n    when: event.x > 1\n    version: event.v\n    name: out\n`,
     );
     expect(definition?.steps[0]).toMatchObject({ name: 'paid', onError: 'drop', options: 'event.a' });
     expect(definition?.sinks[0]).toMatchObject({
       name: 'out',
       when: 'event.x > 1',
       version: 'event.v',
-      required: false,
     });
   });
 
@@ -179,7 +178,7 @@ describe('connections', () => {
   });
 
   it('of pipectl.yaml have their problems reported in that file', async () => {
-    const files = { '/p/pipectl.yaml': 'connections:\n  serving: { postgres: { ulr: x } }\ndefaults: {}\n' };
+    const files = { '/p/pipectl.yaml': 'connections:\n  serving: { postgres: { ulr: x } }\nalerts: {}\n' };
     const { problems } = await load(source + sinks, { files });
     expect(problems.sorted().map(({ file, line, column, code }) => [file, line, column, code])).toEqual([
       ['/p/pipectl.yaml', 2, 26, 'key_unknown'],

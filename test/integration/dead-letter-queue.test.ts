@@ -1,9 +1,10 @@
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { openKafkaAdmin } from '../../src/connections/kafka/admin.ts';
 import type { DeadLetter } from '../../src/engine/ports.ts';
 import { KafkaDeadLetterQueue } from '../../src/operations/dead-letters/kafka-queue.ts';
 import { partitionOf } from '../contract/sink.ts';
 import { stackAddress, uniqueName } from '../stack/shared.ts';
+import { Bench } from './pipeline.ts';
 
 const log = { info() {}, warn() {}, error() {} };
 const letter = (offset: number): DeadLetter => ({
@@ -32,4 +33,24 @@ test('the first dead letters of several sinks at once are all kept, and closing 
   const values: string[] = [];
   await admin.readTopic(topic, { onRecord: ({ value }) => void values.push(String(value)) });
   expect(values.sort()).toEqual(['0', '1', '2', '3']);
+});
+
+test('a topic that was deleted while letters are written is made anew', async () => {
+  const brokers = stackAddress('kafka');
+  const topic = uniqueName('dlq');
+  const queue = new KafkaDeadLetterQueue(topic, { brokers }, { pipeline: 'p', pipelineHash: 'h', secrets: [] }, log);
+  onTestFinished(() => queue.close());
+  await queue.append([letter(0)]);
+  await using bench = await Bench.open({ brokers, url: stackAddress('postgres') });
+  await bench.kafka.deleteTopics({ topics: [topic] });
+  await vi.waitUntil(
+    () =>
+      queue.append([letter(1)]).then(
+        () => true,
+        () => false,
+      ),
+    { timeout: 30_000, interval: 100 },
+  );
+  const values = (await bench.read(topic)).map(({ value }) => String(value));
+  expect(values).toContain('1');
 });

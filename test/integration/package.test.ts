@@ -43,6 +43,11 @@ test('runs a pipeline from a file to a file', async () => {
   expect(stdout).toMatch(/decode .*json_syntax/);
 });
 
+test('shows a moving pipeline in seconds, without a clone and without services', async () => {
+  const { stdout, stderr } = await exec(pipectl, ['quickstart', '--for', '1s'], { cwd: folder });
+  expect(stdout + stderr).toMatch(/difference 0 {2}ok/);
+});
+
 test('ships no tests, sources or tools', async () => {
   const { stdout } = await exec('npm', ['pack', '--json', '--dry-run', '--ignore-scripts'], { cwd: root });
   const [{ files }] = JSON.parse(stdout) as [{ files: readonly { path: string }[] }];

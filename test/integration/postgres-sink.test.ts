@@ -1,4 +1,5 @@
 import { Client } from 'pg';
+import { listen } from '../stack/loopback.ts';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { SinkContext } from '../../src/declaration/component.ts';
 import { Fenced, type Partition, type Sink, type SinkBatch, SinkUnavailable } from '../../src/engine/ports.ts';
@@ -463,6 +464,94 @@ describe('the PostgreSQL sink', () => {
       });
       await sink.close();
       await admin.query(`DROP TABLE ${table}; DROP OWNED BY ${role}; DROP ROLE ${role}`);
+    });
+
+    test('a role that may not use the schema of the positions is told what to grant', async () => {
+      const schema = uniqueName('guard');
+      const role = uniqueName('role');
+      const options = { table, guard: { schema } };
+      await admin.query(
+        `CREATE TABLE ${table} (id bigint PRIMARY KEY); CREATE ROLE ${role} LOGIN PASSWORD 'secret'; GRANT ALL ON ${table} TO ${role}`,
+      );
+      const first = newSink({ pipeline: table, options });
+      await first.open();
+      await first.close();
+      const restricted = new URL(url);
+      restricted.username = role;
+      restricted.password = 'secret';
+      const sink = newSink({ pipeline: table, url: restricted.href, options });
+      const refused: unknown = await sink.open().catch((error: unknown) => error);
+      expect(refused).toMatchObject({ code: expect.stringMatching(/rights$/) });
+      const { hint } = refused as { hint: string };
+      expect(hint).toContain(`GRANT USAGE ON SCHEMA "${schema}" TO "${role}"`);
+      await admin.query(hint);
+      await sink.open();
+      await sink.claim([p0]);
+      expect(await deliverAll(sink, p0, 0, { id: 1 })).toMatchObject({ written: 1 });
+      await sink.close();
+      await admin.query(`DROP SCHEMA ${schema} CASCADE; DROP TABLE ${table}; DROP OWNED BY ${role}; DROP ROLE ${role}`);
+    });
+
+    test('a role named like the schema of the positions does not get its table there', async () => {
+      const role = uniqueName('guard');
+      await admin.query(
+        `CREATE ROLE ${role} LOGIN PASSWORD 'secret'; CREATE SCHEMA AUTHORIZATION ${role};
+         GRANT CREATE ON DATABASE postgres TO ${role}; GRANT CREATE ON SCHEMA public TO ${role}`,
+      );
+      const own = new URL(url);
+      own.username = role;
+      own.password = 'secret';
+      own.searchParams.delete('options');
+      const options = { table, guard: { schema: role }, create: true, columns: { id: 'bigint' } };
+      for (let start = 0; start < 2; start++) {
+        const sink = newSink({ pipeline: table, url: own.href, options });
+        await sink.open();
+        await sink.close();
+      }
+      expect(await read(`SELECT schemaname FROM pg_tables WHERE tablename = '${table}'`)).toEqual([['public']]);
+      await admin.query(`DROP OWNED BY ${role} CASCADE; DROP ROLE ${role}`);
+    });
+
+    test('a column that comes to need a value while rows are written stops the sink, and costs no row', async () => {
+      await admin.query(`CREATE TABLE ${table} (id bigint PRIMARY KEY)`);
+      await using opened = await open({ fields: ['id'] });
+      await deliverAll(opened.sink, p0, 0, { id: 1 });
+      await admin.query(
+        `ALTER TABLE ${table} ADD COLUMN must int NOT NULL DEFAULT 1; ALTER TABLE ${table} ALTER COLUMN must DROP DEFAULT`,
+      );
+      await expect(deliverAll(opened.sink, p0, 1, { id: 2 }, { id: 3 })).rejects.toMatchObject({
+        code: 'sink_column_missing',
+        message: expect.stringContaining('must (integer)'),
+      });
+      expect(await read(`SELECT id FROM ${table}`)).toEqual([['1']]);
+    });
+
+    test('a column that a trigger leaves null is the fault of its row', async () => {
+      await admin.query(
+        `CREATE TABLE ${table} (id bigint PRIMARY KEY, must int NOT NULL DEFAULT 1);
+         CREATE FUNCTION ${table}_f() RETURNS trigger LANGUAGE plpgsql AS
+           'BEGIN IF NEW.id = 2 THEN NEW.must := NULL; END IF; RETURN NEW; END';
+         CREATE TRIGGER t BEFORE INSERT ON ${table} FOR EACH ROW EXECUTE FUNCTION ${table}_f()`,
+      );
+      await using opened = await open({ fields: ['id'] });
+      expect(await deliverAll(opened.sink, p0, 0, { id: 1 }, { id: 2 }, { id: 3 })).toMatchObject({
+        written: 2,
+        rejected: [{ code: 'sink_constraint' }],
+      });
+      await opened.sink.close();
+      await admin.query(`DROP TABLE ${table}; DROP FUNCTION ${table}_f`);
+    });
+
+    test('connecting is given up at once when nobody waits for it any more', async () => {
+      // Takes connections and never answers.
+      await using silent = await listen();
+      const sink = newSink({ pipeline: table, options: { table }, url: `postgres://u:p@127.0.0.1:${silent.port}/d` });
+      const stopping = new AbortController();
+      const opening = sink.open(stopping.signal);
+      await silent.connected;
+      stopping.abort();
+      await expect(opening).rejects.toThrow(/no answer/);
+      await expect(opening).rejects.toBeInstanceOf(SinkUnavailable);
     });
 
     test('fields without a column are left out, and said once', async () => {

@@ -164,3 +164,16 @@ test('where the database refuses a newer version of a key, the older one of the 
     versions.flatMap(([id, n], offset) => (n < 0 && id !== 2 ? [offset] : [])),
   );
 });
+
+test('rows on stdout without a terminal: what became of the run is told on stderr', async () => {
+  const topic = await bench.topic();
+  const { path: file, dlq } = await bench.pipeline({ source: { kafka: { topic } }, sinks: [{ stdout: {} }] });
+  await bench.send(topic, [
+    { partition: 0, key: null, value: '{"id":1}' },
+    { partition: 0, key: null, value: 'no JSON' },
+  ]);
+  const { code, stdout, stderr } = await bench.run(['run', file, '--until-end']);
+  expect(code).toBe(0);
+  expect(stdout).toBe('{"id":1}\n');
+  expect(stderr).toMatch(new RegExp(`^  dead letters: 1 in ${dlq}$`, 'm'));
+});

@@ -1,10 +1,10 @@
 import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { freePort } from '../stack/loopback.ts';
+import { freePort, listen } from '../stack/loopback.ts';
 import { stackAddress, uniqueName } from '../stack/shared.ts';
 import { appended, orderColumns, orderMessage, orders, orderSteps, orderTable } from './orders.ts';
-import { Bench, type Outcome } from './pipeline.ts';
+import { Bench, eventually, type Outcome } from './pipeline.ts';
 
 let bench: Bench;
 beforeAll(async () => {
@@ -124,6 +124,52 @@ test(
       new RegExp(`connecting to PostgreSQL at 127\\.0\\.0\\.1:${url.port}: .*ECONNREFUSED`),
     );
     expectRefusal(withoutBroker, 3, /Kafka.*127\.0\.0\.1/);
+  },
+);
+
+test('what no waiting mends about a broker ends the run at once', async () => {
+  const definition = { source: { kafka: { topic: 'any' } }, sinks: [{ stdout: {} }] };
+  const sasl = { mechanism: 'plain', username: 'u', password: '${SASL_PASSWORD}' };
+  const connections = { kafka: { kafka: { brokers: '${KAFKA_BROKERS}', sasl } } };
+  const [plain, withLogin] = [await bench.pipeline(definition), await bench.pipeline({ ...definition, connections })];
+  const startedMs = performance.now();
+  const [login, address] = await Promise.all([
+    bench.run(['run', withLogin.path], { SASL_PASSWORD: 'wrong-hunter2' }),
+    bench.run(['run', plain.path], { KAFKA_BROKERS: '127.0.0.1:99999' }),
+  ]);
+  expectRefusal(login, 1, /connecting to Kafka at 127\.0\.0\.1[^]*SASL[^]*\n.*sasl/);
+  expectRefusal(address, 1, /127\.0\.0\.1:99999[^]*65535/);
+  expect(login.stderr).not.toContain('hunter2');
+  expect(performance.now() - startedMs).toBeLessThan(8000);
+});
+
+test(
+  'a service that never answers ends the run after 15 seconds, and a signal at once',
+  { timeout: 40_000 },
+  async () => {
+    await using silent = await listen();
+    const env = { KAFKA_BROKERS: `127.0.0.1:${silent.port}`, PG_URL: `postgres://u:p@127.0.0.1:${silent.port}/d` };
+    const source = { kafka: { topic: 'any' } };
+    const printing = await bench.pipeline({ source, sinks: [{ stdout: {} }] });
+    const writing = await bench.pipeline({
+      source,
+      sinks: [{ postgres: { connection: 'serving', table: 'any', key: ['id'] } }],
+    });
+    await Promise.all(
+      [printing, writing].map(async ({ path: file }) => {
+        const startedMs = performance.now();
+        expectRefusal(await bench.run(['run', file], env), 3, /no answer/);
+        expect(performance.now() - startedMs).toBeLessThan(17_000);
+      }),
+    );
+    for (const { path: file } of [printing, writing]) {
+      await using child = bench.start(['run', file], env);
+      await eventually('it has started', () => child.log.some(({ code }) => code === 'started'));
+      const signalledMs = performance.now();
+      child.kill('SIGINT');
+      expect(await child.ended).toEqual({ code: 0, signal: null });
+      expect(performance.now() - signalledMs).toBeLessThan(1000);
+    }
   },
 );
 

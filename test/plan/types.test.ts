@@ -61,7 +61,9 @@ describe('what does not fit is answered with the place and the way out', () => {
   const files = readdirSync(directory).filter((file) => file.endsWith('.yaml'));
   it.for(files)('%s', async (file) => {
     const path = join(directory, file);
-    const expected = readFileSync(path, 'utf8').split('\n').filter((line) => line.startsWith('#! '));
+    const expected = readFileSync(path, 'utf8')
+      .split('\n')
+      .filter((line) => line.startsWith('#! '));
     const loaded = await loadPipeline(path, { env: {}, mode: 'validate' });
     await planPipeline(loaded);
     const found = loaded.problems.sorted().map((problem) => {
@@ -181,8 +183,22 @@ describe('types go through the steps', () => {
       expect(told(await plan(typed(`  - map: { c: '${expression}' }`)))).toEqual([]);
   });
 
+  it('objects that nest without end are shown four deep', async () => {
+    const { planned } = await plan(typed('  - filter: true'), {
+      $ref: '#/$defs/n9',
+      $defs: Object.fromEntries(
+        Array.from({ length: 10 }, (_, n) => {
+          const below = n === 0 ? { type: 'string' } : { $ref: `#/$defs/n${n - 1}` };
+          return [`n${n}`, { properties: { a: below }, additionalProperties: false }];
+        }),
+      ),
+    });
+    expect(typeText(planned!.types[0]!)).toBe('{ a: { a: { a: { a: { ... } } } } }');
+  });
+
   it('nothing is said where nothing is known', async () => {
-    const steps = '  - set:\n      a: event.b.c[0].d + event.e\n  - filter: event.f\n  - explode: event.g\n  - drop: [h]';
+    const steps =
+      '  - set:\n      a: event.b.c[0].d + event.e\n  - filter: event.f\n  - explode: event.g\n  - drop: [h]';
     expect(told(await plan(untyped(steps)))).toEqual([]);
   });
 

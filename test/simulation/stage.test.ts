@@ -408,9 +408,12 @@ describe('a sink that can not be reached', () => {
 
 it('a source that can not be reached does not keep a run that is to stop', async () => {
   const run = begin(new Table());
-  run.source.start = (signal) =>
-    new Promise((_, reject) => signal!.addEventListener('abort', () => reject(new Error('no answer'))));
-  await run.until(() => true);
+  let connecting = false;
+  run.source.start = (signal) => {
+    connecting = true;
+    return new Promise((_, reject) => signal!.addEventListener('abort', () => reject(new Error('no answer'))));
+  };
+  await run.until(() => connecting);
   await run.end();
   expect(run.source.begun).toEqual([]);
 });

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { connect, createServer } from 'node:net';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 
 /** Loopback, always: nothing of the stack can be reached from outside. */
 export const host = '127.0.0.1';
@@ -41,4 +41,30 @@ export async function isListening(port: number): Promise<boolean> {
   } finally {
     socket.destroy();
   }
+}
+
+/** A service that takes connections and never answers. */
+export interface SilentService extends AsyncDisposable {
+  readonly port: number;
+  /** Resolves with the first connection. */
+  readonly connected: Promise<void>;
+}
+
+export async function listen(): Promise<SilentService> {
+  const { promise: connected, resolve } = Promise.withResolvers<void>();
+  const sockets = new Set<Socket>();
+  const server = createServer((socket) => {
+    sockets.add(socket);
+    socket.on('error', () => {});
+    resolve();
+  }).listen(0, host);
+  await once(server, 'listening');
+  return {
+    port: (server.address() as AddressInfo).port,
+    connected,
+    async [Symbol.asyncDispose]() {
+      for (const socket of sockets) socket.destroy();
+      await new Promise((closed) => server.close(closed));
+    },
+  };
 }

@@ -35,12 +35,18 @@ export const quoteIdentifier = (name: string): string => escapeIdentifier(name);
 export const quoteLiteral = (text: string): string => escapeLiteral(text);
 
 /**
- * Connects and sets the session up. Rejects with `SinkUnavailable` where waiting may mend it, else with `PipectlError`.
- * A connection that breaks later fails the query that runs on it, or the next one.
+ * Connects and sets the session up. Rejects with `SinkUnavailable` where waiting may mend it and as soon as `signal`
+ * aborts, else with `PipectlError`. A connection that breaks later fails the query that runs on it, or the next one.
  */
-export async function connect(options: PostgresOptions, settings: SessionSettings): Promise<Client> {
+export async function connect(
+  options: PostgresOptions,
+  settings: SessionSettings,
+  signal?: AbortSignal,
+): Promise<Client> {
   const client = new Client(clientConfig(options, settings));
   const place = `${client.host}:${client.port}`;
+  const giveUp = () => disconnect(client);
+  signal?.addEventListener('abort', giveUp);
   // Without a listener an error between two queries would end the process; the next query reports it.
   client.on('error', () => {});
   try {
@@ -53,7 +59,10 @@ export async function connect(options: PostgresOptions, settings: SessionSetting
     return client;
   } catch (error) {
     disconnect(client);
+    if (signal?.aborted) throw new SinkUnavailable(`connecting to PostgreSQL at ${place}: no answer`, { cause: error });
     throw connectFailure(error, place, client.database);
+  } finally {
+    signal?.removeEventListener('abort', giveUp);
   }
 }
 

@@ -2,6 +2,7 @@ import { openKafkaAdmin } from '../../connections/kafka/admin.ts';
 import type { KafkaProducer } from '../../connections/kafka/producer.ts';
 import { openKafkaProducer } from '../../connections/kafka/producer.ts';
 import { SinkUnavailable, type DeadLetter, type DeadLetterQueue, type Log } from '../../engine/ports.ts';
+import { PipectlError } from '../../errors.ts';
 import { deadLetterRecord, lighterDeadLetter, type DeadLetterContext, type DeadLetterRecord } from './record.ts';
 
 /** Appends to a topic, acknowledged by all in-sync replicas. Connects, and creates the topic, with the first letter. */
@@ -10,8 +11,9 @@ export class KafkaDeadLetterQueue implements DeadLetterQueue {
   readonly #connection: Readonly<Record<string, unknown>>;
   readonly #context: DeadLetterContext;
   readonly #log: Log;
-  /** Of the first append; several sinks may ask at once. */
-  #producer: Promise<KafkaProducer> | null = null;
+  readonly #producer: KafkaProducer;
+  /** That the topic is there. Asked by the first append; several sinks may ask at once. */
+  #ready: Promise<void> | null = null;
 
   /** `connection` holds the options of a `kafka` connection. */
   constructor(topic: string, connection: Readonly<Record<string, unknown>>, context: DeadLetterContext, log: Log) {
@@ -19,15 +21,16 @@ export class KafkaDeadLetterQueue implements DeadLetterQueue {
     this.#connection = connection;
     this.#context = context;
     this.#log = log;
+    this.#producer = openKafkaProducer(connection, log);
   }
 
   async append(letters: readonly DeadLetter[]): Promise<void> {
     try {
-      const producer = await this.#connected();
+      await this.#topicReady();
       let waiting: readonly DeadLetterRecord[] = letters.map((letter) => deadLetterRecord(letter, this.#context));
       while (waiting.length > 0) {
         const records = waiting;
-        const tooLarge = await producer.produceAll(this.#topic, records);
+        const tooLarge = await this.#producer.produceAll(this.#topic, records);
         waiting = tooLarge.map(({ index, bytes }) => {
           const lighter = lighterDeadLetter(records[index]!);
           if (lighter === null)
@@ -36,6 +39,8 @@ export class KafkaDeadLetterQueue implements DeadLetterQueue {
         });
       }
     } catch (error) {
+      // Deleted since: the next append makes it anew.
+      if (error instanceof PipectlError && error.code === 'kafka_topic_missing') this.#ready = null;
       throw new SinkUnavailable(`dead letters can't be written to topic ${this.#topic}: ${(error as Error).message}`, {
         cause: error,
       });
@@ -43,21 +48,20 @@ export class KafkaDeadLetterQueue implements DeadLetterQueue {
   }
 
   async close(): Promise<void> {
-    const producer = await this.#producer?.catch(() => null);
-    this.#producer = null;
-    await producer?.close();
+    await this.#ready?.catch(() => undefined);
+    await this.#producer.close();
   }
 
-  #connected(): Promise<KafkaProducer> {
-    const opening = (this.#producer ??= this.#open());
+  #topicReady(): Promise<void> {
+    const asking = (this.#ready ??= this.#createTopic());
     // What failed is not kept: the next append tries anew.
-    opening.catch(() => {
-      if (this.#producer === opening) this.#producer = null;
+    asking.catch(() => {
+      if (this.#ready === asking) this.#ready = null;
     });
-    return opening;
+    return asking;
   }
 
-  async #open(): Promise<KafkaProducer> {
+  async #createTopic(): Promise<void> {
     const admin = await openKafkaAdmin(this.#connection, this.#log);
     try {
       // Asked first: who may write to a topic that is there need not be allowed to create one.
@@ -66,6 +70,5 @@ export class KafkaDeadLetterQueue implements DeadLetterQueue {
     } finally {
       await admin.close();
     }
-    return openKafkaProducer(this.#connection, this.#log);
   }
 }

@@ -158,3 +158,16 @@ export async function readTableNames(client: Client, schema: string | undefined)
   );
   return rows.map((row) => row.name);
 }
+
+/**
+ * A role named like the schema of the positions has it in its path (`"$user"`): a table named without a schema must
+ * neither be found nor made there. Who keeps positions in `public` has said so.
+ */
+export async function keepFromPath(client: Client, guardSchema: string): Promise<void> {
+  if (guardSchema === 'public') return;
+  await client.query(
+    `SELECT set_config('search_path', coalesce(string_agg(quote_ident(name), ', ' ORDER BY place), '""'), false)
+       FROM unnest(current_schemas(false)) WITH ORDINALITY AS path(name, place) WHERE name <> $1`,
+    [guardSchema],
+  );
+}

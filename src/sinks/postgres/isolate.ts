@@ -58,7 +58,7 @@ export async function isolate(groups: readonly Group[], apply: Apply): Promise<I
       await halve(shape, rows.slice(middle));
       return;
     }
-    if (kind === 'batch') throw new SinkUnavailable(`writing a single row: ${reasonOf(error)}`, { cause: error });
+    if (kind === 'batch') throw notNow(error);
     const row = rows[0]!;
     if (sqlState(error)!.startsWith('23')) suspects.push({ row, error });
     else rejected.push(rejectionOf(row, error));
@@ -71,12 +71,17 @@ export async function isolate(groups: readonly Group[], apply: Apply): Promise<I
   for (const { shape, rows } of groups) {
     await halve(shape, rows);
     for (const { row, error } of suspects) {
-      if ((await land(row.shape, [row])) !== undefined) rejected.push(rejectionOf(row, error));
+      const again = await land(row.shape, [row]);
+      if (refusal(again) === 'batch') throw notNow(again);
+      if (again !== undefined) rejected.push(rejectionOf(row, error));
     }
     suspects = [];
   }
   return { written, unchanged, restored, rejected };
 }
+
+const notNow = (error: unknown): SinkUnavailable =>
+  new SinkUnavailable(`writing a single row: ${reasonOf(error)}`, { cause: error });
 
 function rejectionOf({ record }: Row, error: Error): Rejection {
   const code = sqlState(error)!.startsWith('23') ? 'sink_constraint' : 'sink_refused';

@@ -5,6 +5,7 @@ import {
   end,
   isTransient,
   type PostgresOptions,
+  quoteIdentifier,
   reasonOf,
   type SessionSettings,
 } from '../../connections/postgres/client.ts';
@@ -12,7 +13,7 @@ import { runScript } from '../../connections/postgres/script.ts';
 import type { SinkContext } from '../../declaration/component.ts';
 import { parseDuration } from '../../declaration/units.ts';
 import { PipectlError } from '../../errors.ts';
-import { parseTableName, readTable, readTableNames, type TableName, tableSql } from './catalog.ts';
+import { keepFromPath, parseTableName, readTable, readTableNames, type TableName, tableSql } from './catalog.ts';
 import { type ColumnTypes, createTableSql } from './create.ts';
 import type { PostgresSinkOptions } from './index.ts';
 import { closest, type Plan, planFor } from './plan.ts';
@@ -29,10 +30,16 @@ export class TableSession {
   readonly #context: SinkContext;
   readonly #connection: PostgresOptions;
   readonly #settings: SessionSettings;
+  readonly #guardSchema: string;
   #client: Client | null = null;
   #plan: Plan | null = null;
 
-  constructor(options: PostgresSinkOptions & { readonly connection?: string }, context: SinkContext) {
+  /** `guardSchema`: where positions are kept. */
+  constructor(
+    options: PostgresSinkOptions & { readonly connection?: string },
+    context: SinkContext,
+    guardSchema: string,
+  ) {
     const name = parseTableName(options.table);
     if (name === undefined) {
       throw new PipectlError('sink_table_missing', `"${options.table}" is no name of a table`, {
@@ -44,6 +51,7 @@ export class TableSession {
     this.#name = name;
     this.#options = options;
     this.#context = context;
+    this.#guardSchema = guardSchema;
     this.#connection = context.connection('postgres', options.connection);
     this.#settings = {
       applicationName: `pipectl/${context.pipeline}/${context.name}`.slice(0, 63),
@@ -63,14 +71,15 @@ export class TableSession {
     return this.#client === client;
   }
 
-  /** The open connection, or a new one; the table is read again with each. */
-  async client(): Promise<Client> {
+  /** The open connection, or a new one; the table is read again with each. `signal` gives up connecting. */
+  async client(signal?: AbortSignal): Promise<Client> {
     if (this.#client !== null) return this.#client;
-    const client = await connect(this.#connection, this.#settings);
+    const client = await connect(this.#connection, this.#settings, signal);
     this.#client = client;
     client.once('end', () => {
       if (this.#client === client) this.#client = null;
     });
+    await keepFromPath(client, this.#guardSchema);
     await this.#readTable(client);
     return client;
   }
@@ -100,8 +109,31 @@ export class TableSession {
     this.#plan = plan;
   }
 
+  /** The statements that give the role of the connection what it needs. */
+  grants(): string {
+    const role = quoteIdentifier(this.#client?.user ?? 'the role');
+    const guard = quoteIdentifier(this.#guardSchema);
+    const { schema } = this.#name;
+    const schemas = schema === undefined ? guard : `${guard}, ${quoteIdentifier(schema)}`;
+    const rights = this.key.length === 0 ? 'INSERT' : 'SELECT, INSERT, UPDATE';
+    return [
+      `GRANT USAGE ON SCHEMA ${schemas} TO ${role};`,
+      `GRANT SELECT, INSERT, UPDATE ON ${guard}.logs, ${guard}.positions TO ${role};`,
+      `GRANT ${rights} ON ${this.table} TO ${role};`,
+    ].join('\n');
+  }
+
   async missing(): Promise<PipectlError> {
-    const names = await readTableNames(await this.client(), this.#name.schema);
+    const client = await this.client();
+    const kept = { schema: this.#guardSchema, name: this.#name.name };
+    if (this.#name.schema === undefined && (await readTable(client, kept)) !== null) {
+      return new PipectlError(
+        'sink_table_missing',
+        `there is no table ${this.table} but the one in ${this.#guardSchema}, the schema of the positions`,
+        { hint: `move it out of there, or mean it: table: ${this.#guardSchema}.${this.#name.name}` },
+      );
+    }
+    const names = await readTableNames(client, this.#name.schema);
     const meant = closest(this.#name.name, names);
     return new PipectlError(
       'sink_table_missing',

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import type { Client } from 'pg';
+import type { Client, DatabaseError } from 'pg';
 import { isTransient, reasonOf, sqlState } from '../../connections/postgres/client.ts';
 import { runScript, type StatementResult } from '../../connections/postgres/script.ts';
 import type { SinkContext } from '../../declaration/component.ts';
@@ -13,6 +13,7 @@ import {
   type WriteResult,
 } from '../../engine/ports.ts';
 import { PipectlError } from '../../errors.ts';
+import type { Table } from './catalog.ts';
 import { declaredTypes, inferTypes } from './create.ts';
 import type { PostgresSinkOptions } from './index.ts';
 import { isolate, refusal } from './isolate.ts';
@@ -66,6 +67,8 @@ export class PostgresSink implements Sink {
   readonly #warned = new Set<string>();
   #encoder: { readonly plan: Plan; readonly claims: Claims; readonly rows: RowEncoder } | null = null;
   #claims: Claims = noClaims;
+  /** Read because of an error of the server: the same error again is not news. */
+  #reread: Plan | null = null;
   /** The connection with the open transaction, and what its commit makes true. */
   #transaction: Client | null = null;
   #moved: { readonly claim: Claim; readonly to: number }[] = [];
@@ -74,18 +77,19 @@ export class PostgresSink implements Sink {
     this.name = context.name;
     this.#options = options;
     this.#context = context;
-    this.#session = new TableSession(options, context);
+    const schema = options.guard?.schema ?? 'pipectl';
+    this.#session = new TableSession(options, context, schema);
     this.#owner = {
-      schema: options.guard?.schema ?? 'pipectl',
+      schema,
       pipeline: context.pipeline,
       sink: context.name,
       pipelineHash: context.pipelineHash,
     };
   }
 
-  open(): Promise<void> {
+  open(signal?: AbortSignal): Promise<void> {
     return this.#translating('opening', async () => {
-      await ensurePositions(await this.#session.client(), this.#owner.schema);
+      await ensurePositions(await this.#session.client(signal), this.#owner.schema);
       if (this.#session.plan !== null) return;
       if (!this.#options.create) throw await this.#session.missing();
       const types = declaredTypes(this.#options);
@@ -116,6 +120,8 @@ export class PostgresSink implements Sink {
         // The table was changed while we ran: a new connection reads it anew, and says what does not fit any more.
         if (!isSchemaError(error)) throw error;
         this.#session.drop();
+        await this.#session.client();
+        this.#reread = this.#session.plan;
         return this.#write(batch);
       }
     });
@@ -305,10 +311,16 @@ export class PostgresSink implements Sink {
       const results = await this.#run(client, sql, [copyData(rows)]);
       return this.#countOf(shape, rows, results[move === '' ? 1 : 2]!.count);
     } catch (error) {
-      if (refusal(error) === undefined) throw error;
+      if (refusal(error) === undefined || this.#tellsOfChange(error, shape)) throw error;
       await runScript(client, 'ROLLBACK TO SAVEPOINT part');
       return error as Error;
     }
+  }
+
+  /** What the row says nothing of could be left out when the table was read. */
+  #tellsOfChange(error: unknown, { columns }: Shape): boolean {
+    const { plan } = this.#session;
+    return plan !== this.#reread && isNullIn(error, plan!.table) && columns.every(({ name }) => name !== error.column);
   }
 
   /** Rows written. Without a version guard the server takes them all; where it says fewer, there was nothing to change. */
@@ -344,11 +356,10 @@ export class PostgresSink implements Sink {
       }
       const state = sqlState(error);
       if (state === undefined) throw error;
-      throw new PipectlError(
-        state === '42501' ? 'sink_rights' : 'sink_failed',
-        `${doing} ${this.#session.table}: ${reasonOf(error)}`,
-        { cause: error },
-      );
+      const message = `${doing} ${this.#session.table}: ${reasonOf(error)}`;
+      if (state === '42501')
+        throw new PipectlError('sink_rights', message, { hint: this.#session.grants(), cause: error });
+      throw new PipectlError('sink_failed', message, { cause: error });
     }
   }
 }
@@ -377,8 +388,15 @@ function copyData(rows: readonly Row[]): Uint8Array {
   return Buffer.from(data, 'utf8');
 }
 
-/** A table, column or type is not what it was. */
+const nullRefused = '23502';
+
+/** A table, column or type is not what it was, or (see `#tellsOfChange`) a column needs a value it did not need. */
 const isSchemaError = (error: unknown): boolean => {
   const state = sqlState(error);
-  return state !== undefined && state.startsWith('42') && state !== '42501';
+  return state !== undefined && ((state.startsWith('42') && state !== '42501') || state === nullRefused);
 };
+
+const isNullIn = (error: unknown, { schema, name }: Table): error is DatabaseError =>
+  sqlState(error) === nullRefused &&
+  (error as DatabaseError).schema === schema &&
+  (error as DatabaseError).table === name;

@@ -20,3 +20,7 @@ test('brokers are a list or a text with commas, and 9092 is the port where none 
   expect(readConnection({ brokers: ['c:3'] }).brokers).toEqual(['c:3']);
   expect(readConnection({}).brokers).toEqual(['localhost:9092']);
 });
+
+test('a port that can not be one is told at once', () => {
+  expect(() => readConnection({ brokers: 'a:99999' })).toThrow(/a:99999.*65535/);
+});
