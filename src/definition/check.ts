@@ -22,6 +22,7 @@ export async function checkParts(parts: readonly Part[], file: unknown, problems
           error,
           path: [...base, ...pathOf(error.instancePath, value)],
           schema: schemaAt(schema, error.schemaPath),
+          description: schemaAt(schema, error.schemaPath.replace(/\/(?:anyOf\/\d+|items)(\/[^/]+)$/, '$1')).description,
           value: pathOf(error.instancePath, value).reduce(valueBelow, value),
         };
         return { ...violation, ...explainViolation(violation) };

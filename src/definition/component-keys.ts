@@ -79,7 +79,9 @@ function bareEntry(entry: unknown, place: Place, path: ValuePath, components: Co
   if (entry === undefined) return null;
   const known = components[place].map(({ name }) => name);
   const [word, colon] =
-    typeof entry === 'string' ? [/^[\w-]*/.exec(entry)?.[0] ?? '', /^[\w-]+:[^ \t\r\n]/.test(entry)] : ['', false];
+    typeof entry === 'string'
+      ? [/^[\w-]*/.exec(entry)?.[0] ?? '', /^[\w-]+:(?!\/\/)[^ \t\r\n]/.test(entry)]
+      : ['', false];
   // A no-break space looks like the one that is missing.
   const hint = colon
     ? `the ":" after "${word}" needs an ordinary space`

@@ -67,8 +67,8 @@ export interface ProjectOptions {
 }
 
 /**
- * The project of a pipeline, which is given by its file and as it is written. Rejects with `PipectlError` (wrong usage) where there is no
- * environment of the name that was asked for.
+ * The project of a pipeline, which is given by its file and as it is written. Rejects with `PipectlError` (wrong usage)
+ * where there is no environment of the name that was asked for.
  */
 export async function loadProject(pipelineFile: string, pipeline: Mapping, options: ProjectOptions): Promise<Project> {
   const { environment, env } = options;

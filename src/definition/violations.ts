@@ -17,11 +17,18 @@ export interface Explanation {
   readonly meant?: string;
 }
 
-const unitOf: Partial<
-  Record<Meaning, { readonly what: string; readonly example: (number: string) => string; readonly forms: string }>
-> = {
-  duration: { what: 'a duration', example: (number) => `${number}s`, forms: '500ms, 30s, 5m, 4h or 7d' },
-  size: { what: 'a size', example: (number) => `${number}MiB`, forms: '512KiB, 16MiB or 1GiB' },
+/** A kind of value that is a number with a unit. */
+interface Unit {
+  readonly what: string;
+  readonly example: (number: string) => string;
+  readonly forms: string;
+  /** The unit of programs. */
+  readonly small?: string;
+}
+
+const unitOf: Partial<Record<Meaning, Unit>> = {
+  duration: { what: 'a duration', example: (number) => `${number}s`, forms: '500ms, 30s, 5m, 4h or 7d', small: 'ms' },
+  size: { what: 'a size', example: (number) => `${number}MiB`, forms: '512KiB, 16MiB or 1GiB', small: 'B' },
   rate: { what: 'a rate', example: (number) => `${number}/s`, forms: '500/s or 10/m' },
 };
 
@@ -33,12 +40,14 @@ export interface Violation {
   /** The schema the keyword stands in. */
   readonly schema: JsonSchema;
   readonly value: unknown;
+  /** What is said of the option, where the schema itself says nothing. */
+  readonly description: string | undefined;
 }
 
 export function explainViolation(violation: Violation): Explanation {
   const { error, schema } = violation;
   const explained = explain(violation);
-  const { description } = schema;
+  const description = schema.description ?? violation.description;
   const isHelped = description !== undefined && error.keyword !== 'required' && explained.code !== 'not_available';
   return { ...(isHelped ? { hint: description } : {}), ...explained };
 }
@@ -48,7 +57,7 @@ function explain({ error, path, schema, value }: Violation): Explanation {
   const params = error.params as Readonly<Record<string, unknown>>;
   switch (error.keyword) {
     case 'additionalProperties':
-      return unknownKey(String(params.additionalProperty), path, schema);
+      return unknownKey(String(params.additionalProperty), path, schema, value);
     case 'required': {
       const key = String(params.missingProperty);
       const description = schema.properties?.[key]?.description;
@@ -73,16 +82,28 @@ function explain({ error, path, schema, value }: Violation): Explanation {
         code: 'value_wrong',
         message: params.limit === 1 ? `${at} is empty` : `${at} ${error.message ?? 'is too short'}`,
       };
+    case 'minimum':
+    case 'maximum': {
+      const most = error.keyword === 'minimum' ? 'least' : 'most';
+      const message = `${at} must be at ${most} ${String(params.limit)}, but is ${String(value)}`;
+      return { code: 'value_wrong', message };
+    }
     default:
       return { code: 'value_wrong', message: `${at} ${error.message ?? 'is not valid'}` };
   }
 }
 
-function unknownKey(key: string, path: ValuePath, schema: JsonSchema): Explanation {
+function unknownKey(key: string, path: ValuePath, schema: JsonSchema, parent: unknown): Explanation {
   const at = pathText([...path, key]);
   if (isWordNotAvailableYet(path, key)) return notAvailable(at, key);
   const allowed = Object.keys(schema.properties ?? {});
+  const isTop = path.length === 0;
   const near = suggestion(key, allowed);
+  const below = isTop && near === null && isMapping(parent) ? parent[key] : undefined;
+  if (isMapping(below) && ['source', 'sinks'].some((word) => allowed.includes(word) && Object.hasOwn(below, word))) {
+    const hint = `remove "${key}:" and write what is below it at the start of the line`;
+    return { code: 'key_unknown', message: `${at} is unknown: a file is one pipeline`, hint, key };
+  }
   const misplaced = near !== null ? null : path.length > 0 ? tooDeep(at, key) : otherFile(key, schema);
   if (misplaced) return misplaced;
   return {
@@ -136,7 +157,7 @@ export function notAvailable(at: string, key: string): Explanation {
 
 function wrongType(at: string, schema: JsonSchema, value: unknown): Explanation {
   const unit = unitOf[meaningsIn(schema).find((meaning) => meaning in unitOf) ?? 'expression'];
-  if (unit && typeof value === 'number') return unitMissing(at, unit, String(value));
+  if (unit && typeof value === 'number') return unitMissing(at, unit, String(value), schema);
   const expected = expectations(schema);
   const message = `${at} must be ${listed(expected)}, but is ${kindOf(value)}`;
   const isExpression = schema[meaningKeyword] === 'expression';
@@ -145,6 +166,9 @@ function wrongType(at: string, schema: JsonSchema, value: unknown): Explanation 
   const text = typeof value === 'number' || typeof value === 'boolean';
   if (text && expected.some((word) => word === 'text'))
     return { code: 'type_wrong', message, hint: `write it as text: "${String(value)}"` };
+  const truth =
+    expected.includes('true or false') && typeof value === 'string' ? truths.get(value.toLowerCase()) : null;
+  if (truth != null) return { code: 'type_wrong', message, hint: `write ${truth}, without quotes` };
   const hint = expected.includes('a list')
     ? listHint(value)
     : expected.includes('a mapping')
@@ -153,44 +177,55 @@ function wrongType(at: string, schema: JsonSchema, value: unknown): Explanation 
   return { code: 'type_wrong', message, ...(hint === undefined ? {} : { hint }) };
 }
 
+/** What YAML 1.1, and people, call true and false. */
+const truths = new Map([
+  ...['true', 'yes', 'on', 'y', '1'].map((word) => [word, true] as const),
+  ...['false', 'no', 'off', 'n', '0'].map((word) => [word, false] as const),
+]);
+
 function listHint(value: unknown): string | undefined {
-  if (typeof value === 'string') return `write it as a list: [${value.slice(0, 40)}]`;
+  if (typeof value === 'string') return `write it as a list: [${value.replaceAll(/^\[|\]$/g, '').slice(0, 40)}]`;
   if (!isMapping(value)) return undefined;
   return Object.keys(value)[0]?.startsWith('-') === true
     ? 'a "-" that begins an entry needs a space after it'
     : 'begin each entry with "- "';
 }
 
-function mappingHint({ properties = {}, required = [] }: JsonSchema, value: unknown): string | undefined {
+function mappingHint(
+  { properties = {}, required = [], minProperties = 0 }: JsonSchema,
+  value: unknown,
+): string | undefined {
   const keys = Object.keys(properties);
   switch (jsonTypeOf(value)) {
     case 'null':
       if (required.length > 0) return `it needs ${listed(required, 'and')}`;
+      if (minProperties > 0) return 'write its entries below it, indented further';
       return keys.length === 0
         ? 'write {}'
         : `write its options below it (${listed(keys.slice(0, 6), 'or')}), or {} for none`;
     case 'array':
-      return (value as readonly unknown[]).every(isMapping) ? 'write it without "- "' : undefined;
-    default:
-      return keys.length === 0 ? undefined : `known here: ${listed(keys, 'and')}`;
+      if ((value as readonly unknown[]).every(isMapping)) return 'write it without "- "';
+      return keys.length === 0 ? undefined : `write it as { ${keys[0]}: ... }`;
+    default: {
+      const [, word, sign] = (typeof value === 'string' ? /^(\w+)(:| *=)\s*\S/.exec(value) : null) ?? [];
+      if (word !== undefined && keys.includes(word))
+        return sign === ':' ? `the ":" after "${word}" needs a space` : `write "${word}: " in place of "${word} ="`;
+      return keys.length === 0 ? undefined : `write it as { ${keys[0]}: ... }; known here: ${listed(keys, 'and')}`;
+    }
   }
 }
 
-function unitMissing(
-  at: string,
-  unit: { readonly what: string; readonly example: (number: string) => string },
-  number: string,
-): Explanation {
-  return {
-    code: 'unit_missing',
-    message: `${at} is ${number}, but ${unit.what} needs a unit: ${unit.example(number)}`,
-  };
+function unitMissing(at: string, unit: Unit, number: string, { default: usual }: JsonSchema): Explanation {
+  // 30000 where 30s is usual is in milliseconds, 8388608 where 8MiB is usual in bytes.
+  const isSmall = usual !== undefined && Number(number) >= 1000 && unit.small !== undefined;
+  const example = isSmall ? number + unit.small : unit.example(number);
+  return { code: 'unit_missing', message: `${at} is ${number}, but ${unit.what} needs a unit: ${example}` };
 }
 
 function wrongPattern(at: string, schema: JsonSchema, value: string): Explanation {
   const unit = unitOf[schema[meaningKeyword] ?? 'expression'];
   if (!unit) return { code: 'value_wrong', message: `${at} does not have the form it needs` };
-  if (/^\d+(\.\d+)?$/.test(value)) return unitMissing(at, unit, value);
+  if (/^\d+(\.\d+)?$/.test(value)) return unitMissing(at, unit, value, schema);
   return {
     code: 'value_wrong',
     message: `${at} is not ${unit.what}: "${value.slice(0, 40)}"`,

@@ -72,13 +72,7 @@ function explain(error: YAMLError, source: YamlSource, all: readonly YAMLError[]
     case 'UNEXPECTED_TOKEN':
       return textAfterValue(error, source, range);
     case 'MULTILINE_IMPLICIT_KEY':
-      return {
-        range,
-        code: 'yaml_syntax',
-        message: 'this line is neither a key with a value nor the end of one',
-        hint: 'a key is followed by ": " and its value',
-        broken: null,
-      };
+      return noKey(source, range);
     case 'TAB_AS_INDENT':
       return {
         range,
@@ -113,6 +107,11 @@ function explain(error: YAMLError, source: YamlSource, all: readonly YAMLError[]
       return { range: { start, end: start + 2 }, code: 'yaml_syntax', message, hint, broken: source.pathAt(start) };
     }
     case 'NON_STRING_KEY':
+      if (source.text[start] === '{' && source.text[start - 1] === '{') {
+        const message = 'YAML reads {{ as the start of two mappings';
+        const hint = 'a variable is written ${NAME}; other text with braces must stand in quotes';
+        return { range: { start: start - 1, end: start + 1 }, code: 'yaml_key', message, hint, broken: null };
+      }
       return { range, code: 'yaml_key', message: 'a key must be plain text', broken: null };
     default:
       return { range, code: 'yaml_syntax', message: lowerFirst(error.message), broken: null };
@@ -124,6 +123,17 @@ function tag(error: YAMLError, source: YamlSource, range: TextRange): ExplainedE
   const broken = source.pathAt(range.start);
   if (text.startsWith('!!') || text.startsWith('!<')) {
     return { range, code: 'yaml_tag', message: `the tag ${text} is not accepted`, broken };
+  }
+  if (/^![A-Za-z]+[ \t]+[\w"'$./-]/.test(lineFrom(source, range.start))) {
+    const hint = 'there are no tags: a variable is written ${NAME}, the text of a file ${file:/path}';
+    return {
+      range,
+      code: 'yaml_tag',
+      message: `the tag ${text} is not known`,
+      hint,
+      broken,
+      ...mendLine(source, range.start),
+    };
   }
   const message = `YAML reads ${text} as a tag, since it begins with !`;
   return {
@@ -138,14 +148,23 @@ function tag(error: YAMLError, source: YamlSource, range: TextRange): ExplainedE
 
 function nestedMapping(source: YamlSource, start: number): ExplainedError {
   const rest = lineFrom(source, start);
+  const dash = /^[ \t]*- /.exec(rest);
+  if (dash && source.position(start).column === 1) {
+    const range = { start: start + dash[0].length - 2, end: start + rest.trimEnd().length };
+    const message = 'this entry is indented unlike the ones above it';
+    return { range, code: 'yaml_syntax', message, hint: 'entries of one list start at the same column', broken: null };
+  }
   const isConditional = /\s\?\s.*\s:\s/.test(rest);
   const message = isConditional
     ? 'YAML reads the ":" of a ? b : c as a key with a value'
     : 'YAML reads the ": " in this value as a key with a value';
+  const isFlow = restOfLine(source, start) === null;
   const hint =
     isConditional || looksLikeExpression(rest)
       ? quoteHint(restOfLine(source, start))
-      : 'put the value in quotes, or the key on a line of its own';
+      : isFlow
+        ? 'inside { } separate entries by commas, and give what is below a key its own { }'
+        : 'put the value in quotes, or the key on a line of its own';
   const path = source.pathAt(start);
   const whole = restOfLine(source, start);
   const end = start + (whole ?? rest.replace(/[\s\]},]*$/, '')).length;
@@ -179,6 +198,12 @@ function textAfterValue(error: YAMLError, source: YamlSource, range: TextRange):
   const before = source.text.slice(0, range.start).trimEnd();
   const last = before.at(-1) ?? '';
   const isFlowStart = error.message.includes('flow-seq-start') || error.message.includes('flow-map-start');
+  if (isFlowStart && source.text[range.start - 1] === '$') {
+    const variable = /^\$\{[^}\s]*\}/.exec(source.text.slice(range.start - 1))?.[0] ?? '${';
+    const message = 'inside { } YAML reads ${ as the start of a mapping';
+    const shown = { start: range.start - 1, end: range.start - 1 + variable.length };
+    return { range: shown, code: 'yaml_syntax', message, hint: `put it in quotes: '${variable}'`, broken: null };
+  }
   if (isFlowStart) {
     const message = `inside { } a ${source.text[range.start] ?? '['} starts a list or mapping of its own`;
     return { range, code: needsQuotes, message, hint: quoteHint(null), broken: null };
@@ -190,14 +215,23 @@ function textAfterValue(error: YAMLError, source: YamlSource, range: TextRange):
     const text = restOfLine(source, range.start) ?? source.text.slice(range.start, range.end);
     const message = `YAML ends the value before this text, since it begins with ${source.text[valueStart] ?? 'a quote'}`;
     const isInside = path.length > 0 && !whole.includes('\n');
+    // "a == "b"": without a space between, the quotes within were meant as part of the expression.
+    const isNested = before.length === range.start && whole.length > 2 && whole.endsWith(last) && /["']/.test(last);
     return {
       range: { start: range.start, end: range.start + text.length },
       code: needsQuotes,
       message,
-      hint: quoteHint(isInside ? whole : null),
+      hint: quoteHint(isInside ? (isNested ? whole.slice(1, -1) : whole) : null),
       broken: path,
       ...(isInside ? mendLine(source, valueStart) : {}),
     };
+  }
+  const sign = source.text[range.start] ?? '';
+  if (sign === '}' || sign === ']')
+    return { range, code: 'yaml_syntax', message: `this ${sign} closes nothing`, hint: 'remove it', broken: null };
+  if (sign === '-' && last === ':') {
+    const message = 'a list can not begin on the line of its key';
+    return { range, code: 'yaml_syntax', message, hint: 'begin it on the next line', broken: null };
   }
   const lineStart = before.lastIndexOf('\n') + 1;
   const marked = /(?<=[:-] +)[*&]\S*/.exec(before.slice(lineStart));
@@ -226,16 +260,36 @@ function missingCharacter(error: YAMLError, source: YamlSource, range: TextRange
   const quote = /Missing closing (["'])/.exec(error.message)?.[1];
   if (quote === undefined) {
     if (/must end with a [\]}]/.test(error.message)) return neverClosed(source, openBracket(source.text, range.start));
-    const message = error.message.includes('Implicit map keys')
-      ? 'this line is neither a key with a value nor the end of one'
-      : lowerFirst(error.message);
-    return { range, code: 'yaml_syntax', message, hint: 'a key is followed by ": " and its value', broken: null };
+    if (error.message.includes('Implicit map keys')) return noKey(source, range);
+    if (error.message.startsWith('Comments must')) {
+      const message = 'a # directly behind a value is no comment';
+      return { range, code: 'yaml_syntax', message, hint: 'write a space before the #', broken: null };
+    }
+    return { range, code: 'yaml_syntax', message: lowerFirst(error.message), broken: null };
   }
   const { start } = source.locate(source.pathAt(range.start - 1), 'value');
   return {
     range: { start, end: start + 1 },
     code: 'yaml_syntax',
     message: `this ${quote} is never closed`,
+    broken: null,
+  };
+}
+
+/** A line without a ": ": as a rule the rest of an expression. */
+function noKey(source: YamlSource, range: TextRange): ExplainedError {
+  const before = source.text.slice(0, range.start).trimEnd();
+  const continues =
+    /(?:&&|\|\||==|[!<>]=|[-+*\/<>(,?:])$/.test(before) ||
+    /^(?:&&|\|\||==|[<>+*?:)])/.test(lineFrom(source, range.start));
+  const isContinued = continues && !/:$/.test(before);
+  return {
+    range,
+    code: 'yaml_syntax',
+    message: isContinued
+      ? 'this line goes on with the value above, but is not indented below its key'
+      : 'this line is neither a key with a value nor the end of one',
+    hint: isContinued ? 'indent it further than the key of that value' : 'a key is followed by ": " and its value',
     broken: null,
   };
 }

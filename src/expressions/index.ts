@@ -14,12 +14,12 @@ import type { Timestamp } from './timestamp.ts';
 import { typeName, type Node, type Type } from './tree.ts';
 
 export { Decimal, isDecimal } from './decimal.ts';
-export { closest, EvaluationError, type EvaluationCode, type ExpressionProblem, type ProblemCode } from './errors.ts';
-export { unknownVar, type SecretVar } from './environment.ts';
+export { closest, EvaluationError, type ExpressionProblem } from './errors.ts';
+export { unknownVar } from './environment.ts';
 export type { Scope } from './generate.ts';
 export { Duration, Timestamp } from './timestamp.ts';
 export { lookUpField } from './check-field.ts';
-export { isNumeric, isObjectType, pathOf, typeName, type Node, type ObjectType, type Type } from './tree.ts';
+export { isNumeric, isObjectType, typeName, type Node, type ObjectType, type Type } from './tree.ts';
 
 /** What expressions see as `meta`. */
 export interface Meta {

@@ -125,9 +125,6 @@ function find(target: unknown, index: unknown, subject: string): unknown {
   return own(target, index);
 }
 
-/** `has(target.field)`: never fails; what lies below something absent is absent. */
-export const has = (target: unknown, field: unknown): boolean => peek(target, field) !== undefined;
-
 /** The field or element, undefined where there is none, whatever `target` is. */
 export function peek(target: unknown, index: unknown): unknown {
   if (typeof index === 'string') return own(target, index);

@@ -1,7 +1,9 @@
 import type { BuildContext } from '../declaration/component.ts';
 import { expression } from '../declaration/options.ts';
 import { Type } from '../declaration/type.ts';
+import type { EventRecord, Step } from '../engine/ports.ts';
 import type { Expression } from '../expressions/index.ts';
+import { type OnError, recordFailed } from './failure.ts';
 
 /** Options of a step that computes fields: name to expression. */
 export const computedFields = (description: string) =>
@@ -20,6 +22,30 @@ export function compileFields(
   context: Pick<BuildContext, 'expression'>,
 ): Record<string, Expression> {
   return Object.fromEntries(Object.entries(fields).map(([name, text]) => [name, context.expression(text, [name])]));
+}
+
+/** The step whose `compute` gives each record's new event. */
+export function computingStep(
+  kind: string,
+  { name, onError }: { readonly name: string; readonly onError: OnError },
+  compute: (record: EventRecord) => unknown,
+): Step {
+  return {
+    name,
+    kind,
+    apply(records, outcomes) {
+      const out: EventRecord[] = [];
+      for (const record of records) {
+        try {
+          record.event = compute(record);
+          out.push(record);
+        } catch (error) {
+          recordFailed(name, onError, record, error, outcomes);
+        }
+      }
+      return out;
+    },
+  };
 }
 
 /** The event as an object whose fields can be changed; undefined where it is not one. */

@@ -101,7 +101,7 @@ describe('set', () => {
   it('refuses an event that is no object', () => {
     expect(apply('set', { a: '1' }, [7, null, [1]]).dead).toEqual([
       [0, 'type_mismatch'],
-      [1, 'type_mismatch'],
+      [1, 'null_operand'],
       [2, 'type_mismatch'],
     ]);
   });

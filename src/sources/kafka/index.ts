@@ -58,6 +58,16 @@ async function jsonCodec(): Promise<Codec> {
   return { decode: decodeJson };
 }
 
+/** Kafka's rule. */
+const topicName = /^(?!\.{1,2}$)[A-Za-z0-9._-]{1,249}$/;
+
+/** Topics given by their names, each with its place. */
+function* namedTopics({ topic, topics }: { readonly topic?: string; readonly topics?: string | readonly string[] }) {
+  if (topic !== undefined) yield [['topic'], topic] as const;
+  if (typeof topics === 'object')
+    for (const [index, name] of topics.entries()) yield [['topics', index], name] as const;
+}
+
 export const kafkaSource = defineSource({
   kind: 'source',
   name: 'kafka',
@@ -73,7 +83,19 @@ export const kafkaSource = defineSource({
       context.problem([], 'source_topics', 'no topic is named', 'write `topic: NAME`, or `topics:` for several');
     }
     if (given.topics !== undefined && readSelection(given.topics) === undefined) {
-      context.problem(['topics'], 'source_topics', 'this is not a readable regular expression');
+      context.problem(
+        ['topics'],
+        'source_topics',
+        'this is not a readable regular expression',
+        'write it between slashes: /^shop\\./',
+      );
+    }
+    for (const [path, name] of namedTopics(given)) {
+      if (topicName.test(name)) continue;
+      const hint = name.startsWith('/')
+        ? 'a pattern is written as `topics: /.../`'
+        : 'letters, digits, ".", "_" and "-", at most 249';
+      context.problem(path, 'name_invalid', `"${name}" can not be the name of a topic`, hint);
     }
     if (readStart(given.start) === undefined) {
       context.problem(

@@ -1,9 +1,7 @@
 import { defineStep } from '../../declaration/component.ts';
-import type { EventRecord } from '../../engine/ports.ts';
 import { compileObject } from '../../expressions/index.ts';
-import { recordFailed } from '../failure.ts';
 import { computedTypes, onlyFields } from '../field-types.ts';
-import { compileFields, computedFields } from '../fields.ts';
+import { compileFields, computedFields, computingStep } from '../fields.ts';
 
 export const map = defineStep({
   kind: 'step',
@@ -12,25 +10,7 @@ export const map = defineStep({
   options: computedFields('The fields of the new event, each with its expression.'),
   example: 'map: { id: event.id, total_cents: event.qty * event.price_cents }',
 
-  create(options, context) {
-    const build = compileObject(compileFields(options, context));
-    return {
-      name: context.name,
-      kind: 'map',
-      apply(records, outcomes) {
-        const out: EventRecord[] = [];
-        for (const record of records) {
-          try {
-            record.event = build(record);
-            out.push(record);
-          } catch (error) {
-            recordFailed(context.name, context.onError, record, error, outcomes);
-          }
-        }
-        return out;
-      },
-    };
-  },
+  create: (options, context) => computingStep('map', context, compileObject(compileFields(options, context))),
 
   output: (options, before, context) => onlyFields(before, computedTypes(options, context), context.name),
 });
