@@ -22,6 +22,8 @@ await build({
   target: 'node24',
   external: Object.keys(dependencies).filter((name) => !builtIn.includes(name)),
   // Packages in CommonJS that are built in ask for Node's own modules by `require`.
-  banner: { js: "import { createRequire as nodeRequire } from 'node:module'; const require = nodeRequire(import.meta.url);" },
+  banner: {
+    js: "import { createRequire as nodeRequire } from 'node:module'; const require = nodeRequire(import.meta.url);",
+  },
   logLevel: 'warning',
 });

@@ -29,6 +29,12 @@ export function componentOf(
   const known = components[place].map(({ name }) => name);
   const beside = keysBeside(place);
   const [first, second] = Object.keys(entry).filter((key) => known.includes(key));
+  const name = path.at(-1);
+  if (first === undefined && (place === 'connections' || place === 'lookups') && known.includes(String(name))) {
+    const hint = `write it as \`${place}: { NAME: { ${name}: ... } }\``;
+    problems.at(path, 'component_missing', `${pathText(path)} has no name`, { on: 'key', hint });
+    return null;
+  }
   for (const key of Object.keys(entry)) {
     if (known.includes(key) || beside.includes(key)) continue;
     const isEmpty = first !== undefined && entry[first] === null;

@@ -89,7 +89,15 @@ export class ConnectionUses {
       this.#checkReference(name, kind, [...path, 'connection']);
       return own;
     }
-    if (moved.length === 0) return { ...own, connection: this.#default(kind, path, connectionSchema) };
+    if (moved.length === 0) {
+      // What is taken for an option of the connection has been told already.
+      const isMeant = Object.keys(own).some(
+        (key) =>
+          !Object.hasOwn(schema.properties ?? {}, key) &&
+          Object.hasOwn(connectionSchema.properties ?? {}, suggestion(key, Object.keys(schema.properties ?? {})) ?? ''),
+      );
+      return { ...own, connection: isMeant ? kind : this.#default(kind, path, connectionSchema) };
+    }
     const missing = connectionSchema.required?.find((key) => !Object.hasOwn(inPlace, key));
     if (missing !== undefined) {
       const hint = 'or name a connection: `connection: NAME`';

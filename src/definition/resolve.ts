@@ -108,7 +108,8 @@ function resolveText(
   }
   for (const secret of done?.secrets ?? []) secrets.add(secret);
   if (done && !done.known) {
-    problems.ignore(path);
+    // What is not known may be anything but a mapping.
+    if (fitting?.type !== 'object') problems.ignore(path);
     return schema?.default ?? text;
   }
   if (done) problems.replaced(path, done.replacements);

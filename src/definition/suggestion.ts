@@ -72,6 +72,9 @@ const otherNames: Readonly<Record<string, readonly string[]>> = {
   connection_string: ['url'],
   username: ['user'],
   ssl: ['tls'],
+  cacert: ['ca'],
+  ca_cert: ['ca'],
+  ca_file: ['ca'],
   as: ['into'],
   // Values.
   ignore: ['drop'],

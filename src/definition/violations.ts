@@ -141,7 +141,7 @@ function otherFile(key: string, schema: JsonSchema): Explanation | null {
 /** For a word of the file itself that stands below another one; null for other words. */
 export function tooDeep(at: string, key: string): Explanation | null {
   const isOfProject = /^(defaults|environments|conventions)\b/.test(at);
-  if (isOfProject || !Object.hasOwn(frame.properties, key) || key === 'name') return null;
+  if (isOfProject || !Object.hasOwn(frame.properties, key) || key === 'name' || key === 'format') return null;
   return {
     code: 'key_misplaced',
     message: `${at} stands too deep: \`${key}:\` is a word of the file itself`,
@@ -166,11 +166,13 @@ function wrongType(at: string, schema: JsonSchema, value: unknown): Explanation 
   const text = typeof value === 'number' || typeof value === 'boolean';
   if (text && expected.some((word) => word === 'text'))
     return { code: 'type_wrong', message, hint: `write it as text: "${String(value)}"` };
-  const truth =
-    expected.includes('true or false') && typeof value === 'string' ? truths.get(value.toLowerCase()) : null;
-  if (truth != null) return { code: 'type_wrong', message, hint: `write ${truth}, without quotes` };
+  const truth = typeof value === 'string' ? truths.get(value.toLowerCase()) : undefined;
+  if (truth !== undefined && expected.includes('true or false'))
+    return { code: 'type_wrong', message, hint: `write ${truth}, without quotes` };
+  if (typeof value === 'string' && expected.some((word) => word.endsWith('number')) && /^\d{1,15}$/.test(value))
+    return { code: 'type_wrong', message, hint: `write it without quotes: ${value}` };
   const hint = expected.includes('a list')
-    ? listHint(value)
+    ? listHint(schema, value)
     : expected.includes('a mapping')
       ? mappingHint(schema, value)
       : undefined;
@@ -183,7 +185,8 @@ const truths = new Map([
   ...['false', 'no', 'off', 'n', '0'].map((word) => [word, false] as const),
 ]);
 
-function listHint(value: unknown): string | undefined {
+function listHint({ items }: JsonSchema, value: unknown): string | undefined {
+  if (typeof value === 'string' && isMapping(items) && items.type === undefined) return 'begin each entry with "- "';
   if (typeof value === 'string') return `write it as a list: [${value.replaceAll(/^\[|\]$/g, '').slice(0, 40)}]`;
   if (!isMapping(value)) return undefined;
   return Object.keys(value)[0]?.startsWith('-') === true

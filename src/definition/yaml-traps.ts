@@ -1,6 +1,7 @@
 /** What YAML's own errors mean to somebody who writes expressions into it, and how to mend them. */
 import type { YAMLError } from 'yaml';
 import type { ValuePath } from './pipeline.ts';
+import { contentLine, faultAbove, keyHint, rangeOfLine } from './yaml-lines.ts';
 import type { TextRange, YamlSource } from './yaml-source.ts';
 
 export interface ExplainedError {
@@ -67,7 +68,7 @@ function explain(error: YAMLError, source: YamlSource, all: readonly YAMLError[]
     case 'BLOCK_AS_IMPLICIT_KEY':
     case 'BLOCK_IN_FLOW':
       if (all.some((other) => other.code === 'MULTILINE_IMPLICIT_KEY' && other.pos[0] === start))
-        return indentedUnderValue(source, end, start);
+        return indentedUnderValue(source, start);
       return nestedMapping(source, start);
     case 'UNEXPECTED_TOKEN':
       return textAfterValue(error, source, range);
@@ -150,9 +151,8 @@ function nestedMapping(source: YamlSource, start: number): ExplainedError {
   const rest = lineFrom(source, start);
   const dash = /^[ \t]*- /.exec(rest);
   if (dash && source.position(start).column === 1) {
-    const range = { start: start + dash[0].length - 2, end: start + rest.trimEnd().length };
     const message = 'this entry is indented unlike the ones above it';
-    return { range, code: 'yaml_syntax', message, hint: 'entries of one list start at the same column', broken: null };
+    return broken(source, start, message, 'entries of one list start at the same column');
   }
   const isConditional = /\s\?\s.*\s:\s/.test(rest);
   const message = isConditional
@@ -178,20 +178,21 @@ function nestedMapping(source: YamlSource, start: number): ExplainedError {
   };
 }
 
+/** The structure broke at an offset: told of the line that is at fault, else of the next one that holds anything. */
+function broken(source: YamlSource, offset: number, message: string, hint: string): ExplainedError {
+  const number = contentLine(source, offset);
+  const range = number === null ? { start: offset, end: offset } : rangeOfLine(source, number);
+  const fault = number === null ? null : faultAbove(source, number);
+  return { range, message, hint, ...fault, code: 'yaml_syntax', broken: null };
+}
+
 /** A value with a deeper indented key below it: the second line is the one to mend. */
-function indentedUnderValue(source: YamlSource, end: number, start: number): ExplainedError {
+function indentedUnderValue(source: YamlSource, start: number): ExplainedError {
   const nextLine = source.text.indexOf('\n', start) + 1;
-  const at = nextLine + (/^[ \t]*/.exec(source.text.slice(nextLine))?.[0].length ?? 0);
-  const range = nextLine === 0 ? { start, end } : withinLine(source.text, at, source.text.length);
   const { line } = source.position(start);
+  const message = `this line is indented as if it belonged to the value on line ${line}`;
   const hint = 'start it below the key of the line above, or remove that value';
-  return {
-    range,
-    code: 'yaml_syntax',
-    message: `this line is indented as if it belonged to the value on line ${line}`,
-    hint,
-    broken: null,
-  };
+  return broken(source, nextLine === 0 ? start : nextLine, message, hint);
 }
 
 function textAfterValue(error: YAMLError, source: YamlSource, range: TextRange): ExplainedError {
@@ -247,13 +248,11 @@ function textAfterValue(error: YAMLError, source: YamlSource, range: TextRange):
       ...mendLine(source, start),
     };
   }
-  return {
-    range,
-    code: 'yaml_syntax',
-    message: 'this text belongs to nothing',
-    hint: 'check the indentation, and that brackets and quotes are closed',
-    broken: null,
-  };
+  const hint = 'check the indentation, and that brackets and quotes are closed';
+  const isLineStart =
+    /^[ \t]*$/.test(source.text.slice(lineStart, range.start)) || source.position(range.start).column === 1;
+  if (isLineStart) return broken(source, range.start, 'this text belongs to nothing', hint);
+  return { range, code: 'yaml_syntax', message: 'this text belongs to nothing', hint, broken: null };
 }
 
 function missingCharacter(error: YAMLError, source: YamlSource, range: TextRange): ExplainedError {
@@ -261,6 +260,10 @@ function missingCharacter(error: YAMLError, source: YamlSource, range: TextRange
   if (quote === undefined) {
     if (/must end with a [\]}]/.test(error.message)) return neverClosed(source, openBracket(source.text, range.start));
     if (error.message.includes('Implicit map keys')) return noKey(source, range);
+    if (error.message.startsWith('Sequence item without')) {
+      const hint = 'keys of one entry start at the same column';
+      return broken(source, range.start, 'this line belongs to no entry of the list above it', hint);
+    }
     if (error.message.startsWith('Comments must')) {
       const message = 'a # directly behind a value is no comment';
       return { range, code: 'yaml_syntax', message, hint: 'write a space before the #', broken: null };
@@ -279,17 +282,16 @@ function missingCharacter(error: YAMLError, source: YamlSource, range: TextRange
 /** A line without a ": ": as a rule the rest of an expression. */
 function noKey(source: YamlSource, range: TextRange): ExplainedError {
   const before = source.text.slice(0, range.start).trimEnd();
-  const continues =
-    /(?:&&|\|\||==|[!<>]=|[-+*\/<>(,?:])$/.test(before) ||
+  const isContinued =
+    /(?:&&|\|\||==|[!<>]=|[+*/<>(,?]|\S[ \t]*-)$/.test(before) ||
     /^(?:&&|\|\||==|[<>+*?:)])/.test(lineFrom(source, range.start));
-  const isContinued = continues && !/:$/.test(before);
   return {
     range,
     code: 'yaml_syntax',
     message: isContinued
       ? 'this line goes on with the value above, but is not indented below its key'
       : 'this line is neither a key with a value nor the end of one',
-    hint: isContinued ? 'indent it further than the key of that value' : 'a key is followed by ": " and its value',
+    hint: isContinued ? 'indent it further than the key of that value' : keyHint(lineFrom(source, range.start)),
     broken: null,
   };
 }
@@ -297,19 +299,14 @@ function noKey(source: YamlSource, range: TextRange): ExplainedError {
 function badIndent(error: YAMLError, source: YamlSource, range: TextRange): ExplainedError {
   const flow = /end with a ([\]}])/.exec(error.message)?.[1];
   if (flow === undefined) {
-    const indent = /^[ \t]*/.exec(source.text.slice(range.start))?.[0].length ?? 0;
-    const shown = withinLine(source.text, range.start + indent, source.text.length);
-    return {
-      range: shown,
-      code: 'yaml_syntax',
-      message: 'this line is indented unlike its neighbours',
-      hint: 'entries of one mapping or list start at the same column',
-      broken: null,
-    };
+    const hint = 'entries of one mapping or list start at the same column';
+    return broken(source, range.start, 'this line is indented unlike its neighbours', hint);
   }
   const opening = flow === '}' ? '{' : '[';
   const at = openBracket(source.text, range.start);
-  if (source.text.slice(range.start).trim() === '') return neverClosed(source, at);
+  // What begins a key or an entry is no part of what stands in brackets.
+  const rest = source.text.slice(range.start).trim();
+  if (rest === '' || /^(?:[\w-]+\s*:(?:\s|$)|-\s)/.test(rest)) return neverClosed(source, at);
   const { line } = source.position(Math.max(0, at));
   return {
     range,
@@ -327,10 +324,13 @@ const neverClosed = (source: YamlSource, at: number): ExplainedError => ({
   broken: null,
 });
 
+/** Comments and quoted values, in which brackets mean nothing, and brackets. The apostrophe of a word is no quote. */
+const aside = /(?<![^\s])#.*|(?<![^\s,:([{])(?:"(?:[^"\\]|\\.)*"|'(?:[^']|'')*')|[[\]{}]/g;
+
 /** Offset of the innermost bracket that is open at `end`, quoted ones left aside. */
 function openBracket(text: string, end: number): number {
   const open: number[] = [];
-  for (const { 0: token, index } of text.slice(0, end).matchAll(/"(?:[^"\\]|\\.)*"|'(?:[^']|'')*'|[[\]{}]/g)) {
+  for (const { 0: token, index } of text.slice(0, end).matchAll(aside)) {
     if (token === '{' || token === '[') open.push(index);
     else if (token === '}' || token === ']') open.pop();
   }

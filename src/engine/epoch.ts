@@ -68,10 +68,10 @@ export interface Epoch {
 }
 
 /**
- * Records handled before others get a turn: about 4 ms of work. Between slices the answer of a database to the former
+ * Records handled before others get a turn: about a millisecond of work. Between slices the answer of a database to the former
  * epoch is read and its next statement sent, so that it does not idle while we compute.
  */
-const SLICE_RECORDS = 1000;
+const SLICE_RECORDS = 250;
 
 /**
  * Runs an epoch's records through the program. `floors` says below which offset sinks without positions of their own

@@ -145,6 +145,7 @@ function checkArgument(checker: Checker, call: NodeOf<'call'>, arg: Node, { kind
   const fits = accepts[kind] ?? ((other: Type) => other === 'string');
   if (type !== 'dyn' && !fits(type)) {
     const hint = needed[kind] === undefined && isNumeric(type) ? `write string(${checker.subject(arg)})`
+      : kind === 'list' ? 'name a field that holds a list'
       : kind === 'timestamp' && type === 'string' ? `write timestamp(${checker.subject(arg)})` : undefined; // prettier-ignore
     checker.problem(
       'type_mismatch',
@@ -162,6 +163,7 @@ function checkArgument(checker: Checker, call: NodeOf<'call'>, arg: Node, { kind
         'wrong_arguments',
         `${what} of ${call.name} must be a text in quotes or a var: it is compiled once, before the first record`,
         arg,
+        kind === 'pattern' ? String.raw`write the pattern itself, such as r"^A-\d+$"` : 'write it as a text in quotes',
       );
     } else if (text !== unknownVar) {
       try {

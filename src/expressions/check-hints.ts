@@ -5,6 +5,7 @@ import { isNumeric, type NodeOf, type Type } from './tree.ts';
 /** How a text or number becomes true or false. */
 export function truthHint(subject: string, type: Type): string | undefined {
   if (type === 'string') return `compare it: ${subject} != ""`;
+  if (type === 'null') return 'write a condition, such as event.paid or event.total > 0';
   return isNumeric(type) ? `compare it: ${subject} != 0` : undefined;
 }
 
@@ -31,3 +32,29 @@ export function conversionHint(checker: Checker, { operator, left, right }: Node
   }
   return undefined;
 }
+
+/** What the event is called elsewhere. */
+export const otherEventNames: ReadonlySet<string> = new Set([
+  'record',
+  'row',
+  'message',
+  'msg',
+  'this',
+  'value',
+  'payload',
+  'data',
+  'doc',
+  'root',
+]);
+
+/** true, false and null as other languages write them. */
+export const otherLiterals: Readonly<Record<string, string>> = {
+  True: 'true',
+  TRUE: 'true',
+  False: 'false',
+  FALSE: 'false',
+  None: 'null',
+  NULL: 'null',
+  nil: 'null',
+  undefined: 'null',
+};

@@ -2,7 +2,7 @@
 import { closest, type ExpressionProblem, type ProblemCode } from './errors.ts';
 import { checkCall } from './check-call.ts';
 import { lookUpField, unknownFieldHint } from './check-field.ts';
-import { conversionHint, truthHint } from './check-hints.ts';
+import { conversionHint, truthHint, otherEventNames, otherLiterals } from './check-hints.ts';
 import { resultOf, sameKind, unify } from './check-types.ts';
 import { metaTypes, varValue, type Environment } from './environment.ts';
 import { isNumeric, isOptional, pathOf, typeName, type Node, type NodeOf, type Place, type Type } from './tree.ts';
@@ -149,16 +149,7 @@ export class Checker {
     const { name } = node;
     const alone = this.#text.trim() === name;
     const { event, vars } = this.environment;
-    const known = {
-      True: 'true',
-      TRUE: 'true',
-      False: 'false',
-      FALSE: 'false',
-      None: 'null',
-      NULL: 'null',
-      nil: 'null',
-      undefined: 'null',
-    }[name];
+    const known = Object.hasOwn(otherLiterals, name) ? otherLiterals[name] : undefined;
     if (known !== undefined) return this.problem('not_a_field', `${name} is not a name`, node, `write ${known}`);
     if (typeof event === 'object' && 'fields' in event && Object.hasOwn(event.fields, name)) {
       return this.problem('not_a_field', `${name} is not a name`, node, `for the field write event.${name}`);
@@ -167,14 +158,13 @@ export class Checker {
       return this.problem('not_a_field', `${name} is not a name`, node, `for the var write vars.${name}`);
     const near = closest(name, [...this.environment.names, ...this.#locals.map((local) => local.name)]);
     if (near !== undefined) return this.problem('not_a_field', `${name} is not a name`, node, `did you mean ${near}?`);
+    if (otherEventNames.has(name) && this.#text[node.end] === '.')
+      return this.problem('not_a_field', `${name} is not a name`, node, 'the event is called event');
     const text = JSON.stringify(name);
-    if (alone) return this.problem('not_a_field', `${name} is not a field`, node, `for the text write '${text}'`);
-    return this.problem(
-      'not_a_field',
-      `${name} is not a field`,
-      node,
-      `for a field write event.${name}, for the text write ${text}`,
-    );
+    const written = alone ? `'${text}'` : text;
+    // Fields are written small as a rule; EUR alone is a text that lacks its quotes.
+    const hint = alone && !/^[a-z]/.test(name) ? '' : `for a field write event.${name}, `;
+    return this.problem('not_a_field', `${name} is not a field`, node, `${hint}for the text write ${written}`);
   }
 
   #select(node: NodeOf<'select'>): Type {

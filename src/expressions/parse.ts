@@ -28,6 +28,8 @@ const foreignWords: Readonly<Record<string, string>> = {
   is: 'to compare write ==',
   IS: 'to compare write ==',
   IN: 'write in, in lower case',
+  between: 'write low <= a && a <= high',
+  as: 'write int(a), double(a), string(a) or timestamp(a)',
   like: 'write matches(event.field, "pattern"), contains(...) or startsWith(...)',
   LIKE: 'write matches(event.field, "pattern"), contains(...) or startsWith(...)',
   mod: 'for the remainder write %',
@@ -219,6 +221,7 @@ class Parser {
     }
     if (token.text === '(') {
       const node = this.#expression();
+      if (this.#isOperator(',')) this.#fail('( ) holds one value', 'a list is written in [ ], as in a in ["x", "y"]');
       this.#expect(')', 'an opened ( is closed by )');
       return node;
     }
@@ -318,7 +321,7 @@ class Parser {
     // Words without any sign of an expression were meant as text.
     const hint = /^[\p{L}][\p{L}\d _,;!-]*$/u.test(whole)
       ? `for the text write '${JSON.stringify(whole)}'`
-      : 'an operator may be missing before it';
+      : hintForUnexpected(token, this.#tokens[this.#at - 1]);
     return this.#fail(
       token.kind === 'end' ? 'the expression ends too early' : `${token.text} is not expected here`,
       hint,
@@ -328,4 +331,12 @@ class Parser {
   #fail(message: string, hint: string, start = this.#peek().start, end = this.#peek().end): never {
     throw new SyntaxProblem({ code: 'syntax', message, hint, start, end: Math.max(end, start) });
   }
+}
+
+function hintForUnexpected({ kind, text }: Token, before: Token | undefined): string {
+  if (kind !== 'operator') return 'an operator may be missing before it';
+  if (text === '.' || text === '.?') return 'a field is written event.name';
+  if (text === ')' || text === ']' || text === '}') return 'remove it, or open it before';
+  if (text === ',' && before?.kind === 'literal') return 'numbers are written without separators, 1000';
+  return 'a value is missing before it';
 }

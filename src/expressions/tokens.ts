@@ -18,7 +18,7 @@ const foreign: readonly (readonly [wrong: string, message: string, hint: string]
   ['!==', '!== is not an operator', 'to compare write !='],
   ['<>', '<> is not an operator', 'for "not equal" write !='],
   ['=~', '=~ is not an operator', 'write matches(event.field, "pattern")'],
-  ['=>', '=> is not an operator', 'for "greater or equal" write >='],
+  ['=>', '=> is not an operator', 'for "greater or equal" write >=; a list is mapped by list.map(x, x.field)'],
   ['??', '?? is not an operator', 'write coalesce(event.?field, other)'],
   ['?.', '?. is not an operator', 'for a field that may be absent write event.?field'],
   ['**', '** is not an operator', 'write the multiplication out'],
@@ -83,6 +83,8 @@ function readOperator(text: string, start: number, rest: string): Token {
 function hintForCharacter(character: string): string {
   if (/[“”‘’„]/.test(character)) return 'write straight quotes, "text"';
   if (/\p{L}/u.test(character)) return 'a field with other letters than a to z is written event["the field"]';
+  if (character === '$') return 'a field is written event.name, a var vars.name';
+  if (character === '^') return 'a pattern is a text, r"^A"';
   if (character === ';') return 'an expression is a single one and ends without it';
   return 'a text stands in quotes, "text"';
 }

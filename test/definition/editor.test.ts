@@ -48,7 +48,8 @@ const places: readonly (readonly [string, string, readonly (readonly [string, st
     ({ name, options }) => [`in the sink ${name}`, `sinks:\n  - ${name}:\n      |\n`, keysOf(options)] as const,
   ),
   ...components.lookups.map(
-    ({ name, options }) => [`in the lookup ${name}`, `lookups:\n  a:\n    ${name}:\n      |\n`, keysOf(options)] as const,
+    ({ name, options }) =>
+      [`in the lookup ${name}`, `lookups:\n  a:\n    ${name}:\n      |\n`, keysOf(options)] as const,
   ),
   ...components.connections.map(
     ({ name, options }) =>

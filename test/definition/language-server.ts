@@ -23,7 +23,8 @@ interface Position {
   readonly character: number;
 }
 
-const path = createRequire(import.meta.url).resolve('yaml-language-server/bin/yaml-language-server');
+const require = createRequire(import.meta.url);
+const path = require.resolve('yaml-language-server/bin/yaml-language-server');
 
 export class LanguageServer {
   readonly #process: ChildProcess = spawn(process.execPath, [path, '--stdio'], { stdio: ['pipe', 'pipe', 'ignore'] });

@@ -1,7 +1,9 @@
-import { readdirSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { findPipelines } from '../../src/definition/find.ts';
+import { loadPipeline } from '../../src/definition/load.ts';
+import { planPipeline } from '../../src/plan/index.ts';
 import { findTests } from '../../src/testing/find.ts';
 import { textReport } from '../../src/testing/report.ts';
 import { isPassed, runTestFile } from '../../src/testing/run.ts';
@@ -20,5 +22,21 @@ describe('the example pipelines', () => {
     const files = readdirSync(directory, { recursive: true, encoding: 'utf8' });
     const pipelines = (await findPipelines([directory])).map((file) => relative(directory, file));
     expect(pipelines.filter((file) => !files.includes(file.replace(/\.yaml$/, '.test.yaml')))).toEqual([]);
+  });
+
+  it('are without a problem, where no variable is set too', async () => {
+    for (const file of await findPipelines([directory])) {
+      const loaded = await loadPipeline(file, { env: {}, mode: 'validate' });
+      await planPipeline(loaded);
+      expect(loaded.problems.sorted(), file).toEqual([]);
+    }
+  });
+
+  it('begin with the schema for editors, and are all in the README', async () => {
+    const readme = readFileSync(join(directory, 'README.md'), 'utf8');
+    for (const file of (await findPipelines([directory])).map((path) => relative(directory, path))) {
+      expect(readFileSync(join(directory, file), 'utf8'), file).toMatch(/^# yaml-language-server: \$schema=\S+\n/);
+      expect(readme, file).toContain(`](${file.split('/')[0]})`);
+    }
   });
 });

@@ -112,6 +112,10 @@ export const postgresSink = defineSink({
         'add key: [id], or mode: append',
       );
     }
+    key?.forEach((column, i) => {
+      if (key.indexOf(column) < i)
+        context.problem(['key', i], 'option_conflict', `${column} is a column of the key already`, 'remove it');
+    });
     if (mode === 'append' && versionColumn !== undefined) {
       context.problem(
         ['version_column'],

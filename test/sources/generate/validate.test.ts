@@ -25,7 +25,7 @@ it.for([
   ],
   [
     ['event: { a: { int: { max: 1 }, null_ratio: 20 } }'],
-    '3:48 value_wrong source.generate.event.a.null_ratio must be <= 1',
+    '3:48 value_wrong source.generate.event.a.null_ratio must be at most 1',
   ],
   [
     ['event: { a: { time: { jitter: 5 } } }'],
