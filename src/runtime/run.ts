@@ -33,7 +33,7 @@ export interface RunningPipeline {
  * One epoch at most. Small enough that a write is over in a fraction of a second and memory stays flat, large enough
  * that the fixed cost of a transaction does not show.
  */
-const epochLimits = { recordsMax: 5_000, bytesMax: 16 * 1024 * 1024 };
+const epochLimits = { recordsMax: 4_000, bytesMax: 16 * 1024 * 1024 };
 const OPEN_MS = 15_000;
 const SAMPLE_EVERY_MS = 500;
 /** Below the 30 s after which container platforms kill. */
