@@ -1,4 +1,4 @@
-/** Writes what follows from src (`npm run schemas`): the schemas here, the validators compiled from them, docs/errors.md, docs/reference. */
+/** Writes what follows from src (`npm run schemas`): the schemas here, docs/errors.md, docs/reference. */
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { components } from '../src/definition/components.ts';
@@ -6,7 +6,6 @@ import { publishedSchemas } from '../src/definition/schema.ts';
 import { errorsPage } from './errors-page.ts';
 import { publishedTestSchema } from '../src/testing/test-file.ts';
 import { referencePages } from './reference.ts';
-import { validatorsModule } from './validators.ts';
 
 const directory = import.meta.dirname;
 for (const folder of ['sources', 'steps', 'sinks', 'lookups', 'connections']) rmSync(join(directory, folder), { recursive: true, force: true });
@@ -15,7 +14,6 @@ for (const [file, schema] of [...publishedSchemas(components), ['test.schema.jso
   mkdirSync(dirname(path), { recursive: true });
   writeFileSync(path, `${JSON.stringify(schema, null, 2)}\n`);
 }
-writeFileSync(join(directory, '../src/definition/compiled-validators.ts'), validatorsModule(components));
 writeFileSync(join(directory, '../docs/errors.md'), errorsPage());
 const reference = join(directory, '../docs/reference');
 rmSync(reference, { recursive: true, force: true });

@@ -5,9 +5,7 @@ import { errorsPage } from '../schemas/errors-page.ts';
 import { errorTable } from '../src/errors.ts';
 
 const root = join(import.meta.dirname, '..');
-const files = globSync('src/**/*.{ts,tsx}', { cwd: root }).filter(
-  (file) => !['src/errors.ts', 'src/definition/compiled-validators.ts'].includes(file),
-);
+const files = globSync('src/**/*.{ts,tsx}', { cwd: root }).filter((file) => file !== 'src/errors.ts');
 const sources = files.map((file) => ({ file, text: readFileSync(join(root, file), 'utf8') }));
 
 /** Calls that name a code among their first three arguments, as a literal or a choice of two. */

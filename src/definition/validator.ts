@@ -1,7 +1,6 @@
 /**
- * ajv validators. Loading ajv and compiling a schema take 80 ms, so those of the real declarations are compiled
- * beforehand (`npm run schemas`) into `compiled-validators.ts`; a schema that is not among them, such as a declaration
- * that has just been changed, is compiled when it is needed.
+ * ajv validators. Loading ajv and compiling a schema take 80 ms, so those of the declarations are compiled when `dist` is
+ * built (`compiled-validators.ts`); a schema that is not among them is compiled when it is needed.
  */
 import { createHash } from 'node:crypto';
 import type { ErrorObject } from 'ajv';

@@ -1,10 +1,13 @@
 /** The published package: packed, installed into an empty folder, and run there. */
 import { execFile } from 'node:child_process';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { components } from '../../src/definition/components.ts';
+import { partSchemas } from '../../src/definition/schema.ts';
+import { schemaHash } from '../../src/definition/validator.ts';
 
 const exec = promisify(execFile);
 const root = path.resolve(import.meta.dirname, '../..');
@@ -46,6 +49,12 @@ test('runs a pipeline from a file to a file', async () => {
 test('shows a moving pipeline in seconds, without a clone and without services', async () => {
   const { stdout, stderr } = await exec(pipectl, ['quickstart', '--for', '1s'], { cwd: folder });
   expect(stdout + stderr).toMatch(/difference 0 {2}ok/);
+});
+
+test('carries a compiled validator for every schema, so that checking a file needs no compiler', async () => {
+  const cli = path.join(folder, 'node_modules/pipectl/dist/cli');
+  const code = (await Promise.all((await readdir(cli)).map((file) => readFile(path.join(cli, file), 'utf8')))).join('');
+  for (const schema of partSchemas(components)) expect(code).toContain(`"${schemaHash(schema)}": validate_`);
 });
 
 test('ships no tests, sources or tools', async () => {
