@@ -11,6 +11,8 @@ import { type Stack, startStack } from '../test/stack/stack.ts';
 import { flights } from './flights.ts';
 
 const TOPIC = 'aviation.flight.departed.v1';
+/** The pipeline's name. */
+const GROUP = 'flights';
 const PARTITIONS = 4;
 /** So that the whole quarter passes in about twenty seconds. */
 const FLIGHTS_PER_SECOND = 1000;
@@ -78,10 +80,17 @@ Kafka and PostgreSQL stay up until Ctrl-C. In another terminal:
   await once(process, 'SIGINT');
 }
 
-/** Produces the flights in the order and at about the pace of their departure, until all are sent or `ended`. */
+/**
+ * Produces the flights in the order and at about the pace of their departure, until all are sent or `ended`. Begins when
+ * the pipeline is a member of its group, so that the latency it shows is not that of its start.
+ */
 async function feed(kafka: Kafka, ended: Promise<unknown>): Promise<void> {
   let over = false;
   void ended.then(() => (over = true));
+  const admin = kafka.admin();
+  await admin.connect();
+  while (!over && (await admin.describeGroups([GROUP])).groups[0]?.state !== 'Stable') await sleep(100);
+  await admin.disconnect();
   const producer = kafka.producer();
   await producer.connect();
   const all = flights();
