@@ -1,7 +1,9 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import type { Override } from '../definition/overrides.ts';
 import { exitCodes, PipectlError } from '../errors.ts';
 import { environmentOf } from './environment.ts';
 import type { Samples } from './eval/samples.ts';
+import { collectOverride } from './set-option.ts';
 
 interface EvalOptions {
   readonly environment: string | null;
@@ -10,7 +12,7 @@ interface EvalOptions {
   readonly brokers?: string;
   readonly pipeline?: string;
   readonly after?: string;
-  readonly set: readonly string[];
+  readonly set: readonly Override[];
   readonly n: number;
   readonly output: 'text' | 'json';
 }
@@ -28,7 +30,12 @@ export function registerEval(program: Command): void {
     .option('--brokers <list>', 'host:port,..., with --topic; default: $KAFKA_BROKERS, else localhost:9092')
     .option('--pipeline <file>', 'events as a pipeline makes them, from its own source or from --event')
     .option('--after <step>', 'with --pipeline: after this step; default: after all of them')
-    .option('--set <path=value>', 'with --pipeline: override a value of the file; may be given again', collect, [])
+    .option(
+      '--set <path=value>',
+      'with --pipeline: override a value of the file; may be given again',
+      collectOverride,
+      [],
+    )
     .option('-n <count>', 'at most so many events', count, 5)
     .addOption(new Option('-o, --output <form>', 'form of the output').choices(['text', 'json']).default('text'))
     .action(async (expression: string | undefined, given: Omit<EvalOptions, 'environment'>, command: Command) => {
@@ -98,8 +105,6 @@ async function samplesOf({
   }
   return plainSamples((events ?? [{}]).slice(0, n));
 }
-
-const collect = (value: string, former: readonly string[]): readonly string[] => [...former, value];
 
 function count(text: string): number {
   const number = Number(text);

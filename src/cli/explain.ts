@@ -1,11 +1,12 @@
 import { type Command, Option } from 'commander';
-import { findPipelines } from '../definition/find.ts';
+import { findPipeline } from '../definition/find.ts';
 import { loadPipeline } from '../definition/load.ts';
-import { type Override, parseOverride } from '../definition/overrides.ts';
+import type { Override } from '../definition/overrides.ts';
 import { report } from '../definition/report.ts';
 import { exitCodes, PipectlError } from '../errors.ts';
 import { environmentOf } from './environment.ts';
 import { outputWidth } from './wrap.ts';
+import { collectOverride } from './set-option.ts';
 
 interface ExplainOptions {
   readonly output: 'text' | 'json' | 'mermaid';
@@ -34,12 +35,6 @@ export function registerExplain(program: Command): void {
     });
 }
 
-function collectOverride(text: string, former: readonly Override[]): readonly Override[] {
-  const override = parseOverride(text);
-  if (override) return [...former, override];
-  throw new PipectlError('set_invalid', `--set ${text} is not path=value`, { exitCode: exitCodes.usage });
-}
-
 async function explain(
   named: string | undefined,
   environment: string | null,
@@ -52,11 +47,7 @@ async function explain(
   }
   if (live === true && output === 'mermaid')
     throw new PipectlError('usage', '--live has no place in -o mermaid', { exitCode: exitCodes.usage });
-  const [file, ...others] = await findPipelines(named === undefined ? [] : [named]);
-  if (file === undefined || others.length > 0) {
-    const message = `${named} holds ${others.length + 1} pipelines: name one of ${[file, ...others].join(', ')}`;
-    throw new PipectlError('usage', message, { exitCode: exitCodes.usage });
-  }
+  const file = await findPipeline(named);
   const [{ planPipeline }, { explainPipeline }, { Written }] = await Promise.all([
     import('../plan/index.ts'),
     import('../plan/explain.ts'),

@@ -1,9 +1,9 @@
-import { findPipelines } from '../definition/find.ts';
+import { findPipeline } from '../definition/find.ts';
 import { loadPipeline } from '../definition/load.ts';
-import { parseOverride } from '../definition/overrides.ts';
+import type { Override } from '../definition/overrides.ts';
 import { weighed } from '../definition/problems.ts';
 import { report } from '../definition/report.ts';
-import { PipectlError, exitCodes } from '../errors.ts';
+import { PipectlError } from '../errors.ts';
 import { type Plan, planPipeline } from '../plan/index.ts';
 
 /**
@@ -13,21 +13,11 @@ import { type Plan, planPipeline } from '../plan/index.ts';
  */
 export async function planFile(
   named: string | undefined,
-  set: readonly string[],
+  set: readonly Override[],
   environment: string | null = null,
 ): Promise<Plan> {
-  const files = await findPipelines(named === undefined ? [] : [named]);
-  if (files.length !== 1) {
-    const message = `${named} holds ${files.length} pipelines: name one of ${files.join(', ')}`;
-    throw new PipectlError('usage', message, { exitCode: exitCodes.usage });
-  }
-  const [file] = files as [string];
-  const overrides = set.map((text) => {
-    const override = parseOverride(text);
-    if (override !== null) return override;
-    throw new PipectlError('set_invalid', `--set ${text} is not path=value`, { exitCode: exitCodes.usage });
-  });
-  const loaded = await loadPipeline(file, { env: process.env, mode: 'run', environment, set: overrides });
+  const file = await findPipeline(named);
+  const loaded = await loadPipeline(file, { env: process.env, mode: 'run', environment, set });
   const plan = await planPipeline(loaded);
   const problems = weighed(loaded.problems.sorted(), loaded.strict);
   const text = report([{ file, problems }], 'text').trimEnd();

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import type { Override } from '../definition/overrides.ts';
 import { DeliveryAbandoned } from '../engine/delivery.ts';
 import { SinkUnavailable, SourceFailed } from '../engine/ports.ts';
 import { SinkNeverThere } from '../engine/stage.ts';
@@ -10,6 +11,7 @@ import { finalSummary, startPlainView } from '../view/plain.ts';
 import { describeTerminal } from '../view/terminal.ts';
 import { environmentOf } from './environment.ts';
 import { planFile } from './plan-file.ts';
+import { collectOverride } from './set-option.ts';
 
 type ViewKind = 'auto' | 'ink' | 'plain' | 'json' | 'none';
 
@@ -17,7 +19,7 @@ interface Flags {
   readonly untilEnd: boolean;
   readonly dryRun: boolean;
   readonly maxDeadLetters?: number;
-  readonly set: readonly string[];
+  readonly set: readonly Override[];
   readonly view: ViewKind;
   readonly color: boolean;
 }
@@ -32,7 +34,7 @@ export function registerRun(program: Command): void {
     .option('--until-end', 'stop at the end offsets seen at the start (backfill, cron)', false)
     .option('--dry-run', 'read under no group, write nothing, print the rows', false)
     .option('--max-dead-letters <n>', 'stop with exit code 4 after more dead letters than this', wholeNumber)
-    .option('--set <path=value>', 'override a value of the file; may be given again', collect, [])
+    .option('--set <path=value>', 'override a value of the file; may be given again', collectOverride, [])
     .option('--view <kind>', 'auto, ink, plain, json or none', viewKind, 'auto')
     .addHelpText(
       'after',
@@ -155,8 +157,6 @@ function asPipectlError(error: unknown, { definition }: Plan): unknown {
 function printLines(lines: string): Promise<void> {
   return new Promise((resolve, reject) => process.stdout.write(lines, (error) => (error ? reject(error) : resolve())));
 }
-
-const collect = (value: string, former: readonly string[]): readonly string[] => [...former, value];
 
 function wholeNumber(text: string): number {
   if (!/^\d+$/.test(text))

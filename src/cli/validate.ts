@@ -1,11 +1,12 @@
 import { type Command, Option } from 'commander';
 import { findPipelines } from '../definition/find.ts';
 import { loadPipeline } from '../definition/load.ts';
-import { type Override, parseOverride } from '../definition/overrides.ts';
+import type { Override } from '../definition/overrides.ts';
 import { weighed } from '../definition/problems.ts';
 import { type Paint, report, type ReportFormat, reportFormats } from '../definition/report.ts';
-import { PipectlError, exitCodes } from '../errors.ts';
+import { exitCodes } from '../errors.ts';
 import { environmentOf } from './environment.ts';
+import { collectOverride } from './set-option.ts';
 
 interface ValidateOptions {
   readonly format: ReportFormat;
@@ -34,12 +35,6 @@ export function registerValidate(program: Command): void {
     .action(async (files: readonly string[], options: ValidateOptions, command: Command) => {
       process.exitCode = await validate(files, environmentOf(command), options);
     });
-}
-
-function collectOverride(text: string, former: readonly Override[]): readonly Override[] {
-  const override = parseOverride(text);
-  if (override) return [...former, override];
-  throw new PipectlError('set_invalid', `--set ${text} is not path=value`, { exitCode: exitCodes.usage });
 }
 
 async function validate(

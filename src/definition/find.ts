@@ -39,6 +39,14 @@ async function notFound(path: string): Promise<PipectlError> {
   return new PipectlError('file_not_found', `there is no file ${path}`, { ...usage, hint });
 }
 
+/** The one pipeline file that `named` stands for, as `findPipelines` does it. Several are wrong usage. */
+export async function findPipeline(named: string | undefined): Promise<string> {
+  const [file, ...others] = await findPipelines(named === undefined ? [] : [named]);
+  if (file !== undefined && others.length === 0) return file;
+  const message = `${named} holds ${others.length + 1} pipelines: name one of ${[file, ...others].join(', ')}`;
+  throw new PipectlError('usage', message, usage);
+}
+
 async function onlyPipelineHere(): Promise<readonly string[]> {
   const files: string[] = [];
   for (const entry of await readdir('.', { withFileTypes: true })) {

@@ -25,7 +25,6 @@ export interface StageReport {
   /** Records gathered in epochs that are not sealed yet. */
   pending: number;
   epochs: number;
-  rebalances: number;
   readonly stages: readonly StageCount[];
   readonly sinks: readonly SinkCount[];
   readonly health: readonly RouteHealth[];
@@ -40,7 +39,6 @@ export const newReport = ({ steps, routes }: Program): StageReport => ({
   read: 0,
   pending: 0,
   epochs: 0,
-  rebalances: 0,
   stages: [new StageCount(), ...steps.map(() => new StageCount())],
   sinks: routes.map(() => new SinkCount()),
   health: routes.map(newRouteHealth),

@@ -299,7 +299,6 @@ export class Stage {
   async #takeOver(assignment: Assignment): Promise<void> {
     const { source, log } = this.#options;
     const { report } = this;
-    if (report.state !== 'starting') report.rebalances++;
     report.state = this.#generation === 0 ? 'starting' : 'rebalancing';
     this.#owning = false;
     // A batch that is being written may still land; one that waits for its next try is given up.

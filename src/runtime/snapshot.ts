@@ -94,9 +94,10 @@ export class Snapshots {
 
   /** The picture as it is now. */
   take(): StatusSnapshot {
-    const { plan, report, clock, sourceText, events } = this.#options;
+    const { plan, report, source, clock, sourceText, events } = this.#options;
     const nowMs = clock.now();
-    const partitions = [...report.partitions.values()].map((progress) => this.#partition(progress, nowMs));
+    const ends = source.ends();
+    const partitions = [...report.partitions.values()].map((progress) => this.#partition(progress, ends, nowMs));
     const sinks = plan.sinks.map((_, i) => this.#sink(i, nowMs));
     const endToEnd = report.endToEnd.merged(nowMs);
     const ready = report.state === 'running' || report.state === 'draining';
@@ -171,9 +172,13 @@ export class Snapshots {
     ];
   }
 
-  #partition({ partition, position, lastTimestampMs }: PartitionProgress, nowMs: number): PartitionStatus {
+  #partition(
+    { partition, position, lastTimestampMs }: PartitionProgress,
+    ends: ReadonlyMap<Partition, number>,
+    nowMs: number,
+  ): PartitionStatus {
     const samples = this.#partitions.get(partition);
-    const end = this.#options.source.ends().get(partition) ?? null;
+    const end = ends.get(partition) ?? null;
     const lag = end === null ? null : Math.max(0, end - position);
     const change = samples?.lag.perSecond ?? null;
     const stalled = samples !== undefined && nowMs - samples.movedAtMs > STALL_AFTER_MS;
@@ -198,7 +203,7 @@ export class Snapshots {
     };
   }
 
-  /** More than a second's worth of what comes in is waiting, and it grows. */
+  /** Its lag grows by more than a twentieth of what comes in. */
   #isFallingBehind(partition: Partition): boolean {
     const samples = this.#partitions.get(partition);
     const comingIn = samples?.end.perSecond ?? 0;
@@ -257,7 +262,7 @@ function deadTotal({ stages, sinks }: StageReport): number {
 }
 
 /** What was read and what became of it, in records, up to the last step; the sinks' own accounts begin there. */
-export function accountOf({ read, pending, stages }: StageReport): Account {
+function accountOf({ read, pending, stages }: StageReport): Account {
   const sum = (pick: (stage: (typeof stages)[number]) => number) =>
     stages.reduce((total, stage) => total + pick(stage), 0);
   const filtered = sum((stage) => stage.filtered);
