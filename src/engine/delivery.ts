@@ -96,7 +96,7 @@ async function deliverToSink(
     const startedMs = clock.now();
     let committing = false;
     try {
-      const result = await sink.write(prepared);
+      const result = await sink.write(prepared, Number.POSITIVE_INFINITY);
       await epochLettersDurable;
       const failedAtMs = clock.now();
       const fresh = result.rejected.filter(({ record }) => !buried.has(record));

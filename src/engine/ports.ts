@@ -215,9 +215,11 @@ export interface Sink {
   prepare(batch: SinkBatch): unknown;
   /**
    * Begins the sink's transaction, writes, leaves it open. One bad row never costs another: permanent refusals are
-   * isolated and returned. A sink without transactions writes here, and `commit` does nothing.
+   * isolated and returned, as long as they are no more than `rejectionsMax`; beyond that it rejects with
+   * `TooManyRejections`, since to take a batch apart row by row is slow and so many refusals are hardly the rows' fault.
+   * A sink without transactions writes here, and `commit` does nothing.
    */
-  write(prepared: unknown): Promise<WriteResult>;
+  write(prepared: unknown, rejectionsMax: number): Promise<WriteResult>;
   /** Makes rows and positions visible together. */
   commit(): Promise<void>;
   /** Undoes `write`. Called also when the state is unknown; never rejects. */
@@ -234,6 +236,17 @@ export class SinkUnavailable extends Error {
 /** A newer owner of the partition has raised the owner epoch. */
 export class Fenced extends Error {
   override name = 'Fenced';
+}
+
+/** More rows of a batch were refused for good than may be: the search for them was given up. The engine rolls back. */
+export class TooManyRejections extends Error {
+  override name = 'TooManyRejections';
+  /** Those that were found before it was given up. */
+  readonly rejected: readonly Rejection[];
+  constructor(rejected: readonly Rejection[]) {
+    super(`more than ${rejected.length - 1} rows of a batch were refused: ${rejected.at(-1)?.message ?? ''}`);
+    this.rejected = rejected;
+  }
 }
 
 /** A record that could not be processed, with the reason. */

@@ -54,7 +54,7 @@ export function batchOf(partition: Partition, from: number, events: readonly unk
 
 /** The whole way of a batch. */
 export async function deliver(sink: Sink, batch: SinkBatch): Promise<WriteResult> {
-  const result = await sink.write(sink.prepare(batch));
+  const result = await sink.write(sink.prepare(batch), Number.POSITIVE_INFINITY);
   await sink.commit();
   return result;
 }
@@ -102,7 +102,7 @@ export function sinkContract(name: string, newHarness: () => Promise<SinkHarness
       await sink.write(sink.prepare(batchOf(partition, 0, events(1))));
       const next = sink.prepare(batchOf(partition, 1, events(2)));
       await sink.commit();
-      expect(counts(await sink.write(next))).toEqual({ ...none, written: 1 });
+      expect(counts(await sink.write(next, Number.POSITIVE_INFINITY))).toEqual({ ...none, written: 1 });
       await sink.commit();
       expect(await harness.visible()).toEqual(['1:text 1', '2:text 2']);
     });
@@ -122,10 +122,10 @@ export function sinkContract(name: string, newHarness: () => Promise<SinkHarness
       const { sink } = await member();
       if (!sink.storesPositions) return;
       const prepared = sink.prepare(batchOf(partition, 0, events(1, 2)));
-      await sink.write(prepared);
+      await sink.write(prepared, Number.POSITIVE_INFINITY);
       await sink.rollback();
       expect(await harness.visible()).toEqual([]);
-      expect(counts(await sink.write(prepared))).toEqual({ ...none, written: 2 });
+      expect(counts(await sink.write(prepared, Number.POSITIVE_INFINITY))).toEqual({ ...none, written: 2 });
       await sink.commit();
       expect(await harness.visible()).toEqual(['1:text 1', '2:text 2']);
     });
@@ -149,10 +149,10 @@ export function sinkContract(name: string, newHarness: () => Promise<SinkHarness
       const { sink } = await member();
       if (!sink.storesPositions) return;
       const prepared = sink.prepare(batchOf(partition, 0, events(1, 2)));
-      await sink.write(prepared);
+      await sink.write(prepared, Number.POSITIVE_INFINITY);
       await sink.commit();
       // The member never learns of the commit: it tries the very same batch again.
-      expect(counts(await sink.write(prepared))).toEqual({ ...none, skippedOffset: 2 });
+      expect(counts(await sink.write(prepared, Number.POSITIVE_INFINITY))).toEqual({ ...none, skippedOffset: 2 });
       await sink.commit();
       expect(await harness.visible()).toEqual(['1:text 1', '2:text 2']);
     });
