@@ -90,7 +90,7 @@ export function sinkContract(name: string, newHarness: () => Promise<SinkHarness
     test('rows are visible after the commit and not before', async () => {
       const { sink, position } = await member();
       expect(position).toBeUndefined();
-      const result = await sink.write(sink.prepare(batchOf(partition, 0, events(1, 2, 3))));
+      const result = await sink.write(sink.prepare(batchOf(partition, 0, events(1, 2, 3))), Number.POSITIVE_INFINITY);
       expect(counts(result)).toEqual({ ...none, written: 3 });
       if (sink.storesPositions) expect(await harness.visible()).toEqual([]);
       await sink.commit();
@@ -99,7 +99,7 @@ export function sinkContract(name: string, newHarness: () => Promise<SinkHarness
 
     test('the next batch may be prepared while the former one is open', async () => {
       const { sink } = await member();
-      await sink.write(sink.prepare(batchOf(partition, 0, events(1))));
+      await sink.write(sink.prepare(batchOf(partition, 0, events(1))), Number.POSITIVE_INFINITY);
       const next = sink.prepare(batchOf(partition, 1, events(2)));
       await sink.commit();
       expect(counts(await sink.write(next, Number.POSITIVE_INFINITY))).toEqual({ ...none, written: 1 });
@@ -172,9 +172,9 @@ export function sinkContract(name: string, newHarness: () => Promise<SinkHarness
       const former = await member();
       await deliver(former.sink, batchOf(partition, 0, events(1)));
       const newer = await member();
-      await expect(former.sink.write(former.sink.prepare(batchOf(partition, 1, events(2))))).rejects.toBeInstanceOf(
-        Fenced,
-      );
+      await expect(
+        former.sink.write(former.sink.prepare(batchOf(partition, 1, events(2))), Number.POSITIVE_INFINITY),
+      ).rejects.toBeInstanceOf(Fenced);
       await former.sink.rollback();
       expect(await harness.visible()).toEqual(['1:text 1']);
       await deliver(newer.sink, batchOf(partition, 1, events(3)));
@@ -184,7 +184,7 @@ export function sinkContract(name: string, newHarness: () => Promise<SinkHarness
     test('closing in the middle of a batch leaves nothing of it', async () => {
       const { sink } = await member();
       if (!sink.storesPositions) return;
-      await sink.write(sink.prepare(batchOf(partition, 0, events(1))));
+      await sink.write(sink.prepare(batchOf(partition, 0, events(1))), Number.POSITIVE_INFINITY);
       await sink.close();
       expect(await harness.visible()).toEqual([]);
       expect((await member()).position).toBeUndefined();
