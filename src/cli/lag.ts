@@ -109,7 +109,7 @@ async function whatToLookAt(file: string | undefined, { environment, group, brok
     return { group, topics: [], connection: kafkaOptions(brokers) };
   }
   const definition = await definitionOf(file, environment);
-  const { source } = definition;
+  const [source] = definition.sources;
   if (source.component !== 'kafka') {
     throw new PipectlError(
       'no_consumer_group',

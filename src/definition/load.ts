@@ -15,7 +15,15 @@ import { checkDeadLetters, deadLetterPlace } from './dead-letter-place.ts';
 import { asJsonSchema, isMapping, type JsonSchema } from './json-schema.ts';
 import { nameAll } from './names.ts';
 import { applyOverrides, type Override } from './overrides.ts';
-import type { ComponentUse, ConnectionUse, PipelineDefinition, SinkUse, StepUse, ValuePath } from './pipeline.ts';
+import type {
+  ComponentUse,
+  ConnectionUse,
+  EventTimeUse,
+  PipelineDefinition,
+  SinkUse,
+  StepUse,
+  ValuePath,
+} from './pipeline.ts';
 import { ProblemList } from './problems.ts';
 import { applyDefaults, knownVars, loadProject, type Project } from './project.ts';
 import { parseYaml, plainYaml, type ReadYaml } from './read-yaml.ts';
@@ -133,9 +141,9 @@ class Loader {
     await checkParts(partsOf(value, 'pipeline', uses), value, problems);
     const own = knownVars(value.vars, ['vars'], problems);
     this.#vars = { ...project.shared.vars, ...own, ...project.overriding.vars, ...this.#setEntries('vars', own) };
-    const definition = this.#assemble(value, project, { source, steps, sinks, lookups });
+    const definition = await this.#assemble(value, project, { source, steps, sinks, lookups });
     if (!project.isSound) return null;
-    return definition && { ...definition, event: await this.#eventType(definition.source) };
+    return definition;
   }
 
   async #eventType(source: ComponentUse): Promise<Type> {
@@ -185,7 +193,7 @@ class Loader {
     return Object.fromEntries(Object.entries(own).filter(([name]) => isSet(name)));
   }
 
-  #assemble(
+  async #assemble(
     value: Record<string, unknown>,
     project: Project,
     used: {
@@ -194,7 +202,7 @@ class Loader {
       readonly sinks: readonly (string | null)[];
       readonly lookups: ReadonlyMap<string, string>;
     },
-  ): Omit<PipelineDefinition, 'event'> | null {
+  ): Promise<PipelineDefinition | null> {
     const problems = this.#problems;
     const { name, group } = nameAll(value, used, this.#file, problems);
     const own = connectionUses(value.connections, ['connections']);
@@ -254,9 +262,7 @@ class Loader {
     if (problems.hasErrorsBelow(['source'])) return null;
 
     const firstBroken = steps.indexOf(null);
-    const time = isMapping(value.time) ? value.time : {};
     const batch = isMapping(value.batch) ? value.batch : {};
-    const aheadMs = typeof time.ahead === 'string' ? parseDuration(time.ahead) : undefined;
     return {
       file: this.#file,
       directory: this.#directory,
@@ -265,12 +271,9 @@ class Loader {
       environment: this.#options.environment ?? null,
       prefix: project.prefix,
       group: project.prefix + group,
-      source,
-      time: {
-        field: time.field ?? null,
-        unit: time.unit === 's' || time.unit === 'ms' || time.unit === 'us' ? time.unit : null,
-        aheadMs: time.ahead === 'off' ? null : (aheadMs ?? defaultAheadMs),
-      },
+      sources: [
+        { ...source, event: await this.#eventType(source), time: eventTimeUse(value.time, ['time']), steps: [] },
+      ],
       steps: (firstBroken === -1 ? steps : steps.slice(0, firstBroken)).filter((step) => step !== null),
       sinks: firstBroken === -1 ? sinks.filter((sink) => sink !== null) : [],
       lookups,
@@ -330,6 +333,17 @@ class Loader {
   #read(path: string): string {
     return (this.#options.readFile ?? readText)(path);
   }
+}
+
+function eventTimeUse(given: unknown, path: ValuePath): EventTimeUse {
+  const { field, unit, ahead } = isMapping(given) ? given : {};
+  const aheadMs = typeof ahead === 'string' ? parseDuration(ahead) : undefined;
+  return {
+    field: field ?? null,
+    unit: unit === 's' || unit === 'ms' || unit === 'us' ? unit : null,
+    aheadMs: ahead === 'off' ? null : (aheadMs ?? defaultAheadMs),
+    path,
+  };
 }
 
 /** Throws where the file is not UTF-8. */

@@ -16,6 +16,26 @@ export interface ComponentUse {
   readonly path: ValuePath;
 }
 
+/** Where the time of an event comes from. */
+export interface EventTimeUse {
+  /** Expression for the event time; null: the record's timestamp. */
+  readonly field: unknown;
+  /** Unit of `field` where it is a number. */
+  readonly unit: 's' | 'ms' | 'us' | null;
+  /** Further ahead of the clock than this is a dead letter; null: off. */
+  readonly aheadMs: number | null;
+  /** Where it stands: `['time']`, or below a source of its own. */
+  readonly path: ValuePath;
+}
+
+/** One source with what happens to its records before they meet those of the others. */
+export interface SourceUse extends ComponentUse {
+  /** What a schema says of its events; `dyn` without one. */
+  readonly event: Type;
+  readonly time: EventTimeUse;
+  readonly steps: readonly StepUse[];
+}
+
 export interface StepUse extends ComponentUse {
   readonly onError: 'dlq' | 'drop' | 'stop';
 }
@@ -48,17 +68,9 @@ export interface PipelineDefinition {
   /** What the environment puts before names; `group` and the topic of `dlq` have it already. */
   readonly prefix: string;
   readonly group: string;
-  readonly source: ComponentUse;
-  /** What a schema says of the events of the source; `dyn` without one. */
-  readonly event: Type;
-  readonly time: {
-    /** Expression for the event time; null: the record's timestamp. */
-    readonly field: unknown;
-    /** Unit of `field` where it is a number. */
-    readonly unit: 's' | 'ms' | 'us' | null;
-    /** Further ahead of the clock than this is a dead letter; null: off. */
-    readonly aheadMs: number | null;
-  };
+  /** One at least. Several are of one component and read through one connection. */
+  readonly sources: readonly [SourceUse, ...SourceUse[]];
+  /** For the events of all sources. */
   readonly steps: readonly StepUse[];
   readonly sinks: readonly SinkUse[];
   /** By name; what is not sound is left out. */

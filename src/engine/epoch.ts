@@ -33,12 +33,32 @@ export interface PlannedStep {
   readonly stage: string;
 }
 
+/** How the records of one source are read, and what happens to them before they meet those of the others. */
+export interface ProgramInput {
+  /** `Partition.source` of its partitions. */
+  readonly source: string;
+  readonly reader: RecordReader;
+  readonly steps: readonly PlannedStep[];
+}
+
 /** A pipeline compiled for one stage. */
 export interface Program {
-  readonly reader: (partition: Partition) => RecordReader;
+  readonly inputs: readonly ProgramInput[];
+  /** For the records of all inputs. */
   readonly steps: readonly PlannedStep[];
   readonly routes: readonly Route[];
 }
+
+/** The input that reads a partition. A program with one input reads them all. */
+export function inputOf({ inputs }: Pick<Program, 'inputs'>, { source }: Partition): ProgramInput {
+  const input = inputs.length === 1 ? inputs[0] : inputs.find((one) => one.source === source);
+  if (input === undefined) throw new Error(`no input reads source ${source}`);
+  return input;
+}
+
+/** One count for each stage: of every input decode and its own steps, then the steps for all. */
+export const newStageCounts = ({ inputs, steps }: Pick<Program, 'inputs' | 'steps'>): StageCount[] =>
+  [...inputs.flatMap((input) => [null, ...input.steps]), ...steps].map(() => new StageCount());
 
 /** What one epoch has for one sink. */
 export interface RouteBatch {
@@ -60,8 +80,10 @@ export interface Epoch {
   readonly ranges: readonly EpochRange[];
   readonly read: number;
   readonly bytes: number;
-  /** Decode first, then the steps in order. */
+  /** In the order of `newStageCounts`. */
   readonly stages: readonly StageCount[];
+  /** Events that came through all steps. */
+  readonly delivered: number;
   readonly letters: readonly DeadLetter[];
   /** In the order of `Program.routes`. */
   readonly batches: readonly RouteBatch[];
@@ -85,7 +107,9 @@ export async function transform(
   clock: Clock,
 ): Promise<Epoch> {
   const letters: DeadLetter[] = [];
-  const stages = [new StageCount(), ...program.steps.map(() => new StageCount())];
+  const stages = newStageCounts(program);
+  const stagesAt = stagePlaces(program);
+  const shared = stages.length - program.steps.length;
   const batches = program.routes.map((route): RouteBatch => ({
     records: [],
     versions: route.version ? [] : undefined,
@@ -94,6 +118,7 @@ export async function transform(
   const ranges = new Map<Partition, EpochRange>();
   let read = 0;
   let bytes = 0;
+  let delivered = 0;
 
   for (const chunk of chunks) {
     const { partition, records } = chunk;
@@ -107,18 +132,30 @@ export async function transform(
     });
     read += records.length;
     bytes += chunk.bytes;
-    const reader = program.reader(partition);
+    const input = inputOf(program, partition);
+    const own = stagesAt.get(input)!;
     for (let start = 0; start < records.length; start += SLICE_RECORDS) {
       const end = Math.min(start + SLICE_RECORDS, records.length);
-      let slice = decode(chunk, start, end, reader, stages[0]!, letters, clock);
-      for (let i = 0; i < program.steps.length && slice.length > 0; i++) {
-        slice = applyStep(program.steps[i]!, slice, stages[i + 1]!, letters, clock);
-      }
+      let slice = decode(chunk, start, end, input.reader, stages[own]!, letters, clock);
+      slice = applySteps(input.steps, slice, stages, own + 1, letters, clock);
+      slice = applySteps(program.steps, slice, stages, shared, letters, clock);
+      delivered += slice.length;
       route(program.routes, slice, batches, floors, letters, clock);
       if (end < records.length || chunk !== chunks.at(-1)) await clock.sleep(0);
     }
   }
-  return { generation, ranges: [...ranges.values()], read, bytes, stages, letters, batches };
+  return { generation, ranges: [...ranges.values()], read, bytes, stages, delivered, letters, batches };
+}
+
+/** Where the stages of each input begin. */
+function stagePlaces({ inputs }: Program): ReadonlyMap<ProgramInput, number> {
+  const places = new Map<ProgramInput, number>();
+  let next = 0;
+  for (const input of inputs) {
+    places.set(input, next);
+    next += 1 + input.steps.length;
+  }
+  return places;
 }
 
 function decode(
@@ -147,6 +184,22 @@ function decode(
   count.dead += end - start - decoded.length;
   count.busyMs += clock.now() - startedMs;
   return decoded;
+}
+
+/** `first` is the place of the first step's count among `stages`. */
+function applySteps(
+  steps: readonly PlannedStep[],
+  records: StreamRecord[],
+  stages: readonly StageCount[],
+  first: number,
+  letters: DeadLetter[],
+  clock: Clock,
+): StreamRecord[] {
+  let slice = records;
+  for (let i = 0; i < steps.length && slice.length > 0; i++) {
+    slice = applyStep(steps[i]!, slice, stages[first + i]!, letters, clock);
+  }
+  return slice;
 }
 
 function applyStep(

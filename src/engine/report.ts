@@ -1,7 +1,7 @@
 /** What a running stage tells of itself: counters and states, updated in place. */
-import { SinkCount, StageCount } from './account.ts';
+import { SinkCount, type StageCount } from './account.ts';
 import { type RouteHealth, newRouteHealth } from './delivery.ts';
-import type { Epoch, Program } from './epoch.ts';
+import { type Epoch, newStageCounts, type Program } from './epoch.ts';
 import { RecentHistogram } from './histogram.ts';
 import type { Partition } from './ports.ts';
 
@@ -25,7 +25,10 @@ export interface StageReport {
   /** Records gathered in epochs that are not sealed yet. */
   pending: number;
   epochs: number;
+  /** In the order of `newStageCounts`. */
   readonly stages: readonly StageCount[];
+  /** Events that came through all steps. */
+  delivered: number;
   readonly sinks: readonly SinkCount[];
   readonly health: readonly RouteHealth[];
   readonly endToEnd: RecentHistogram;
@@ -34,16 +37,17 @@ export interface StageReport {
   partitions: ReadonlyMap<Partition, PartitionProgress>;
 }
 
-export const newReport = ({ steps, routes }: Program): StageReport => ({
+export const newReport = (program: Program): StageReport => ({
   state: 'starting',
   read: 0,
   pending: 0,
   epochs: 0,
-  stages: [new StageCount(), ...steps.map(() => new StageCount())],
-  sinks: routes.map(() => new SinkCount()),
-  health: routes.map(newRouteHealth),
+  stages: newStageCounts(program),
+  delivered: 0,
+  sinks: program.routes.map(() => new SinkCount()),
+  health: program.routes.map(newRouteHealth),
   endToEnd: new RecentHistogram(6, 10_000),
-  writeMs: routes.map(() => new RecentHistogram(6, 10_000)),
+  writeMs: program.routes.map(() => new RecentHistogram(6, 10_000)),
   partitions: new Map(),
 });
 
@@ -51,6 +55,7 @@ export const newReport = ({ steps, routes }: Program): StageReport => ({
 export function sealEpoch(report: StageReport, epoch: Epoch): void {
   report.epochs++;
   report.read += epoch.read;
+  report.delivered += epoch.delivered;
   for (const [i, count] of epoch.stages.entries()) report.stages[i]!.add(count);
   for (const [i, batch] of epoch.batches.entries()) report.sinks[i]!.add(batch.count);
   for (const { partition, to, records, lastTimestampMs } of epoch.ranges) {

@@ -23,7 +23,8 @@ export interface LiveFindings {
 /** Connects. Rejects with `PipectlError`, exit code 3 where a service can't be reached. */
 export async function checkLive(plan: Plan): Promise<LiveFindings> {
   const { definition } = plan;
-  const checks = definition.source.component === 'kafka' ? await checkKafka(definition) : await checkFiles(definition);
+  const checks =
+    definition.sources[0].component === 'kafka' ? await checkKafka(definition) : await checkFiles(definition);
   for (const { use, fields, version } of plan.sinks)
     checks.push(...(await checkSink(use, definition, { fields, versioned: version !== null })));
   return { checks };
@@ -32,7 +33,7 @@ export async function checkLive(plan: Plan): Promise<LiveFindings> {
 /** Failures come back as errors of the calls. */
 const silent: Log = { info: () => {}, warn: () => {}, error: () => {} };
 
-async function checkKafka({ source, group, dlq, connections }: PipelineDefinition): Promise<LiveCheck[]> {
+async function checkKafka({ sources: [source], group, dlq, connections }: PipelineDefinition): Promise<LiveCheck[]> {
   const [{ openKafkaAdmin }, { readSelection }] = await Promise.all([
     import('../connections/kafka/admin.ts'),
     import('../connections/kafka/topics.ts'),
@@ -100,7 +101,7 @@ async function checkKafka({ source, group, dlq, connections }: PipelineDefinitio
   }
 }
 
-async function checkFiles({ source, dlq, directory }: PipelineDefinition): Promise<LiveCheck[]> {
+async function checkFiles({ sources: [source], dlq, directory }: PipelineDefinition): Promise<LiveCheck[]> {
   const { path } = source.options as { readonly path?: string | readonly string[] };
   const checks: LiveCheck[] = [];
   for (const pattern of [path ?? []].flat()) {

@@ -5,6 +5,7 @@
  * enough for an idempotent producer.
  */
 import type { PipelineDefinition } from '../definition/pipeline.ts';
+import { topicsOf } from '../definition/topics.ts';
 
 export interface TopicNeed {
   /** A name, or a regular expression between slashes. */
@@ -41,13 +42,9 @@ export interface ClusterNeeds {
 const deadLetterRetentionMs = 7 * 86_400_000;
 
 /** Of a pipeline that reads from Kafka. */
-export function clusterNeeds({ source, group, dlq, connections }: PipelineDefinition): ClusterNeeds {
-  const { topic, topics, connection } = source.options as {
-    readonly topic?: string;
-    readonly topics?: string | readonly string[];
-    readonly connection?: string;
-  };
-  const inputs = [topic ?? topics ?? []].flat();
+export function clusterNeeds({ sources, group, dlq, connections }: PipelineDefinition): ClusterNeeds {
+  const { connection } = sources[0].options as { readonly connection?: string };
+  const inputs = sources.flatMap(topicsOf);
   const { brokers, sasl } = (connections[connection ?? 'kafka']?.options ?? {}) as {
     readonly brokers?: string | readonly string[];
     readonly sasl?: { readonly username?: string };

@@ -130,9 +130,9 @@ class Explainer {
         },
       ],
       source: {
-        ...this.#component(this.#definition.source, this.#plan.source.options),
+        ...this.#component(this.#definition.sources[0], this.#plan.inputs[0].declaration.options),
         reads,
-        connection: this.#connectionOf(this.#definition.source),
+        connection: this.#connectionOf(this.#definition.sources[0]),
       },
       decode: this.#decode(),
       eventTime: this.#eventTime(),
@@ -154,12 +154,12 @@ class Explainer {
   }
 
   #usesKafka(): boolean {
-    return asJsonSchema(this.#plan.source.options)[connectionKeyword] === 'kafka';
+    return asJsonSchema(this.#plan.inputs[0].declaration.options)[connectionKeyword] === 'kafka';
   }
 
   /** The topics or files, in a word. */
   #reads(): string {
-    const { component, options } = this.#definition.source;
+    const { component, options } = this.#definition.sources[0];
     const { topic, topics, path } = options as Readonly<Record<string, string | readonly string[] | undefined>>;
     const inputs = [topic ?? topics ?? path ?? []].flat();
     return this.#settings.text(inputs.length === 0 ? component : inputs.join(', '));
@@ -176,7 +176,7 @@ class Explainer {
   }
 
   #decode(): Explanation['decode'] {
-    const { options } = this.#definition.source;
+    const { options } = this.#definition.sources[0];
     const { format, key_format: keys, path } = options as Readonly<Record<string, unknown>>;
     const [file] = [path].flat();
     const byEnding = typeof file !== 'string' ? 'json' : /\.[ct]sv$/.test(file) ? 'csv' : 'ndjson';
@@ -184,7 +184,7 @@ class Explainer {
   }
 
   #eventTime(): Explanation['eventTime'] {
-    const { field, unit, aheadMs } = this.#definition.time;
+    const { field, unit, aheadMs } = this.#definition.sources[0].time;
     if (field === null || field === undefined) return { expression: null, settings: [] };
     const ahead = aheadMs === null ? 'off' : durationText(aheadMs);
     return {
@@ -249,7 +249,7 @@ class Explainer {
 
   /** Those that are used. */
   #connections(): readonly ExplainedComponent[] {
-    const used = [this.#definition.source, ...this.#definition.sinks].map((use) => this.#connectionOf(use));
+    const used = [...this.#definition.sources, ...this.#definition.sinks].map((use) => this.#connectionOf(use));
     return Object.entries(this.#definition.connections)
       .filter(([name]) => used.includes(name))
       .map(([name, { kind, options, path }]) => {

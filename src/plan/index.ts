@@ -12,7 +12,14 @@ import type {
 } from '../declaration/component.ts';
 import { type Components, components } from '../definition/components.ts';
 import type { LoadedPipeline } from '../definition/load.ts';
-import type { PipelineDefinition, SinkUse, StepUse, ValuePath } from '../definition/pipeline.ts';
+import type {
+  EventTimeUse,
+  PipelineDefinition,
+  SinkUse,
+  SourceUse,
+  StepUse,
+  ValuePath,
+} from '../definition/pipeline.ts';
 import type { ProblemList } from '../definition/problems.ts';
 import type { PlannedStep, Route } from '../engine/epoch.ts';
 import type { Clock, Lookup } from '../engine/ports.ts';
@@ -39,13 +46,24 @@ export interface PlannedSink extends Omit<Route, 'sink'> {
   readonly delivery: Delivery;
 }
 
+/** One source, and what happens to its records before they meet those of the others. */
+export interface PlannedInput {
+  readonly use: SourceUse;
+  readonly declaration: SourceDeclaration;
+  /** The event time, where one is declared, and its own steps. */
+  readonly steps: readonly PlannedStep[];
+  /** What is known of the event as it is read, and then after each of its own steps of the definition. */
+  readonly types: readonly Type[];
+}
+
 export interface Plan {
   readonly definition: PipelineDefinition;
   /** Changes with every change of what the pipeline does; not with where its services are. */
   readonly hash: string;
-  readonly source: SourceDeclaration;
+  readonly inputs: readonly [PlannedInput, ...PlannedInput[]];
+  /** For the events of all inputs. */
   readonly steps: readonly PlannedStep[];
-  /** What is known of the event as it is read, and then after each step of the definition. */
+  /** What is known of the event where the inputs meet, and then after each step of the definition. */
   readonly types: readonly Type[];
   /** Those that steps read. Each must be attached before the first record. */
   readonly lookups: readonly PlannedLookup[];
@@ -66,30 +84,32 @@ export async function planPipeline(
   const named = <T extends { readonly name: string }>(list: readonly T[], name: string): T =>
     list.find((component) => component.name === name)!;
 
-  const source = named(known.sources, definition.source.component);
-  source.check?.(definition.source.options as never, builder.context(definition.source.path, 'dyn'));
-
-  const steps: PlannedStep[] = [];
-  const { field, unit, aheadMs } = definition.time;
-  if (field !== null && field !== undefined) {
-    const context = builder.context(['time', 'field'], definition.event);
-    checkEventTime(context.expression(field, []), unit, context);
-    const text = eventTimeText(field, unit);
-    const wrapped = builder.context(['time', 'field'], definition.event, text.indexOf('(') + 1);
-    const expression = problems.hasErrors ? neverRun : wrapped.expression(text, []);
-    steps.push(eventTimeStep({ expression, aheadMs }, clock));
-  }
-  const types = [definition.event];
-  for (const use of definition.steps) {
-    if (problems.isFull) return null;
-    const declaration = named(known.steps, use.component);
-    const { build, output } = builder.stepContexts(use, types.at(-1)!);
-    steps.push({ stage: `step:${use.name}`, step: declaration.create(use.options as never, build) });
-    types.push(declaration.output(use.options as never, types.at(-1)!, output));
-  }
+  const planSteps = (uses: readonly StepUse[], before: Type) => {
+    const steps: PlannedStep[] = [];
+    const types = [before];
+    for (const use of uses) {
+      const declaration = named(known.steps, use.component);
+      const { build, output } = builder.stepContexts(use, types.at(-1)!);
+      steps.push({ stage: `step:${use.name}`, step: declaration.create(use.options as never, build) });
+      types.push(declaration.output(use.options as never, types.at(-1)!, output));
+      if (problems.isFull) break;
+    }
+    return { steps, types };
+  };
+  const planInput = (use: SourceUse): PlannedInput => {
+    const declaration = named(known.sources, use.component);
+    declaration.check?.(use.options as never, builder.context(use.path, 'dyn'));
+    const time = planEventTime(use.time, use.event, builder, clock);
+    const { steps, types } = planSteps(use.steps, use.event);
+    return { use, declaration, steps: [...time, ...steps], types };
+  };
+  const [first, ...others] = definition.sources;
+  const inputs = [planInput(first), ...others.map(planInput)] as const;
+  const { steps, types } = planSteps(definition.steps, inputs[0].types.at(-1)!);
+  if (problems.isFull) return null;
   const event = types.at(-1)!;
 
-  const keepsOrder = orderKeeper(definition, source);
+  const keepsOrder = orderKeeper(definition, inputs);
   const sinks = definition.sinks.map((use): PlannedSink => {
     const declaration = named(known.sinks, use.component);
     // `when` and `version` stand beside the component.
@@ -112,7 +132,24 @@ export async function planPipeline(
   checkOtherwise(definition, problems);
   return problems.hasErrors
     ? null
-    : { definition, hash: hashOf(definition), source, steps, types, lookups: lookups.used, sinks };
+    : { definition, hash: hashOf(definition), inputs, steps, types, lookups: lookups.used, sinks };
+}
+
+/** The stage that reads the event's own time, where one is declared. */
+function planEventTime(
+  { field, unit, aheadMs, path }: EventTimeUse,
+  event: Type,
+  builder: Builder,
+  clock: Pick<Clock, 'now'>,
+): readonly PlannedStep[] {
+  if (field === null || field === undefined) return [];
+  const at = [...path, 'field'];
+  const context = builder.context(at, event);
+  checkEventTime(context.expression(field, []), unit, context);
+  const text = eventTimeText(field, unit);
+  const wrapped = builder.context(at, event, text.indexOf('(') + 1);
+  const expression = builder.problems.hasErrors ? neverRun : wrapped.expression(text, []);
+  return [eventTimeStep({ expression, aheadMs }, clock)];
 }
 
 /** Makes the contexts through which components compile expressions and report problems with their place. */
@@ -233,9 +270,14 @@ function checkOtherwise({ sinks }: PipelineDefinition, problems: ProblemList): v
   }
 }
 
-function hashOf({ source, time, steps, sinks, lookups, vars, secrets }: PipelineDefinition): string {
+function hashOf({ sources, steps, sinks, lookups, vars, secrets }: PipelineDefinition): string {
   const open = Object.fromEntries(Object.entries(vars).filter(([, value]) => !secrets.includes(String(value))));
-  const meaning = JSON.stringify([source, time, steps, sinks, lookups, open], (_, value: unknown) =>
+  const read = sources.map(({ component, name, options, path, time: { field, unit, aheadMs }, steps: own }) => [
+    { component, name, options, path },
+    { field, unit, aheadMs },
+    ...(own.length === 0 ? [] : [own]),
+  ]);
+  const meaning = JSON.stringify([...read.flat(), steps, sinks, lookups, open], (_, value: unknown) =>
     typeof value === 'bigint' ? String(value) : value,
   );
   return createHash('sha256').update(meaning).digest('hex').slice(0, 16);

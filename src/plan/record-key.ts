@@ -1,17 +1,22 @@
 /** Whether rows of one key come in one order: where the sink's key holds the record's key, they come from one partition. */
-import type { DeliveryInput, SourceDeclaration } from '../declaration/component.ts';
+import type { DeliveryInput } from '../declaration/component.ts';
 import type { PipelineDefinition, StepUse } from '../definition/pipeline.ts';
 import { compileExpression, type Node } from '../expressions/index.ts';
+import type { PlannedInput } from './index.ts';
 
 /** Answers for the events that leave the steps. Says yes only where it is certain. */
 export function orderKeeper(
-  { source, steps }: PipelineDefinition,
-  declaration: SourceDeclaration,
+  { steps }: Pick<PipelineDefinition, 'steps'>,
+  inputs: readonly PlannedInput[],
 ): DeliveryInput['keepsOrder'] {
-  const order = declaration.order?.(source.options as never) ?? 'partition';
+  const [input, another] = inputs;
+  // Two sources are two logs: what order their records come in is decided anew with every run.
+  if (input === undefined || another !== undefined) return () => false;
+  const { use, declaration } = input;
+  const order = declaration.order?.(use.options as never) ?? 'partition';
   if (order === 'all') return () => true;
   if (order === 'partition') return () => false;
-  const holdingKey = steps.reduce(after, new Set<string>());
+  const holdingKey = [...use.steps, ...steps].reduce(after, new Set<string>());
   return (fields) => fields.some((field) => holdingKey.has(field));
 }
 

@@ -1,15 +1,26 @@
-/** How the records of a plan's source are read: its codecs, and what expressions see as `meta`. */
+/** How the records of a source are read: its codecs, and what expressions see as `meta`. */
 import { textCodec } from '../codecs/text.ts';
+import type { ProgramInput } from '../engine/epoch.ts';
 import type { EventRecord, HeaderValue } from '../engine/ports.ts';
 import type { RecordReader } from '../engine/record.ts';
 import type { Meta } from '../expressions/index.ts';
 import { type Timestamp, timestampOf } from '../expressions/timestamp.ts';
-import type { Plan } from './index.ts';
+import type { PlannedInput } from './index.ts';
 
-export async function recordReader({ source, definition }: Plan): Promise<RecordReader> {
-  const options = definition.source.options as never;
-  const codec = await source.codec(options);
-  const keyCodec = (await source.keyCodec?.(options)) ?? textCodec;
+/** The inputs of a plan as the engine takes them. */
+export const programInputs = (inputs: readonly PlannedInput[]): Promise<readonly ProgramInput[]> =>
+  Promise.all(
+    inputs.map(async (input) => ({
+      source: input.use.name,
+      reader: await recordReader(input),
+      steps: input.steps,
+    })),
+  );
+
+async function recordReader({ use, declaration }: PlannedInput): Promise<RecordReader> {
+  const options = use.options as never;
+  const codec = await declaration.codec(options);
+  const keyCodec = (await declaration.keyCodec?.(options)) ?? textCodec;
   return {
     decode: (value) => codec.decode(value),
     readKey: (key) => keyCodec.decode(key),

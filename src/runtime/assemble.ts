@@ -5,7 +5,7 @@ import type { Program } from '../engine/epoch.ts';
 import type { Clock, DeadLetterQueue, Log, Lookup, Sink, Source } from '../engine/ports.ts';
 import { openDeadLetterQueue } from '../operations/dead-letters/queue.ts';
 import type { Plan } from '../plan/index.ts';
-import { recordReader } from '../plan/record-reader.ts';
+import { programInputs } from '../plan/record-reader.ts';
 
 export interface Assembly {
   readonly program: Program;
@@ -39,14 +39,14 @@ export async function assemble(plan: Plan, { clock, log, untilEnd, dryRun }: Ass
     directory: definition.directory,
     connection: (kind, connection) => definition.connections[connection ?? kind]?.options ?? {},
   });
-  const { source: use } = definition;
-  const source = await plan.source.create(use.options as never, {
+  const [{ use, declaration: sourceDeclaration }] = plan.inputs;
+  const source = await sourceDeclaration.create(use.options as never, {
     ...context(use.name),
     group: definition.group,
     untilEnd,
     detached: dryRun !== null,
   });
-  const reader = await recordReader(plan);
+  const inputs = await programInputs(plan.inputs);
   const routes = await Promise.all(
     plan.sinks.map(async ({ use: sinkUse, declaration, fields, when, otherwise, version }) => ({
       sink:
@@ -69,5 +69,5 @@ export async function assemble(plan: Plan, { clock, log, untilEnd, dryRun }: Ass
     }),
   );
   const deadLetters = dryRun?.deadLetters ?? (await openDeadLetterQueue(definition, context('dlq')));
-  return { program: { reader: () => reader, steps: plan.steps, routes }, source, lookups, deadLetters };
+  return { program: { inputs, steps: plan.steps, routes }, source, lookups, deadLetters };
 }

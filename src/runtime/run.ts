@@ -2,6 +2,7 @@
 import type { Clock, DeadLetter, Sink } from '../engine/ports.ts';
 import { Stage } from '../engine/stage.ts';
 import { DeadLetterCauses } from '../operations/dead-letters/causes.ts';
+import type { ComponentUse } from '../definition/pipeline.ts';
 import type { Plan } from '../plan/index.ts';
 import { type Assembly, assemble, memberName } from './assemble.ts';
 import { type PipelineLog, pipelineLog } from './log.ts';
@@ -120,7 +121,11 @@ function codeOf(error: unknown): string {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : 'internal_error';
 }
 
-function sourceText({ definition: { source } }: Plan): string {
+function sourceText({ definition: { sources } }: Plan): string {
+  return sources.map(inputText).join(' + ');
+}
+
+function inputText(source: ComponentUse): string {
   const { topic, topics, path, format } = source.options as Readonly<
     Record<string, string | readonly string[] | undefined>
   >;

@@ -148,7 +148,7 @@ export class Snapshots {
       added: 0,
       busy: 0,
     };
-    const names = [{ name: 'decode', kind: 'decode' }, ...plan.steps.map(({ step }) => step)];
+    const names = stageNames(plan);
     return [
       produced,
       ...names.map(({ name, kind }, i): StageStatus => {
@@ -241,6 +241,17 @@ export class Snapshots {
   }
 }
 
+/** In the order of the report's stages. Those of one source among several say which. */
+function stageNames({ inputs, steps }: Plan): readonly { readonly name: string; readonly kind: string }[] {
+  const own = inputs.flatMap(({ use, steps: before }) =>
+    [{ name: 'decode', kind: 'decode' }, ...before.map(({ step }) => step)].map(({ name, kind }) => ({
+      name: inputs.length > 1 && name === kind ? `${name} ${use.name}` : name,
+      kind,
+    })),
+  );
+  return [...own, ...steps.map(({ step: { name, kind } }) => ({ name, kind }))];
+}
+
 const newPartitionSamples = ({ position }: PartitionProgress, nowMs: number): PartitionSamples => ({
   position: new Samples(),
   end: new Samples(),
@@ -262,14 +273,13 @@ function deadTotal({ stages, sinks }: StageReport): number {
 }
 
 /** What was read and what became of it, in records, up to the last step; the sinks' own accounts begin there. */
-function accountOf({ read, pending, stages }: StageReport): Account {
+function accountOf({ read, pending, stages, delivered }: StageReport): Account {
   const sum = (pick: (stage: (typeof stages)[number]) => number) =>
     stages.reduce((total, stage) => total + pick(stage), 0);
   const filtered = sum((stage) => stage.filtered);
   const dropped = sum((stage) => stage.dropped);
   const dead = sum((stage) => stage.dead);
   const added = sum((stage) => stage.added);
-  const delivered = stages.at(-1)!.out;
   return {
     read: read + pending,
     filtered,

@@ -27,7 +27,11 @@ export function checkCase(test: TestCase, plan: Plan, source: YamlSource, proble
       unknownName(path, 'key_unknown', `the pipeline has no sink ${sink}`, sink, sinks, problems);
     }
   }
-  const stages = ['decode', ...plan.steps.map(({ stage }) => stage), ...sinks.map((sink) => `sink:${sink}`)];
+  const stages = [
+    'decode',
+    ...[...plan.inputs, plan].flatMap(({ steps }) => steps.map(({ stage }) => stage)),
+    ...sinks.map((sink) => `sink:${sink}`),
+  ];
   for (const [index, letter] of test.expect.deadLetters.items.entries()) {
     const { stage } = letter as { readonly stage?: string };
     if (stage === undefined || stages.includes(stage)) continue;

@@ -10,8 +10,8 @@ export interface RecordEncoder {
 }
 
 /** Encodes what the codecs of the plan's source decode. */
-export function recordEncoder({ definition: { source } }: Plan): RecordEncoder {
-  const { format, path, delimiter, columns, key_format } = source.options as SourceOptions;
+export function recordEncoder({ definition: { sources } }: Plan): RecordEncoder {
+  const { format, path, delimiter, columns, key_format } = sources[0].options as SourceOptions;
   const paths = typeof path === 'string' ? [path] : (path ?? []);
   const isCsv = format === 'csv' || (format === undefined && paths.some((name) => /\.[ct]sv$/.test(name)));
   const separator = delimiter ?? (paths.every((name) => name.endsWith('.tsv')) ? '\t' : ',');

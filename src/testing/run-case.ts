@@ -3,7 +3,7 @@ import type { AssignedPartition, DeadLetter, Partition, RawRecord } from '../eng
 import { Stage } from '../engine/stage.ts';
 import { PipectlError } from '../errors.ts';
 import type { Plan } from '../plan/index.ts';
-import { recordReader } from '../plan/record-reader.ts';
+import { programInputs } from '../plan/record-reader.ts';
 import type { CaseClock } from './clock.ts';
 import { recordEncoder } from './encode.ts';
 import type { TestCase, TestRecord } from './test-file.ts';
@@ -39,14 +39,14 @@ export async function runCase(plan: Plan, { moves, lookups }: TestCase, clock: C
   const source = new FedSource(log.partitionsOf(records));
   const sinks = plan.sinks.map(({ use }) => new RecordingSink(use.name));
   const queue = new RecordingQueue();
-  const reader = await recordReader(plan);
+  const inputs = await programInputs(plan.inputs);
   for (const lookup of plan.lookups) {
     const rows = new Map(Object.entries(lookups[lookup.use.name] ?? {}));
     lookup.attach({ get: (key) => rows.get(key) });
   }
   const stage = new Stage({
     program: {
-      reader: () => reader,
+      inputs,
       steps: plan.steps,
       routes: plan.sinks.map(({ when, otherwise, version }, i) => ({ sink: sinks[i]!, when, otherwise, version })),
     },
@@ -137,7 +137,7 @@ class CaseLog {
     const key = `${partition} ${topic}`;
     const known = this.#partitions.get(key);
     if (known) return known;
-    const { name } = this.#plan.definition.source;
+    const [{ name }] = this.#plan.definition.sources;
     const made = { cluster: 'test', topic, topicId: topic, partition, source: name };
     this.#partitions.set(key, made);
     return made;
@@ -145,7 +145,8 @@ class CaseLog {
 }
 
 /** The topic of records that name none: the source's, or the first of several. For other sources the path, or its name. */
-function topicOf({ definition: { source } }: Plan): string {
+function topicOf({ definition: { sources } }: Plan): string {
+  const [source] = sources;
   const { topic, topics, path } = source.options as Readonly<Record<string, unknown>>;
   const names = [topic, topics, path].flat().filter((name) => typeof name === 'string');
   return names.find((name) => !name.startsWith('/') || name === path) ?? source.name;

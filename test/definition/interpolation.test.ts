@@ -70,7 +70,7 @@ const pipeline = (kafka: string, more = '') => `source: { kafka: { ${kafka} } }\
 describe('interpolation in a file', () => {
   it('text that looks like a number stays text where text is wanted', async () => {
     const { definition } = await load(pipeline("topic: '${PORT}', topics: '${LIST}'"));
-    expect(definition?.source.options).toMatchObject({ topic: '9092', topics: 'a, b' });
+    expect(definition?.sources[0].options).toMatchObject({ topic: '9092', topics: 'a, b' });
   });
 
   it('becomes a number, a truth value or a list where only that is wanted', async () => {
@@ -78,7 +78,7 @@ describe('interpolation in a file', () => {
       "source: { file: { path: a, header: '${YES}' } }\nconnections: { s: { postgres: { url: u, pool: '${PORT}' } } }\nsinks: [ { postgres: { connection: s, table: t, key: '${LIST}' } } ]\n";
     const { definition, problems } = await load(body);
     expect(problems.sorted()).toEqual([]);
-    expect(definition?.source.options).toMatchObject({ header: true });
+    expect(definition?.sources[0].options).toMatchObject({ header: true });
     expect(definition?.connections.s?.options.pool).toBe(9092);
     expect(definition?.sinks[0]?.options).toMatchObject({ key: ['a', 'b'] });
   });
@@ -94,7 +94,7 @@ describe('interpolation in a file', () => {
   it('cannot change the structure of the file', async () => {
     const { definition } = await load(pipeline("topic: '${EVIL}'"), { env: { EVIL: 'a }\nname: owned' } });
     expect(definition?.name).toBe('orders');
-    expect(definition?.source.options).toMatchObject({ topic: 'a }\nname: owned' });
+    expect(definition?.sources[0].options).toMatchObject({ topic: 'a }\nname: owned' });
   });
 
   it('an unknown value passes any check of its own, but not those of its neighbours', async () => {

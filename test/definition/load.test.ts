@@ -67,13 +67,17 @@ describe('a good file', () => {
       group: 'orders',
       directory: '/p',
       description: null,
-      source: {
-        component: 'kafka',
-        name: 'kafka',
-        options: { topic: 'a', start: 'earliest', fetch: '1MiB', connection: 'kafka' },
-        path: ['source', 'kafka'],
-      },
-      time: { field: null, unit: null, aheadMs: 3_600_000 },
+      sources: [
+        {
+          component: 'kafka',
+          name: 'kafka',
+          options: { topic: 'a', start: 'earliest', fetch: '1MiB', connection: 'kafka' },
+          path: ['source', 'kafka'],
+          time: { field: null, unit: null, aheadMs: 3_600_000, path: ['time'] },
+          steps: [],
+          event: 'dyn',
+        },
+      ],
       dlq: { topic: 'orders.dlq' },
       batchEveryMs: null,
       connections: { kafka: { kind: 'kafka', options: { brokers: 'localhost:9092', connect_timeout: '5s' } } },
@@ -111,7 +115,7 @@ describe('a good file', () => {
     const { definition } = await load(
       `${source}time: { field: event.at, unit: ms, ahead: off }\nbatch: { every: 90s }\n${sinks}`,
     );
-    expect(definition?.time).toEqual({ field: 'event.at', unit: 'ms', aheadMs: null });
+    expect(definition?.sources[0].time).toMatchObject({ field: 'event.at', unit: 'ms', aheadMs: null });
     expect(definition?.batchEveryMs).toBe(90_000);
   });
 
@@ -274,7 +278,7 @@ describe('--set', () => {
   const set = (path: string, value: string) => ({ set: [{ path, value }] });
   it('changes a value, which is then checked like any other', async () => {
     const { definition } = await load(source + sinks, set('source.kafka.topic', 'b'));
-    expect(definition?.source.options).toMatchObject({ topic: 'b' });
+    expect(definition?.sources[0].options).toMatchObject({ topic: 'b' });
     expect(await said(source + sinks, set('sinks[0].stdout.prety', 'true'))).toEqual(['2:12 key_unknown']);
   });
 

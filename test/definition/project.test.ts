@@ -261,7 +261,7 @@ defaults:
     const { definition, problems, expressions } = await load({ project });
     expect(problems.sorted()).toEqual([]);
     expect(definition).toMatchObject({
-      time: { field: 'event.placed_at', aheadMs: 600_000 },
+      sources: [{ time: { field: 'event.placed_at', aheadMs: 600_000 } }],
       dlq: { topic: 'team.dlq' },
       batchEveryMs: 5000,
     });
@@ -271,7 +271,7 @@ defaults:
   it('give way to what it says, value by value', async () => {
     const pipeline = `time: { ahead: 1h }\nbatch: { every: 1m }\n${source}${sinks}`;
     const { definition } = await load({ project, pipeline });
-    expect(definition?.time).toEqual({ field: 'event.placed_at', unit: null, aheadMs: 3_600_000 });
+    expect(definition?.sources[0].time).toMatchObject({ field: 'event.placed_at', unit: null, aheadMs: 3_600_000 });
     expect(definition?.batchEveryMs).toBe(60_000);
   });
 

@@ -31,15 +31,21 @@ const route = (name: string, rest: Partial<Route> = {}): Route => ({
 });
 
 const program = (steps: readonly Step[], routes: readonly Route[]): Program => ({
-  reader: () => ({
-    decode: (bytes) => {
-      const text = Buffer.from(bytes).toString();
-      if (text === 'bad') throw failure('json_invalid');
-      return Number(text);
+  inputs: [
+    {
+      source: 'in',
+      steps: [],
+      reader: {
+        decode: (bytes) => {
+          const text = Buffer.from(bytes).toString();
+          if (text === 'bad') throw failure('json_invalid');
+          return Number(text);
+        },
+        readKey: (key) => key,
+        readMeta: () => null,
+      },
     },
-    readKey: (key) => key,
-    readMeta: () => null,
-  }),
+  ],
   steps: steps.map((step) => ({ step, stage: `step:${step.name}` })),
   routes,
 });

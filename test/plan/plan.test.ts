@@ -74,7 +74,9 @@ describe('time.field', () => {
     ['s', '1700000000'],
     ['us', '1700000000000000'],
   ] as const)('with unit %s is read as a number', async ([unit, value]) => {
-    const { steps } = await planned(`${source}time: { field: ${value}, unit: ${unit} }\n${sinks}`);
+    const {
+      inputs: [{ steps }],
+    } = await planned(`${source}time: { field: ${value}, unit: ${unit} }\n${sinks}`);
     expect(steps.map(({ stage }) => stage)).toEqual(['timestamp']);
   });
 

@@ -176,7 +176,7 @@ class Run {
       : [new SimulatedSink('table', world, member, this.#bug)];
     const stage = new Stage({
       program: {
-        reader: () => reader,
+        inputs: [{ source: 'orders', reader, steps: [] }],
         steps: [{ stage: 'step:odd', step: filterOdd }],
         routes: sinks.map((sink) => ({ sink, when: null, otherwise: false, version: null })),
       },

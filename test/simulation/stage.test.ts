@@ -145,11 +145,17 @@ function beginEvery(batchEveryMs: number | null, ...sinks: Table[]) {
   const told: DeadLetter[] = [];
   const stage = new Stage({
     program: {
-      reader: () => ({
-        decode: (value) => Number(Buffer.from(value).toString()),
-        readKey: (key) => key,
-        readMeta: () => null,
-      }),
+      inputs: [
+        {
+          source: 'in',
+          steps: [],
+          reader: {
+            decode: (value) => Number(Buffer.from(value).toString()),
+            readKey: (key) => key,
+            readMeta: () => null,
+          },
+        },
+      ],
       steps: [],
       routes: sinks.map((sink) => ({ sink, when: null, otherwise: false, version: null })),
     },

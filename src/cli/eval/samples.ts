@@ -5,8 +5,9 @@ import { isMapping } from '../../definition/json-schema.ts';
 import { loadPipeline } from '../../definition/load.ts';
 import { report } from '../../definition/report.ts';
 import { listed, suggestion } from '../../definition/suggestion.ts';
+import { inputOf, type Program } from '../../engine/epoch.ts';
 import type { EventRecord, Log, RawRecord, Source } from '../../engine/ports.ts';
-import { type RecordReader, StreamRecord } from '../../engine/record.ts';
+import { StreamRecord } from '../../engine/record.ts';
 import { exitCodes, PipectlError } from '../../errors.ts';
 import type { Scope, Type } from '../../expressions/index.ts';
 import { JsonError, parseJson } from '../../expressions/json.ts';
@@ -125,7 +126,7 @@ export async function planSamples(plan: Plan, vars: Vars, options: PlanSampleOpt
     clock: systemClock,
     log: silent,
     // A generator may have no end; it is never short of events either.
-    untilEnd: plan.source.name !== 'generate',
+    untilEnd: plan.inputs[0].use.component !== 'generate',
     dryRun: dryRun(() => Promise.resolve()),
   });
   const { source, lookups, program } = assembly;
@@ -151,7 +152,7 @@ export async function planSamples(plan: Plan, vars: Vars, options: PlanSampleOpt
   }
 }
 
-function stepsUpTo({ definition, steps, types }: Plan, after: string | undefined) {
+function stepsUpTo({ definition, inputs: [input], steps, types }: Plan, after: string | undefined) {
   const names = definition.steps.map(({ name }) => name);
   const index = after === undefined ? names.length - 1 : names.indexOf(after);
   if (after !== undefined && index === -1) {
@@ -160,8 +161,7 @@ function stepsUpTo({ definition, steps, types }: Plan, after: string | undefined
     const hint = names.length === 0 ? 'it has no steps' : `steps: ${listed(names, 'and')}`;
     throw new PipectlError('usage', message, { hint, exitCode: exitCodes.usage });
   }
-  // A stage of its own may stand before the first step: that of the event time.
-  return { steps: steps.slice(0, steps.length - names.length + index + 1), type: types[index + 1] ?? 'dyn' };
+  return { steps: [...input.steps, ...steps.slice(0, index + 1)], type: types[index + 1] ?? 'dyn' };
 }
 
 interface Read {
@@ -193,13 +193,9 @@ async function readSource(source: Source, { count, newest }: PlanSampleOptions):
   return found.slice(0, count);
 }
 
-interface Readers {
-  reader(partition: EventRecord['partition']): RecordReader;
-}
-
-function decoded(read: readonly Read[], program: Readers, note: (text: string) => void): StreamRecord[] {
+function decoded(read: readonly Read[], program: Program, note: (text: string) => void): StreamRecord[] {
   return read.flatMap(({ raw, partition }) => {
-    const record = new StreamRecord(raw, partition, program.reader(partition));
+    const record = new StreamRecord(raw, partition, inputOf(program, partition).reader);
     try {
       record.decode();
       return [record];
@@ -210,10 +206,10 @@ function decoded(read: readonly Read[], program: Readers, note: (text: string) =
   });
 }
 
-function given(event: unknown, offset: number, program: Readers): StreamRecord {
+function given(event: unknown, offset: number, program: Program): StreamRecord {
   const partition = { cluster: 'sample', topic: 'sample', topicId: 'sample', partition: 0, source: 'sample' };
   const raw = { offset, timestampMs: systemClock.now(), key: null, value: null, headers: undefined };
-  const record = new StreamRecord(raw, partition, program.reader(partition));
+  const record = new StreamRecord(raw, partition, inputOf(program, partition).reader);
   record.event = isMapping(event) ? { ...event } : event;
   return record;
 }

@@ -12,7 +12,12 @@ export type DeadLetterPlace =
 
 /** A topic lies in the cluster the pipeline reads from. */
 export function deadLetterPlace(definition: PipelineDefinition): DeadLetterPlace {
-  const { dlq, directory, source, connections } = definition;
+  const {
+    dlq,
+    directory,
+    connections,
+    sources: [source],
+  } = definition;
   if ('file' in dlq) return { file: resolve(directory, dlq.file) };
   const { connection } = source.options as { readonly connection?: string };
   return { topic: dlq.topic, connection: connections[connection ?? 'kafka']?.options ?? {}, isLazy: true };
