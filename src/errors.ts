@@ -90,6 +90,10 @@ export const errorTable = {
     meaning: 'The schema file of a source is no JSON Schema that can be read.',
     hint: 'JSON Schema of draft 07 or 2020-12, with references within the file',
   },
+  key_from_lookup: {
+    meaning: 'The key of a sink depends on a lookup, so a record that is processed again may come under another key.',
+    hint: 'take the key from the event as it was read, such as the expression in `on:` of the step',
+  },
   lookup_unused: { meaning: 'No step reads a lookup.', hint: 'remove it, or name it in an `enrich` step' },
   name_duplicate: { meaning: 'Two components of a pipeline have the same name.', hint: 'give each its own name' },
   name_invalid: {

@@ -55,13 +55,18 @@ async function explain(
   ]);
   const { env } = process;
   // Variables may be unset and secret files closed, unless it is about to connect.
-  const loaded = await loadPipeline(file, { env, mode: live === true ? 'run' : 'validate', environment, set });
+  const mode = live === true ? 'run' : 'validate';
+  const loaded = await loadPipeline(file, { env, mode, opensEnvFile: true, environment, set });
   const plan = await planPipeline(loaded);
   if (plan === null) {
     const text = report([{ file, problems: loaded.problems.sorted() }], 'text').trimEnd();
     throw new PipectlError('pipeline_invalid', `${file} can't be explained as it is\n${text}`);
   }
-  const explained = explainPipeline(plan, loaded, new Written(file, { env, environment, set }));
+  const explained = explainPipeline(
+    plan,
+    loaded,
+    new Written(file, { env, envFile: loaded.envFile, environment, set }),
+  );
   if (partial) return neededText(explained, { topics, acls, output });
   const found = live === true ? await (await import('../operations/live-check.ts')).checkLive(plan) : null;
   switch (output) {

@@ -2,9 +2,9 @@ import { type Command, Option } from 'commander';
 import { findPipelines } from '../definition/find.ts';
 import { loadPipeline } from '../definition/load.ts';
 import type { Override } from '../definition/overrides.ts';
-import { weighed } from '../definition/problems.ts';
-import { type Paint, report, type ReportFormat, reportFormats } from '../definition/report.ts';
-import { exitCodes } from '../errors.ts';
+import { type Problem, weighed } from '../definition/problems.ts';
+import { type Checked, type Paint, report, type ReportFormat, reportFormats } from '../definition/report.ts';
+import { exitCodes, PipectlError } from '../errors.ts';
 import { environmentOf } from './environment.ts';
 import { collectOverride } from './set-option.ts';
 
@@ -44,16 +44,31 @@ async function validate(
 ): Promise<number> {
   const files = await findPipelines(named);
   const { planPipeline } = await import('../plan/index.ts');
-  const checked = [];
+  const checked: Checked[] = [];
+  const unusable: PipectlError[] = [];
   for (const file of files) {
     const mode = environment === null ? 'validate' : 'run';
-    const loaded = await loadPipeline(file, { env: process.env, mode, environment, set });
-    await planPipeline(loaded);
-    checked.push({ file, problems: weighed(loaded.problems.sorted(), strict || loaded.strict) });
+    try {
+      const loaded = await loadPipeline(file, { env: process.env, mode, environment, set });
+      await planPipeline(loaded);
+      checked.push({ file, problems: weighed(loaded.problems.sorted(), strict || loaded.strict) });
+    } catch (error) {
+      if (!(error instanceof PipectlError)) throw error;
+      unusable.push(error);
+      checked.push({ file, problems: [wholeFileProblem(file, error)] });
+    }
   }
+  // Where it holds for every file it is the command line that is wrong.
+  if (unusable.length === files.length) throw unusable[0]!;
   process.stdout.write(report(checked, format, await paint(format)));
   const failing = checked.flatMap(({ problems }) => problems).some(({ severity }) => severity === 'error');
   return failing ? exitCodes.failed : exitCodes.done;
+}
+
+/** One file that can't be read, or whose project lacks the environment, says nothing of the others. */
+function wholeFileProblem(file: string, { code, message, hint }: PipectlError): Problem {
+  const start = { line: 1, column: 1, endLine: 1, endColumn: 1 };
+  return { code, severity: 'error', message, hint: hint ?? null, file, ...start, path: '', sourceLine: '' };
 }
 
 /** Colours, where a person looks at them. */

@@ -37,6 +37,8 @@ export interface BuildContext {
   readonly event: Type;
   /** Its fields; null where there may be others. */
   readonly fields: readonly string[] | null;
+  /** By name; `unknownVar` where the environment does not tell. */
+  readonly vars: Readonly<Record<string, unknown>>;
 }
 
 /** What a step may ask where it says what becomes of an event. */
@@ -73,6 +75,7 @@ export interface SourceContext extends RuntimeContext {
   readonly untilEnd: boolean;
   /** Read under no group and commit nothing (`--dry-run`). */
   readonly detached: boolean;
+  readonly vars: Readonly<Record<string, unknown>>;
 }
 
 export interface SinkContext extends RuntimeContext {
@@ -92,6 +95,8 @@ export interface SourceDeclaration<T extends TObject = TObject> extends Declarat
   keyCodec?(options: Static<T>): Promise<Codec>;
   /** The file with the JSON Schema of its events, where one is named. */
   eventSchema?(options: Static<T>): string | undefined;
+  /** The type of its events, where the options tell it. */
+  eventType?(options: Static<T>, vars: Readonly<Record<string, unknown>>): Type;
   /** Among which records it keeps one order: all, those of one key, or (default) only those of one partition. */
   order?(options: Static<T>): 'all' | 'key' | 'partition';
   create(options: Static<T>, context: SourceContext): Promise<Source>;

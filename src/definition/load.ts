@@ -25,7 +25,7 @@ import type {
   ValuePath,
 } from './pipeline.ts';
 import { ProblemList } from './problems.ts';
-import { applyDefaults, knownVars, loadProject, type Project } from './project.ts';
+import { applyDefaults, type EnvFile, knownVars, loadProject, type Project } from './project.ts';
 import { parseYaml, plainYaml, type ReadYaml } from './read-yaml.ts';
 import { fillDefaults, resolveValue, type WrittenExpression } from './resolve.ts';
 import { partsOf, type Place, schemaForPipeline } from './schema.ts';
@@ -35,6 +35,8 @@ export interface LoadOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** `validate` takes unset variables as unknown; for `run` they are errors. */
   readonly mode: 'validate' | 'run';
+  /** With `validate`: read the `env_file` of the environment where it is there. */
+  readonly opensEnvFile?: boolean;
   /** Environment of `pipectl.yaml`. Default: none. */
   readonly environment?: string | null;
   /** `--set path=value`. */
@@ -58,6 +60,7 @@ export interface LoadedPipeline {
   readonly vars: Readonly<Record<string, unknown>>;
   /** The environment wants warnings to count as errors. */
   readonly strict: boolean;
+  readonly envFile: EnvFile | null;
 }
 
 const defaultAheadMs = 3_600_000;
@@ -79,6 +82,7 @@ class Loader {
   readonly #expressions: WrittenExpression[] = [];
   #vars: Readonly<Record<string, unknown>> = {};
   #strict = false;
+  #envFile: EnvFile | null = null;
   readonly #yaml: ReadYaml;
   readonly #problems: ProblemList;
 
@@ -100,6 +104,7 @@ class Loader {
       expressions: this.#expressions,
       vars: this.#vars,
       strict: this.#strict,
+      envFile: this.#envFile,
     };
   }
 
@@ -119,6 +124,7 @@ class Loader {
     const uses = this.#components;
     const project = await this.#project(file);
     this.#strict = project.strict;
+    this.#envFile = project.envFile;
     const source = componentOf(file.source, 'sources', ['source'], uses, problems);
     const steps = this.#componentsIn(file.steps, 'steps');
     const sinks = this.#componentsIn(file.sinks, 'sinks');
@@ -149,7 +155,7 @@ class Loader {
   async #eventType(source: ComponentUse): Promise<Type> {
     const declaration = this.#components.sources.find(({ name }) => name === source.component);
     const file = declaration?.eventSchema?.(source.options as never);
-    if (file === undefined) return 'dyn';
+    if (file === undefined) return declaration?.eventType?.(source.options as never, this.#vars) ?? 'dyn';
     const context = { directory: this.#directory, read: (path: string) => this.#read(path), problems: this.#problems };
     return readEventSchema(file, source, context);
   }
@@ -168,11 +174,12 @@ class Loader {
   }
 
   #project(file: Record<string, unknown>): Promise<Project> {
-    const { env, mode, environment = null } = this.#options;
+    const { env, mode, environment = null, opensEnvFile = false } = this.#options;
     return loadProject(this.#file, file, {
       environment,
       env,
       mode,
+      opensEnvFile,
       readFile: (path) => this.#read(path),
       components: this.#components,
       problems: this.#problems,

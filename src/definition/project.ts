@@ -28,9 +28,18 @@ export interface Shared {
   readonly vars: Readonly<Record<string, unknown>>;
 }
 
+/** An `env_file` that was read. */
+export interface EnvFile {
+  /** As it stands in the project. */
+  readonly path: string;
+  /** Variables that it sets and the real environment does not. */
+  readonly names: ReadonlySet<string>;
+}
+
 export interface Project {
   /** Variables for interpolation: the real ones, and behind them those of `env_file`. */
   readonly env: Readonly<Record<string, string | undefined>>;
+  readonly envFile: EnvFile | null;
   /** The pipeline's own go before these. */
   readonly shared: Shared;
   /** Of the environment. They go before the pipeline's own: a pipeline run in dev must not write to its prod database. */
@@ -57,6 +66,8 @@ export interface ProjectOptions {
   readonly environment: string | null;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly mode: InterpolationSources['mode'];
+  /** Reads an `env_file` that is there where variables may be unset too. */
+  readonly opensEnvFile: boolean;
   /** Text of a file, by absolute path. Throws where it can't be read. */
   readonly readFile: (path: string) => string;
   readonly components: Components;
@@ -75,6 +86,7 @@ export async function loadProject(pipelineFile: string, pipeline: Mapping, optio
   const nothing: Shared = { connections: {}, vars: {} };
   const none = {
     env,
+    envFile: null,
     shared: nothing,
     overriding: nothing,
     defaults: {},
@@ -128,7 +140,7 @@ export async function loadProject(pipelineFile: string, pipeline: Mapping, optio
     isOptional: reader.isOptional,
   }) as Mapping;
   await checkParts(partsOf(value, 'project', options.components), value, problems);
-  return { ...reader.project(value), env: interpolation.env };
+  return { ...reader.project(value), env: interpolation.env, envFile: reader.envFile };
 }
 
 class ProjectReader {
@@ -140,6 +152,7 @@ class ProjectReader {
   /** Where the environment stands; null where none was asked for. */
   readonly #chosen: ValuePath | null;
   readonly #used: ReadonlySet<string> | null;
+  envFile: EnvFile | null = null;
 
   constructor(file: Mapping, pipeline: Mapping, directory: string, options: ProjectOptions, problems: ProblemList) {
     this.#file = file;
@@ -152,11 +165,11 @@ class ProjectReader {
   }
 
   interpolation(): InterpolationSources {
-    const { env, mode } = this.#options;
+    const { env, mode, opensEnvFile } = this.#options;
     const readFile = (path: string) => this.#options.readFile(resolvePath(this.#directory, path));
     const sources = { env, mode, readFile };
     // A file of secrets like any other: `validate` needs none.
-    return mode === 'validate' ? sources : { ...sources, env: this.#withEnvFile(sources) };
+    return mode === 'validate' && !opensEnvFile ? sources : { ...sources, env: this.#withEnvFile(sources) };
   }
 
   /** The real environment goes before the file. */
@@ -165,10 +178,14 @@ class ProjectReader {
     if (typeof given !== 'string') return sources.env;
     const path = interpolate(given, sources) ?? { text: given, known: true };
     if (!path.known) return sources.env;
-    const set = Object.entries(sources.env).filter(([, value]) => value !== undefined);
+    const set = Object.fromEntries(Object.entries(sources.env).filter(([, value]) => value !== undefined));
     try {
-      return { ...parseEnv(sources.readFile(path.text)), ...Object.fromEntries(set) };
+      const inFile = parseEnv(sources.readFile(path.text));
+      const names = new Set(Object.keys(inFile).filter((name) => !Object.hasOwn(set, name)));
+      this.envFile = { path: path.text, names };
+      return { ...inFile, ...set };
     } catch (error) {
+      if (sources.mode === 'validate') return sources.env;
       const reason = error instanceof Error && 'code' in error ? String(error.code) : 'unreadable';
       const message = `the file ${path.text} could not be read (${reason})`;
       this.#problems.at([...this.#chosen!, 'env_file'], 'env_file_unreadable', message);
@@ -204,7 +221,7 @@ class ProjectReader {
   }
 
   /** From the interpolated file. */
-  project(file: Mapping): Omit<Project, 'env'> {
+  project(file: Mapping): Omit<Project, 'env' | 'envFile'> {
     const own = this.#environment(file);
     const prefix = this.#prefix(own.prefix);
     const hasSoundDefaults = isMapping(this.#file.defaults) && !this.#problems.hasErrorsBelow(['defaults']);

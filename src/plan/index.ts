@@ -34,6 +34,7 @@ import {
 } from '../expressions/index.ts';
 import { checkEventTime, eventTimeStep, eventTimeText } from './event-time.ts';
 import { fieldNamesOf } from './event-type.ts';
+import { checkLookupKeys } from './lookup-keys.ts';
 import { type PlannedLookup, PlannedLookups } from './lookups.ts';
 import { orderKeeper } from './record-key.ts';
 
@@ -130,6 +131,7 @@ export async function planPipeline(
   });
   lookups.check((use) => builder.context(use.path, 'dyn'));
   checkOtherwise(definition, problems);
+  checkLookupKeys(definition, sinks, problems);
   return problems.hasErrors
     ? null
     : { definition, hash: hashOf(definition), inputs, steps, types, lookups: lookups.used, sinks };
@@ -205,6 +207,7 @@ class Builder {
     return {
       event,
       fields: fieldNamesOf(event),
+      vars: this.#vars,
       expression: (text, path, expected) => {
         const wanted = expected === undefined ? options : { ...options, expected };
         if (typeof text === 'string') warnOfInterpolation(text, [...base, ...path], problems);

@@ -4,7 +4,7 @@ import { basename, dirname, resolve } from 'node:path';
 import type { Override } from '../definition/overrides.ts';
 import type { ValuePath } from '../definition/pipeline.ts';
 import { pathText } from '../definition/problems.ts';
-import { findProject } from '../definition/project.ts';
+import { type EnvFile, findProject } from '../definition/project.ts';
 import { parseYaml } from '../definition/read-yaml.ts';
 import type { YamlSource } from '../definition/yaml-source.ts';
 
@@ -16,6 +16,8 @@ export interface Origin {
 
 export interface WrittenOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** Of that environment, where it was read. Default: none. */
+  readonly envFile?: EnvFile | null;
   /** Environment of the project. Default: none. */
   readonly environment?: string | null;
   readonly set?: readonly Override[];
@@ -29,6 +31,7 @@ export class Written {
   readonly #environment: string | null;
   readonly #set: readonly string[];
   readonly #env: WrittenOptions['env'];
+  readonly #envFile: EnvFile | null;
 
   constructor(file: string, options: WrittenOptions) {
     const { env, environment = null, set = [], readFile = (path) => readFileSync(path, 'utf8') } = options;
@@ -39,6 +42,7 @@ export class Written {
     this.#environment = environment;
     this.#set = set.map((override) => override.path);
     this.#env = env;
+    this.#envFile = options.envFile ?? null;
   }
 
   /** Where the value at `path` comes from; `byDefault` where nobody wrote it. */
@@ -53,8 +57,9 @@ export class Written {
       return { from, text: `${source.file}:${line}${this.#variables(source, at)}` };
     }
     // What stands for `kafka:` where the pipeline does not say.
-    const isFromEnvironment = text === 'kafka.brokers' && (this.#env.KAFKA_BROKERS ?? '') !== '';
-    if (isFromEnvironment) return { from: 'environment', text: '$KAFKA_BROKERS' };
+    const isInFile = this.#envFile?.names.has('KAFKA_BROKERS') === true;
+    const isFromEnvironment = text === 'kafka.brokers' && (isInFile || (this.#env.KAFKA_BROKERS ?? '') !== '');
+    if (isFromEnvironment) return { from: 'environment', text: this.#variable('KAFKA_BROKERS') };
     return { from: 'default', text: byDefault };
   }
 
@@ -87,10 +92,15 @@ export class Written {
     const names = [...value.matchAll(/(?<!\$)\$\{(?:(file:[^}]*)|([A-Za-z_]\w*)[^}]*)\}/g)].map(
       ([, file, name = '']) => {
         if (file !== undefined) return file;
-        return this.#env[name] === undefined ? `$${name} (not set)` : `$${name}`;
+        return this.#variable(name);
       },
     );
     return names.length === 0 ? '' : ` ${names.join(', ')}`;
+  }
+
+  #variable(name: string): string {
+    if (this.#envFile?.names.has(name) === true) return `$${name} (${this.#envFile.path})`;
+    return this.#env[name] === undefined ? `$${name} (not set)` : `$${name}`;
   }
 }
 

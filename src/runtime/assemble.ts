@@ -45,6 +45,7 @@ export async function assemble(plan: Plan, { clock, log, untilEnd, dryRun }: Ass
     group: definition.group,
     untilEnd,
     detached: dryRun !== null,
+    vars: definition.vars,
   });
   const inputs = await programInputs(plan.inputs);
   const routes = await Promise.all(

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -71,6 +71,25 @@ describe('pipectl validate', () => {
     expect(pipectl(['validate', '--env', 'ci'], { PIPECTL_TEST_UNSET: 'x' }).status).toBe(0);
   });
 
+  it('reports a project without the environment as a problem of its files, and goes on', () => {
+    write('pipectl.yaml', '');
+    for (const [folder, environments] of Object.entries({ a: '{ prod: {} }', b: '{ dev: {} }' })) {
+      mkdirSync(join(directory, folder));
+      write(`${folder}/pipectl.yaml`, `environments: ${environments}\n`);
+      write(`${folder}/orders.yaml`, fromKafka);
+    }
+    const { status, stdout, stderr } = pipectl(['validate', '.', '--env', 'dev']);
+    expect([status, stderr]).toEqual([1, '']);
+    expect(stdout.split('\n')).toEqual([
+      'a/orders.yaml:1:1  error  there is no environment "dev" in a/pipectl.yaml  [environment_unknown]',
+      '  hint: environments: prod',
+      '',
+      '2 files: 1 error',
+      '',
+    ]);
+    expect(pipectl(['validate', '.', '--env', 'other']).status).toBe(2);
+  });
+
   it('answers an unknown environment with the names there are, as wrong usage', () => {
     write('orders.yaml', fromFile);
     const { status, stderr } = pipectl(['validate', '--env', 'prd']);
@@ -129,6 +148,23 @@ describe('pipectl explain', () => {
     });
     const prod = JSON.parse(pipectl(['explain', '--env', 'prod', '-o', 'json']).stdout) as unknown;
     expect(prod).toMatchObject({ vars: [{ value: 10, origin: { from: 'project', text: 'pipectl.yaml:5' } }] });
+  });
+
+  it('says of a value that it comes from the env_file, and takes it from there', () => {
+    write(
+      'orders.yaml',
+      "source: { kafka: { topic: '${TOPIC}' } }\nsinks: [ { postgres: { table: t, mode: append, url: '${PG_URL}' } } ]\n",
+    );
+    write('pipectl.yaml', 'environments: { dev: { env_file: dev.env }, gone: { env_file: gone.env } }\n');
+    write('dev.env', 'TOPIC=dev.orders\nPG_URL=postgres://ann:hidden@db/dev\nKAFKA_BROKERS=dev:9092\n');
+    const { stdout } = pipectl(['explain', '--env', 'dev'], { PG_URL: 'postgres://ann:other@real/dev' });
+    expect(stdout).toMatch(/topic +dev\.orders +orders\.yaml:1 \$TOPIC \(dev\.env\)/);
+    expect(stdout).toMatch(/brokers +dev:9092 +\$KAFKA_BROKERS \(dev\.env\)/);
+    // The real environment goes before the file.
+    expect(stdout).toMatch(/url +postgres:\/\/real\/dev +orders\.yaml:2 \$PG_URL\n/);
+    expect(stdout).not.toMatch(/hidden|other/);
+    // Like any secret file it need not be there.
+    expect(pipectl(['explain', '--env', 'gone']).stdout).toMatch(/topic +\S+ +orders\.yaml:1 \$TOPIC \(not set\)/);
   });
 });
 

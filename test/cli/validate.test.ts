@@ -169,4 +169,14 @@ describe('pipectl validate', () => {
     ).toBeLessThan(140);
     expect(output).toMatch(/\n +\| +\^\^\n/);
   });
+
+  it('says of a file that is no text that it is not, and goes on', async () => {
+    write('a.yaml', good);
+    writeFileSync(write('b.yaml', ''), Buffer.from('source: \u00e9\nsinks: []\n', 'latin1'));
+    process.chdir(directory);
+    expect(await validate('.', '--format', 'github')).toBe(1);
+    expect(output).toMatch(
+      /^::error file=b.yaml,line=1,col=1,[^\n]*title=file_unreadable::reading b.yaml: it is not UTF-8 text[^\n]*\n$/,
+    );
+  });
 });

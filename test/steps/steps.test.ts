@@ -12,6 +12,7 @@ const reader = { decode: (value: Uint8Array) => value, readKey: (key: Uint8Array
 const context: BuildContext = {
   event: 'dyn',
   fields: null,
+  vars: {},
   expression: (text, _, expected) => {
     const compiled = compileExpression(text, expected ? { expected } : {});
     if (!compiled.ok) throw new Error(compiled.problems[0]!.message);

@@ -96,7 +96,7 @@ function field(depth: number): TSchema {
 const options = Type.Object({
   event: Type.Record(Type.String(), field(1), {
     minProperties: 1,
-    description: `The fields of an event, from top to bottom. Each is a word (${wordNames.join(', ')}), an expression that reads these words, \`event\` (the fields above it) and \`self\` (those of its object), or a mapping with one of value, int, amount, choice, time, object, list, and null_ratio or missing_ratio beside it.`,
+    description: `The fields of an event, from top to bottom. Each is a word (${wordNames.join(', ')}), an expression that reads these words, \`event\` (the fields above it), \`self\` (those of its object) and \`vars\`, or a mapping with one of value, int, amount, choice, time, object, list, and null_ratio or missing_ratio beside it.`,
   }),
   rate: Type.Optional(rate({ description: 'Events per second, minute or hour. Default: as fast as they are taken.' })),
   count: Type.Optional(Type.Integer({ minimum: 1, description: 'How many in all. Default: without end.' })),
@@ -133,7 +133,7 @@ export const generateSource = defineSource({
   example: 'generate: { rate: 100/s, event: { id: sequence, customer: name, total: { amount: { max: 250 } } } }',
 
   check(given, context) {
-    readTemplate(given, ({ path, code, message, hint }) => context.problem(path, code, message, hint));
+    readTemplate(given, context.vars, ({ path, code, message, hint }) => context.problem(path, code, message, hint));
     if (given.rate !== undefined && parseRate(given.rate) === 0)
       context.problem(['rate'], 'value_wrong', 'rate is 0, so no event ever comes');
     if (given.clock !== undefined && Number.isNaN(Date.parse(given.clock.from)))
@@ -145,6 +145,9 @@ export const generateSource = defineSource({
     return { decode: decodeJson };
   },
 
+  // What is wrong with the template is told by `check`.
+  eventType: (given, vars) => readTemplate(given, vars, () => {}).type,
+
   order: ({ partitions }) => (partitions === 1 ? 'all' : 'partition'),
 
   async create(given, context) {
@@ -154,7 +157,7 @@ export const generateSource = defineSource({
       });
     }
     const { GenerateSource } = await import('./source.ts');
-    const template = readTemplate(given, ({ path, message }) => {
+    const template = readTemplate(given, context.vars, ({ path, message }) => {
       throw new Error(`source.generate.${path.join('.')}: ${message}`);
     });
     return new GenerateSource(

@@ -1,7 +1,14 @@
 /** The template of generated events: read once, with every mistake told, then drawn from for each event. */
 import type { OptionPath } from '../../declaration/component.ts';
 import { parseDuration } from '../../declaration/units.ts';
-import { closest, compileExpression, EvaluationError, type Expression, type Type } from '../../expressions/index.ts';
+import {
+  closest,
+  compileExpression,
+  EvaluationError,
+  type Expression,
+  type ObjectType,
+  type Type,
+} from '../../expressions/index.ts';
 import { textOf } from '../../expressions/text-of.ts';
 import { hashText, Random } from './random.ts';
 import { type WordPlace, wordNames, words } from './words.ts';
@@ -12,8 +19,6 @@ export interface TemplateProblem {
   readonly message: string;
   readonly hint?: string;
 }
-
-type Report = (problem: TemplateProblem) => void;
 
 /** What is being made: the expressions' scope, and where chance stands. */
 interface Draw {
@@ -30,6 +35,7 @@ interface Draw {
 
 interface Field {
   readonly type: Type;
+  readonly mayBeAbsent?: boolean;
   /** Undefined: the event does not have the field. Throws `EvaluationError`. */
   readonly draw: (draw: Draw) => unknown;
 }
@@ -40,19 +46,32 @@ export interface GeneratedEvent {
 }
 
 export interface Template {
+  /** Of the events as they are read, which is from JSON. */
+  readonly type: Type;
   /** Event `n`, from 0, that happens at `timeMs`. The same for the same arguments. Throws `EvaluationError`. */
   generate(seed: Random, n: number, timeMs: number): GeneratedEvent;
 }
 
-/** Reads `event` and `key` of the source's options. Every mistake goes to `report`. */
+type Vars = Readonly<Record<string, unknown>>;
+
+/** What reading a template takes along. */
+interface Reading {
+  readonly vars: Vars;
+  readonly report: (problem: TemplateProblem) => void;
+}
+
+/** Reads `event` and `key` of the source's options, whose expressions read `vars`. Every mistake goes to `report`. */
 export function readTemplate(
   given: { readonly event: Readonly<Record<string, unknown>>; readonly key?: string },
-  report: Report,
+  vars: Vars,
+  report: Reading['report'],
 ): Template {
+  const reading = { vars, report };
   const types: Record<string, Type> = {};
-  const object = readObject(given.event, ['event'], types, types, report);
-  const key = given.key === undefined ? null : readExpression(given.key, ['key'], '', types, types, report);
+  const { type, read: object } = readObject(given.event, ['event'], types, types, reading);
+  const key = given.key === undefined ? null : readExpression(given.key, ['key'], '', types, types, reading);
   return {
+    type: asRead(type),
     generate(random, n, timeMs) {
       const draw: Draw = { random, n, timeMs, element: 0, index: 0, event: {}, self: {} };
       const event = object(draw, true);
@@ -63,7 +82,22 @@ export function readTemplate(
   };
 }
 
-type ReadObject = (draw: Draw, isEvent: boolean) => Record<string, unknown>;
+/** What becomes of a type on its way through JSON. */
+function asRead(type: Type): Type {
+  if (typeof type !== 'string') {
+    if ('list' in type) return { list: asRead(type.list) };
+    if ('map' in type) return { map: asRead(type.map) };
+    return { ...type, fields: Object.fromEntries(Object.entries(type.fields).map(([name, of]) => [name, asRead(of)])) };
+  }
+  if (type === 'timestamp' || type === 'duration' || type === 'bytes') return 'string';
+  // 2.0 is written as 2.
+  return type === 'double' || type === 'decimal' ? 'number' : type;
+}
+
+interface ReadObject {
+  readonly type: ObjectType;
+  readonly read: (draw: Draw, isEvent: boolean) => Record<string, unknown>;
+}
 
 /** `eventTypes` are those of the whole event so far; `types` is filled with those of this object. */
 function readObject(
@@ -71,14 +105,15 @@ function readObject(
   path: OptionPath,
   eventTypes: Readonly<Record<string, Type>>,
   types: Record<string, Type>,
-  report: Report,
+  reading: Reading,
 ): ReadObject {
   const read = Object.entries(fields).map(([name, given]): readonly [string, Field] => {
-    const field = readField(given, [...path, name], eventTypes, types, report);
+    const field = readField(given, [...path, name], eventTypes, types, reading);
     types[name] = field.type;
     return [name, field];
   });
-  return (draw, isEvent) => {
+  const required = read.filter(([, field]) => field.mayBeAbsent !== true).map(([name]) => name);
+  const drawAll: ReadObject['read'] = (draw, isEvent) => {
     const object: Record<string, unknown> = {};
     const { self } = draw;
     draw.self = object;
@@ -90,6 +125,7 @@ function readObject(
     draw.self = self;
     return object;
   };
+  return { type: { fields: types, required }, read: drawAll };
 }
 
 const generators = ['value', 'int', 'amount', 'choice', 'time', 'object', 'list'] as const;
@@ -101,15 +137,15 @@ function readField(
   path: OptionPath,
   eventTypes: Readonly<Record<string, Type>>,
   types: Readonly<Record<string, Type>>,
-  report: Report,
+  reading: Reading,
 ): Field {
   const salt = hashText(path.join('.'));
-  if (!isMapping(given)) return readExpression(given, path, objectPath(path), eventTypes, types, report);
+  if (!isMapping(given)) return readExpression(given, path, objectPath(path), eventTypes, types, reading);
   const keys = Object.keys(given);
   for (const key of keys) {
     if ((generators as readonly string[]).includes(key) || ratios.includes(key)) continue;
     const near = closest(key, [...generators, ...ratios]);
-    report({
+    reading.report({
       path: [...path, key],
       code: 'key_unknown',
       message: `${key} is unknown here${near === undefined ? '' : `; did you mean "${near}"?`}`,
@@ -121,16 +157,16 @@ function readField(
     if (keys.every((key) => [...generators, ...ratios].includes(key))) {
       const message =
         used === undefined ? 'this field says nothing of its value' : `a field is either ${used} or ${second}`;
-      report({ path, code: 'value_wrong', message, hint: `write one of ${generators.join(', ')}` });
+      reading.report({ path, code: 'value_wrong', message, hint: `write one of ${generators.join(', ')}` });
     }
     return { type: 'dyn', draw: () => null };
   }
-  const field = readGenerator(used, given[used], path, eventTypes, types, report);
+  const field = readGenerator(used, given[used], path, eventTypes, types, reading);
   return withRatios(
     field,
     salt,
-    ratioOf(given, 'null_ratio', path, report),
-    ratioOf(given, 'missing_ratio', path, report),
+    ratioOf(given, 'null_ratio', path, reading),
+    ratioOf(given, 'missing_ratio', path, reading),
   );
 }
 
@@ -141,18 +177,18 @@ function readGenerator(
   fieldPath: OptionPath,
   eventTypes: Readonly<Record<string, Type>>,
   types: Readonly<Record<string, Type>>,
-  report: Report,
+  reading: Reading,
 ): Field {
   const path = [...fieldPath, kind];
   const salt = hashText(fieldPath.join('.'));
   const options = isMapping(given) ? given : {};
   const wrong = (message: string, below: OptionPath = []): Field => {
-    report({ path: [...path, ...below], code: 'value_wrong', message });
+    reading.report({ path: [...path, ...below], code: 'value_wrong', message });
     return { type: 'dyn', draw: () => null };
   };
   switch (kind) {
     case 'value':
-      return readExpression(given, path, objectPath(fieldPath), eventTypes, types, report, salt);
+      return readExpression(given, path, objectPath(fieldPath), eventTypes, types, reading, salt);
     case 'int':
     case 'amount': {
       const { min = 0, max, digits = kind === 'int' ? 0 : 2 } = options;
@@ -173,15 +209,15 @@ function readGenerator(
     case 'object': {
       if (!isMapping(given)) return wrong('object needs the fields of a nested object');
       const own: Record<string, Type> = {};
-      const object = readObject(given, path, eventTypes, own, report);
-      return { type: { fields: own }, draw: (draw) => object(draw, false) };
+      const object = readObject(given, path, eventTypes, own, reading);
+      return { type: object.type, draw: (draw) => object.read(draw, false) };
     }
     case 'list': {
       const { of, min = 1, max = 3 } = options;
       if (of === undefined || !isNumber(min) || !isNumber(max)) return wrong('list needs `of`, what it holds');
       if (max < min) return wrong(`max ${max} is below min ${min}`, ['max']);
       if (max > elementsMax) return wrong(`a list has at most ${elementsMax} elements`, ['max']);
-      const element = readField(of, [...path, 'of'], eventTypes, types, report);
+      const element = readField(of, [...path, 'of'], eventTypes, types, reading);
       const draw = (draw: Draw) => {
         const { element: outer, index } = draw;
         draw.random.moveTo(draw.n, salt, outer);
@@ -252,7 +288,7 @@ function readExpression(
   objectAt: string,
   eventTypes: Readonly<Record<string, Type>>,
   types: Readonly<Record<string, Type>>,
-  report: Report,
+  reading: Reading,
   salt = hashText(path.join('.')),
 ): Field {
   const objectSalt = hashText(objectAt);
@@ -270,7 +306,8 @@ function readExpression(
     return { type: word.type, draw: (draw) => word.draw(place(draw)) };
   }
   const compiled = compileExpression(given, {
-    names: ['event', 'self', ...wordNames],
+    names: ['event', 'self', 'vars', ...wordNames],
+    vars: reading.vars,
     // What stands further down is not there yet.
     event: { fields: { ...eventTypes } },
   });
@@ -278,7 +315,7 @@ function readExpression(
     for (const problem of compiled.problems) {
       const word = typeof given === 'string' ? closest(given, wordNames) : undefined;
       const hint = word === undefined ? problem.hint : `did you mean ${word}?`;
-      report({ path, code: problem.code, message: problem.message, ...(hint === undefined ? {} : { hint }) });
+      reading.report({ path, code: problem.code, message: problem.message, ...(hint === undefined ? {} : { hint }) });
     }
     return { type: 'dyn', draw: () => null };
   }
@@ -309,6 +346,7 @@ function withRatios(field: Field, salt: number, nullRatio: number, missingRatio:
   const ratioSalt = salt ^ hashText('ratio');
   return {
     type: field.type,
+    mayBeAbsent: missingRatio > 0,
     draw(draw) {
       draw.random.moveTo(draw.n, ratioSalt, draw.element);
       const at = draw.random.fraction();
@@ -318,10 +356,10 @@ function withRatios(field: Field, salt: number, nullRatio: number, missingRatio:
   };
 }
 
-function ratioOf(given: Record<string, unknown>, name: string, path: OptionPath, report: Report): number {
+function ratioOf(given: Record<string, unknown>, name: string, path: OptionPath, reading: Reading): number {
   const value = given[name] ?? 0;
   if (isNumber(value) && value >= 0 && value <= 1) return value;
-  report({ path: [...path, name], code: 'value_wrong', message: `${name} must be a share from 0 to 1` });
+  reading.report({ path: [...path, name], code: 'value_wrong', message: `${name} must be a share from 0 to 1` });
   return 0;
 }
 

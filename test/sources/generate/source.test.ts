@@ -34,7 +34,13 @@ async function create(
   clock: Clock,
   untilEnd = false,
 ): Promise<Source> {
-  const context = { name: 'made-up', pipeline: 'p', clock, untilEnd } as unknown as SourceContext;
+  const context = {
+    name: 'made-up',
+    pipeline: 'p',
+    clock,
+    untilEnd,
+    vars: { currency: 'EUR', factor: 3 },
+  } as unknown as SourceContext;
   return await generateSource.create({ seed: 1, partitions: 1, event: orders, ...options } as Options, context);
 }
 
@@ -218,4 +224,10 @@ describe('generate', () => {
   it('refuses to run until an end that never comes', async () => {
     await expect(create({}, new SleptClock(), true)).rejects.toMatchObject({ code: 'generate_endless' });
   });
+});
+
+it('reads vars in its expressions', async () => {
+  const event = { currency: 'vars.currency', limit: 'sequence * vars.factor' };
+  const { records } = await read({ count: 1, event });
+  expect(events(records)).toEqual([{ currency: 'EUR', limit: 3 }]);
 });

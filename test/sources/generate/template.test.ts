@@ -3,7 +3,7 @@ import { readTemplate, type TemplateProblem } from '../../../src/sources/generat
 
 function problemsOf(event: Record<string, unknown>, key?: string): TemplateProblem[] {
   const problems: TemplateProblem[] = [];
-  readTemplate({ event, ...(key === undefined ? {} : { key }) }, (problem) => problems.push(problem));
+  readTemplate({ event, ...(key === undefined ? {} : { key }) }, {}, (problem) => problems.push(problem));
   return problems;
 }
 

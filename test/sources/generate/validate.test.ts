@@ -1,4 +1,4 @@
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { loadPipeline } from '../../../src/definition/load.ts';
 import { planPipeline } from '../../../src/plan/index.ts';
 
@@ -48,3 +48,59 @@ it.for([
   expect(problems).toHaveLength(1);
   expect(problems[0]!.startsWith(problem), problems[0]).toBe(true);
 });
+
+describe('what a template says of its events', () => {
+  const template = `vars: { currency: EUR, limit: 5 }
+source:
+  generate:
+    event:
+      id: sequence
+      at: timestamp(time)
+      currency: vars.currency
+      price: { amount: { max: 5 } }
+      customer: { object: { name: name, vip: { value: bool, missing_ratio: 0.5 } } }
+      lines: { list: { of: { object: { n: { int: { max: 9 } } } } } }
+sinks: [ { postgres: { url: "postgres://db/x", table: t, key: [id] } } ]
+`;
+  const typesOf = async (steps: string) => {
+    const { problems, planned } = await planText(`${template}steps:\n${steps}`);
+    return { said: problems, event: planned?.types.at(-1) };
+  };
+
+  it('are the types of all that follows, as they are behind JSON', async () => {
+    const { said, event } = await typesOf(`  - set: { more: 'event.lines.map(l, l.n)' }\n`);
+    expect(said).toEqual([]);
+    expect(event).toMatchObject({
+      fields: {
+        id: 'int',
+        at: 'string',
+        currency: 'string',
+        price: 'number',
+        customer: { fields: { name: 'string', vip: 'bool' }, required: ['name'] },
+        more: { list: 'int' },
+      },
+    });
+  });
+
+  it.for([
+    ['filter: event.idd > 1', 'error 13:19 unknown_field'],
+    ['filter: event.customer.nmae != ""', 'error 13:28 unknown_field'],
+    ['set: { total: event.currency * 2 }', 'error 13:19 type_mismatch'],
+    ['filter: event.customer.vip', 'warning 13:28 field_optional'],
+  ])('so %s is told of', async ([step, problem]) => {
+    expect((await typesOf(`  - ${step}\n`)).said).toEqual([problem]);
+  });
+
+  it('is told of too where it reads a var that is not there', async () => {
+    const { problems } = await planText(template.replace('vars.currency', 'vars.curency'));
+    expect(problems).toEqual(['error 7:17 unknown_field']);
+  });
+});
+
+async function planText(text: string) {
+  const readFile = (path: string) => (path.endsWith('p.yaml') ? text : expect.unreachable());
+  const loaded = await loadPipeline('p.yaml', { env: {}, mode: 'validate', readFile });
+  const planned = await planPipeline(loaded);
+  const problems = loaded.problems.sorted();
+  return { planned, problems: problems.map((p) => `${p.severity} ${p.line}:${p.column} ${p.code}`) };
+}
