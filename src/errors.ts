@@ -337,6 +337,10 @@ export const errorTable = {
     meaning: 'The consumer broke and is being built anew.',
     hint: 'nothing to do: nothing is lost by it',
   },
+  kafka_tls_failed: {
+    meaning: 'The certificate of a Kafka broker is not trusted, or ours can not be used.',
+    hint: 'check `tls:` of the connection: `ca` is the PEM text of the authority that signed the certificate of the broker',
+  },
   kafka_topic_missing: {
     meaning: 'A topic does not exist.',
     hint: 'check its name, and that `brokers` is the right cluster; pipectl never creates a source topic',

@@ -2,8 +2,12 @@
 import { randomBytes } from 'node:crypto';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { openKafkaAdmin, type KafkaAdmin } from '../../src/connections/kafka/admin.ts';
+import { GroupSource, type GroupSourceSettings } from '../../src/connections/kafka/group-source.ts';
 import { openKafkaProducer } from '../../src/connections/kafka/producer.ts';
 import type { Assignment, Chunk, Log, Partition, Source, SourceEvent } from '../../src/engine/ports.ts';
+import { systemClock } from '../../src/runtime/clock.ts';
+
+export type Connection = Readonly<Record<string, unknown>>;
 
 export interface SourceOptions {
   readonly topics: readonly string[];
@@ -15,11 +19,32 @@ export interface SourceOptions {
 }
 
 export interface KafkaSourceContract {
-  /** Brokers, `host:port`. */
-  readonly brokers: () => string;
-  /** Members of the group keep their session for this long. */
-  readonly sessionTimeoutMs: number;
-  readonly create: (options: SourceOptions) => Source;
+  /** Options of the `kafka` connection. */
+  readonly connection: () => Connection;
+}
+
+/** Members of the group keep their session for this long. */
+const sessionTimeoutMs = 6000;
+
+/** What a group source of a test is made with. */
+export function groupSettings(connection: Connection, options: SourceOptions): GroupSourceSettings {
+  return {
+    connection,
+    source: 'orders',
+    start: 'earliest',
+    untilEnd: false,
+    bufferBytesMax: 32 << 20,
+    fetchBytesMax: 16 << 20,
+    partitionBytesMax: 1 << 20,
+    fetchWaitMs: 100,
+    sessionTimeoutMs,
+    rebalanceTimeoutMs: 2 * sessionTimeoutMs,
+    heartbeatMs: 300,
+    clock: systemClock,
+    random: Math.random,
+    log: silent,
+    ...options,
+  };
 }
 
 export const silent: Log = { info() {}, warn() {}, error() {} };
@@ -99,11 +124,11 @@ export function committedOrInitial({ partitions }: Assignment): ReadonlyMap<Part
 
 /** A topic of its own for one test, with values `0` to `count - 1`. */
 export async function topicWith(
-  brokers: string,
+  connection: Connection,
   { partitions, count, bytes = 0 }: { partitions: number; count: number; bytes?: number },
 ) {
-  const admin = await openKafkaAdmin({ brokers }, silent);
-  const producer = openKafkaProducer({ brokers }, silent);
+  const admin = await openKafkaAdmin(connection, silent);
+  const producer = openKafkaProducer(connection, silent);
   onTestFinished(async () => {
     await producer.close();
     await admin.close();
@@ -127,9 +152,9 @@ export async function topicWith(
 const numbers = (from: number, to: number): number[] => Array.from({ length: to - from }, (_, at) => from + at);
 const asNumbers = (values: readonly string[]): number[] => values.map(Number).toSorted((a, b) => a - b);
 
-export function kafkaSourceContract({ brokers, create, sessionTimeoutMs }: KafkaSourceContract): void {
+export function kafkaSourceContract({ connection }: KafkaSourceContract): void {
   async function join(options: SourceOptions, from = committedOrInitial): Promise<Member> {
-    const member = new Member(create(options), from);
+    const member = new Member(new GroupSource(groupSettings(connection(), options)), from);
     onTestFinished(() => member.source.close());
     await member.source.start();
     return member;
@@ -141,7 +166,7 @@ export function kafkaSourceContract({ brokers, create, sessionTimeoutMs }: Kafka
 
   describe('assignment', () => {
     test('comes before the first record, and says where each log begins, ends and was committed', async () => {
-      const { topic, admin } = await topicWith(brokers(), { partitions: 2, count: 10 });
+      const { topic, admin } = await topicWith(connection(), { partitions: 2, count: 10 });
       const group = unique('group');
       const member = await join({ topics: [topic], group });
       const first = await member.source.next(all);
@@ -165,7 +190,7 @@ export function kafkaSourceContract({ brokers, create, sessionTimeoutMs }: Kafka
     });
 
     test('is answered with the positions reading starts from, forward and back', async () => {
-      const { topic } = await topicWith(brokers(), { partitions: 1, count: 10 });
+      const { topic } = await topicWith(connection(), { partitions: 1, count: 10 });
       const member = await join({ topics: [topic], group: unique('group'), untilEnd: true }, ({ partitions }) => {
         return new Map(partitions.map(({ partition }) => [partition, 7]));
       });
@@ -180,7 +205,7 @@ export function kafkaSourceContract({ brokers, create, sessionTimeoutMs }: Kafka
     });
 
     test('lets nothing through until it is answered', async () => {
-      const { topic, produce } = await topicWith(brokers(), { partitions: 1, count: 5 });
+      const { topic, produce } = await topicWith(connection(), { partitions: 1, count: 5 });
       const member = await join({ topics: [topic], group: unique('group') });
       const assigned = await member.source.next(all);
       await produce(5, 10);
@@ -198,7 +223,7 @@ export function kafkaSourceContract({ brokers, create, sessionTimeoutMs }: Kafka
     });
 
     test('is shared by two members and handed over, with every record read once when positions are committed', async () => {
-      const { topic, produce } = await topicWith(brokers(), { partitions: 4, count: 400 });
+      const { topic, produce } = await topicWith(connection(), { partitions: 4, count: 400 });
       const group = unique('group');
       const [one, two] = [await join({ topics: [topic], group }), await join({ topics: [topic], group })];
       const running = [one.run(), two.run()];
@@ -227,14 +252,14 @@ export function kafkaSourceContract({ brokers, create, sessionTimeoutMs }: Kafka
     });
 
     test('is given anew to a member the coordinator has forgotten', async () => {
-      const { topic, admin, produce } = await topicWith(brokers(), { partitions: 1, count: 5 });
+      const { topic, admin, produce } = await topicWith(connection(), { partitions: 1, count: 5 });
       const group = unique('group');
       const member = await join({ topics: [topic], group });
       const running = member.run();
       await vi.waitFor(() => expect(member.values).toHaveLength(5), within);
       expect(await member.commit()).toBe('committed');
       const [id] = await memberIds(admin, group);
-      await removeMember(brokers(), group, id!);
+      await admin.removeMember(group, id!);
       await vi.waitFor(() => expect(member.assignments).toHaveLength(2), within);
       await produce(5, 8);
       await vi.waitFor(() => expect(asNumbers(member.values)).toEqual(numbers(0, 8)), within);
@@ -244,7 +269,7 @@ export function kafkaSourceContract({ brokers, create, sessionTimeoutMs }: Kafka
     });
 
     test('is given anew on request to a member that still owns it, under a newer generation', async () => {
-      const { topic } = await topicWith(brokers(), { partitions: 2, count: 4 });
+      const { topic } = await topicWith(connection(), { partitions: 2, count: 4 });
       const member = await join({ topics: [topic], group: unique('group') });
       const running = member.run();
       await vi.waitFor(() => expect(member.values).toHaveLength(4), within);
@@ -260,7 +285,7 @@ export function kafkaSourceContract({ brokers, create, sessionTimeoutMs }: Kafka
     });
 
     test('that is answered beyond the end it told of is given again, with the end as it is by then', async () => {
-      const { topic, produce } = await topicWith(brokers(), { partitions: 1, count: 4 });
+      const { topic, produce } = await topicWith(connection(), { partitions: 1, count: 4 });
       const member = await join({ topics: [topic], group: unique('group') }, ({ partitions }) => {
         return new Map(partitions.map(({ partition }) => [partition, 6]));
       });
@@ -277,7 +302,7 @@ export function kafkaSourceContract({ brokers, create, sessionTimeoutMs }: Kafka
     test.each([false, true])(
       'that is answered beyond the end again and again ends the source (bounded: %s)',
       async (untilEnd) => {
-        const { topic } = await topicWith(brokers(), { partitions: 1, count: 4 });
+        const { topic } = await topicWith(connection(), { partitions: 1, count: 4 });
         const member = await join({ topics: [topic], group: unique('group'), untilEnd }, ({ partitions }) => {
           return new Map(partitions.map(({ partition }) => [partition, 6]));
         });
@@ -292,7 +317,7 @@ export function kafkaSourceContract({ brokers, create, sessionTimeoutMs }: Kafka
     test('holds no more than the buffer and a fetch, and a member that is stopped for longer than its session stays one', async () => {
       const bufferBytesMax = 1 << 20;
       const fetchBytesMax = 1 << 20;
-      const { topic, admin } = await topicWith(brokers(), { partitions: 2, count: 8000, bytes: 1000 });
+      const { topic, admin } = await topicWith(connection(), { partitions: 2, count: 8000, bytes: 1000 });
       const group = unique('group');
       const member = await join({ topics: [topic], group, bufferBytesMax, fetchBytesMax });
       member.take(await member.source.next(all));
@@ -316,7 +341,7 @@ export function kafkaSourceContract({ brokers, create, sessionTimeoutMs }: Kafka
     });
 
     test('gives an epoch no more than its limits, and goes on where it was cut', async () => {
-      const { topic } = await topicWith(brokers(), { partitions: 1, count: 100 });
+      const { topic } = await topicWith(connection(), { partitions: 1, count: 100 });
       const member = await join({ topics: [topic], group: unique('group'), untilEnd: true });
       const sizes: number[] = [];
       while (!member.ended) {
@@ -332,7 +357,7 @@ export function kafkaSourceContract({ brokers, create, sessionTimeoutMs }: Kafka
 
   describe('commit', () => {
     test('moves the offsets of the group, from which the next member goes on', async () => {
-      const { topic, admin } = await topicWith(brokers(), { partitions: 1, count: 10 });
+      const { topic, admin } = await topicWith(connection(), { partitions: 1, count: 10 });
       const group = unique('group');
       const first = await join({ topics: [topic], group });
       first.take(await first.source.next(all));
@@ -346,7 +371,7 @@ export function kafkaSourceContract({ brokers, create, sessionTimeoutMs }: Kafka
     });
 
     test('of a former generation is refused, and changes nothing', async () => {
-      const { topic, admin } = await topicWith(brokers(), { partitions: 2, count: 10 });
+      const { topic, admin } = await topicWith(connection(), { partitions: 2, count: 10 });
       const group = unique('group');
       const first = await join({ topics: [topic], group });
       first.take(await first.source.next(all));
@@ -363,7 +388,7 @@ export function kafkaSourceContract({ brokers, create, sessionTimeoutMs }: Kafka
 
   describe('the end', () => {
     test('of a bounded read is where the log ended at start, whatever is written afterwards', async () => {
-      const { topic, produce } = await topicWith(brokers(), { partitions: 3, count: 30 });
+      const { topic, produce } = await topicWith(connection(), { partitions: 3, count: 30 });
       const member = await join({ topics: [topic], group: unique('group'), untilEnd: true });
       await produce(30, 60);
       await member.run();
@@ -372,14 +397,14 @@ export function kafkaSourceContract({ brokers, create, sessionTimeoutMs }: Kafka
     });
 
     test('of an empty topic is at once', async () => {
-      const { topic } = await topicWith(brokers(), { partitions: 1, count: 0 });
+      const { topic } = await topicWith(connection(), { partitions: 1, count: 0 });
       const member = await join({ topics: [topic], group: unique('group'), untilEnd: true });
       await member.run();
       expect([member.ended, member.values]).toEqual([true, []]);
     });
 
     test('by close leaves the group within two seconds and ends a pending next', async () => {
-      const { topic, admin } = await topicWith(brokers(), { partitions: 1, count: 1 });
+      const { topic, admin } = await topicWith(connection(), { partitions: 1, count: 1 });
       const group = unique('group');
       const member = await join({ topics: [topic], group });
       const running = member.run();
@@ -392,12 +417,4 @@ export function kafkaSourceContract({ brokers, create, sessionTimeoutMs }: Kafka
       expect((await admin.groupDescription(group)).state).toBe('Empty');
     });
   });
-}
-
-/** What an operator's tool does: the group forgets the member, which learns it at its next heartbeat. */
-async function removeMember(brokers: string, group: string, memberId: string): Promise<void> {
-  const { Admin } = await import('@platformatic/kafka');
-  const admin = new Admin({ clientId: 'test', bootstrapBrokers: brokers.split(',') });
-  await admin.removeMembersFromConsumerGroup({ groupId: group, members: [{ memberId }] });
-  await admin.close();
 }

@@ -6,8 +6,8 @@ import { GroupSource, type GroupSourceSettings } from '../../src/connections/kaf
 import { kafkajs } from '../../src/connections/kafka/kafkajs.ts';
 import { openKafkaAdmin } from '../../src/connections/kafka/admin.ts';
 import { SourceFailed } from '../../src/engine/ports.ts';
-import { systemClock } from '../../src/runtime/clock.ts';
 import {
+  groupSettings,
   kafkaSourceContract,
   Member,
   silent,
@@ -18,29 +18,11 @@ import {
 import { stackAddress } from '../stack/shared.ts';
 
 const brokers = () => stackAddress('kafka');
-const sessionTimeoutMs = 6000;
+const connection = () => ({ brokers: brokers() });
 const within = { timeout: 30_000, interval: 50 };
 const all = { recordsMax: 1_000_000, bytesMax: 1 << 30 };
 
-function settings(options: SourceOptions): GroupSourceSettings {
-  return {
-    connection: { brokers: brokers() },
-    source: 'orders',
-    start: 'earliest',
-    untilEnd: false,
-    bufferBytesMax: 32 << 20,
-    fetchBytesMax: 16 << 20,
-    partitionBytesMax: 1 << 20,
-    fetchWaitMs: 100,
-    sessionTimeoutMs,
-    rebalanceTimeoutMs: 12_000,
-    heartbeatMs: 300,
-    clock: systemClock,
-    random: Math.random,
-    log: silent,
-    ...options,
-  };
-}
+const settings = (options: SourceOptions): GroupSourceSettings => groupSettings(connection(), options);
 
 async function groupMember(options: SourceOptions): Promise<Member> {
   const member = new Member(new GroupSource(settings(options)));
@@ -50,12 +32,12 @@ async function groupMember(options: SourceOptions): Promise<Member> {
 }
 
 describe('a Kafka consumer group', () => {
-  kafkaSourceContract({ brokers, sessionTimeoutMs, create: (options) => new GroupSource(settings(options)) });
+  kafkaSourceContract({ connection });
 });
 
 describe('transactions', () => {
   test('that were aborted are not seen, also with the key that kafkajs takes for an abort marker; markers are passed', async () => {
-    const { topic } = await topicWith(brokers(), { partitions: 1, count: 2 });
+    const { topic } = await topicWith(connection(), { partitions: 1, count: 2 });
     const producer = createClient(readConnection({ brokers: brokers() }), silent).producer({
       transactionalId: unique('transaction'),
       maxInFlightRequests: 1,
@@ -87,7 +69,7 @@ describe('transactions', () => {
 
 describe('compression', () => {
   test.each(['gzip', 'snappy', 'lz4', 'zstd'] as const)('%s is read', async (compression) => {
-    const { topic } = await topicWith(brokers(), { partitions: 1, count: 0 });
+    const { topic } = await topicWith(connection(), { partitions: 1, count: 0 });
     const { Producer } = await import('@platformatic/kafka');
     const producer = new Producer({ clientId: 'test', bootstrapBrokers: [brokers()] });
     const values = Array.from({ length: 500 }, (_, at) => `value ${at} ${'again and '.repeat(10)}`);
@@ -102,7 +84,7 @@ describe('compression', () => {
 
 describe('records that were deleted before they were read', () => {
   test('end the source when it is to begin below them', async () => {
-    const { topic } = await topicWith(brokers(), { partitions: 1, count: 20 });
+    const { topic } = await topicWith(connection(), { partitions: 1, count: 20 });
     const group = unique('group');
     const first = await groupMember({ topics: [topic], group });
     first.take(await first.source.next(all));
@@ -117,7 +99,7 @@ describe('records that were deleted before they were read', () => {
   });
 
   test('end the source when they go while it reads, and the offsets of the group stay where they were', async () => {
-    const { topic, admin, produce } = await topicWith(brokers(), { partitions: 1, count: 3000, bytes: 1000 });
+    const { topic, admin, produce } = await topicWith(connection(), { partitions: 1, count: 3000, bytes: 1000 });
     const group = unique('group');
     const member = await groupMember({ topics: [topic], group, bufferBytesMax: 1 << 18, fetchBytesMax: 1 << 18 });
     member.take(await member.source.next(all));
@@ -135,7 +117,7 @@ describe('records that were deleted before they were read', () => {
 
 describe('a source that can not start', () => {
   test('names topics that are near the one that is missing', async () => {
-    const { topic } = await topicWith(brokers(), { partitions: 1, count: 0 });
+    const { topic } = await topicWith(connection(), { partitions: 1, count: 0 });
     const source = new GroupSource(settings({ topics: [`${topic}x`], group: unique('group') }));
     await expect(source.start()).rejects.toMatchObject({
       code: 'kafka_topic_missing',
@@ -156,8 +138,8 @@ describe('a source that can not start', () => {
 describe('topics by regular expression', () => {
   test('are all that fit', async () => {
     const [one, two] = [
-      await topicWith(brokers(), { partitions: 1, count: 3 }),
-      await topicWith(brokers(), { partitions: 2, count: 4 }),
+      await topicWith(connection(), { partitions: 1, count: 3 }),
+      await topicWith(connection(), { partitions: 2, count: 4 }),
     ];
     const topics = new RegExp(`^(${one.topic}|${two.topic})$`, 'u');
     const member = new Member(
@@ -172,7 +154,7 @@ describe('topics by regular expression', () => {
 
 describe('without a group', () => {
   test('every partition is read and the cluster knows of no group', async () => {
-    const { topic, admin } = await topicWith(brokers(), { partitions: 3, count: 300 });
+    const { topic, admin } = await topicWith(connection(), { partitions: 3, count: 300 });
     const group = unique('group');
     const member = new Member(new DetachedSource(settings({ topics: [topic], group, untilEnd: true })));
     onTestFinished(() => member.source.close());
@@ -185,7 +167,7 @@ describe('without a group', () => {
   });
 
   test('new records are followed', async () => {
-    const { topic, produce } = await topicWith(brokers(), { partitions: 2, count: 2 });
+    const { topic, produce } = await topicWith(connection(), { partitions: 2, count: 2 });
     const member = new Member(new DetachedSource(settings({ topics: [topic], group: 'none', start: 'latest' })));
     onTestFinished(() => member.source.close());
     await member.source.start();
@@ -200,7 +182,7 @@ describe('without a group', () => {
 
 describe('questions to the cluster', () => {
   test('a topic is read to its end, or from a time on, and one record by its offset', async () => {
-    const { topic, admin } = await topicWith(brokers(), { partitions: 2, count: 10 });
+    const { topic, admin } = await topicWith(connection(), { partitions: 2, count: 10 });
     const seen: string[] = [];
     await admin.readTopic(topic, {
       onRecord: ({ value }, partition) => void seen.push(`${partition}:${Buffer.from(value!).toString()}`),

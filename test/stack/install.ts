@@ -12,7 +12,7 @@ export const cacheRoot = path.join(projectRoot, '.cache', 'stack');
 
 /** A service can't be had on this machine; the message is one sentence and `remedy` says what to do. */
 export class StackUnavailableError extends Error {
-  readonly code: 'java_missing' | 'java_too_old' | 'maven_missing';
+  readonly code: 'java_missing' | 'java_too_old' | 'maven_missing' | 'openssl_missing';
   readonly remedy: string;
 
   constructor(code: StackUnavailableError['code'], problem: string, remedy: string) {

@@ -4,6 +4,13 @@ import path from 'node:path';
 import { Admin } from '@platformatic/kafka';
 import { StackUnavailableError, installed } from './install.ts';
 import { type Java, findJava } from './java.ts';
+import {
+  addScramUser,
+  type KafkaSecurity,
+  makeCertificates,
+  type SecureListeners,
+  securitySettings,
+} from './kafka-secure.ts';
 import { freePort, host } from './loopback.ts';
 import type { Profile, Run } from './run.ts';
 import { ProcessFailure, ServiceProcess } from './supervised.ts';
@@ -14,6 +21,8 @@ const copyDependencies = 'org.apache.maven.plugins:maven-dependency-plugin:3.8.1
 export interface KafkaOptions {
   /** Brokers, each of them a controller too. */
   readonly kafkaNodes?: 1 | 3;
+  /** Also listen with TLS, and with TLS and SASL; with one broker. */
+  readonly kafkaSecurity?: boolean;
 }
 
 /** A running Kafka. */
@@ -22,6 +31,7 @@ export interface KafkaService {
   readonly brokers: string;
   /** One for each broker: kill, stop, restart, pause, resume. */
   readonly nodes: readonly ServiceProcess[];
+  readonly security?: KafkaSecurity;
 }
 
 export interface KafkaInstallation {
@@ -58,13 +68,33 @@ export const kafka = {
   },
 
   async start(run: Run, installation: KafkaInstallation, options: KafkaOptions): Promise<KafkaService> {
-    const nodes = await startNodes(run, installation, options.kafkaNodes ?? 1);
-    return { brokers: nodes.map(({ address }) => address).join(','), nodes: nodes.map(({ process }) => process) };
+    const secure = options.kafkaSecurity === true ? await secureListeners(run.dataDirectory) : undefined;
+    const nodes = await startNodes(run, installation, options.kafkaNodes ?? 1, { secure });
+    const brokers = nodes.map(({ address }) => address).join(',');
+    const service = { brokers, nodes: nodes.map(({ process }) => process) };
+    if (secure === undefined) return service;
+    const { username, password, certificates } = secure;
+    await addScramUser(brokers, username, password);
+    const tlsBrokers = `${host}:${secure.tlsPort}`;
+    return {
+      ...service,
+      security: { ...certificates, username, password, tlsBrokers, saslBrokers: `${host}:${secure.saslPort}` },
+    };
   },
 
   address: ({ brokers }: KafkaService): string => brokers,
   variable: 'KAFKA_BROKERS',
 };
+
+async function secureListeners(directory: string): Promise<SecureListeners> {
+  return {
+    tlsPort: await freePort(),
+    saslPort: await freePort(),
+    certificates: await makeCertificates(directory),
+    username: 'alice',
+    password: randomBytes(12).toString('hex'),
+  };
+}
 
 async function download(run: Run, directory: string): Promise<void> {
   run.report('kafka', 'downloading with Maven, about 55 MB the first time');
@@ -127,7 +157,10 @@ const archiveName = 'kafka.jsa';
 /** Runs a broker once and has it write down the classes it loaded, when it ends. */
 async function makeArchive(run: Run, installation: KafkaInstallation, directory: string): Promise<void> {
   const archive = path.join(directory, archiveName);
-  const [node] = await startNodes(run, installation, 1, 'kafka-training', [`-XX:ArchiveClassesAtExit=${archive}`]);
+  const [node] = await startNodes(run, installation, 1, {
+    name: 'kafka-training',
+    javaFlags: [`-XX:ArchiveClassesAtExit=${archive}`],
+  });
   await node?.process.stop();
   if (!(await readdir(directory)).includes(archiveName)) throw new Error('Java wrote none');
 }
@@ -141,11 +174,11 @@ async function startNodes(
   run: Run,
   installation: KafkaInstallation,
   count: 1 | 3,
-  name = 'kafka',
-  javaFlags: readonly string[] = installation.archive === undefined
-    ? []
-    : [`-XX:SharedArchiveFile=${installation.archive}`],
+  options: { name?: string; javaFlags?: readonly string[]; secure?: SecureListeners | undefined } = {},
 ): Promise<Node[]> {
+  const { name = 'kafka', secure } = options;
+  const archived = installation.archive === undefined ? [] : [`-XX:SharedArchiveFile=${installation.archive}`];
+  const javaFlags = options.javaFlags ?? archived;
   const ids = Array.from({ length: count }, (_, index) => index + 1);
   const controllerPorts = await Promise.all(ids.map(freePort));
   const clusterId = uuid();
@@ -162,7 +195,7 @@ async function startNodes(
       );
       const brokerPort = await freePort();
       const properties = path.join(directory, 'server.properties');
-      await writeFile(properties, serverProperties({ nodeId, brokerPort, controllerPorts, logDirectory }));
+      await writeFile(properties, serverProperties({ nodeId, brokerPort, controllerPorts, logDirectory, secure }));
       const address = `${host}:${brokerPort}`;
       const service = new ServiceProcess(nodeName, run.supervisor, {
         command: installation.java.command,
@@ -221,20 +254,26 @@ interface NodeSettings {
   readonly brokerPort: number;
   readonly controllerPorts: readonly number[];
   readonly logDirectory: string;
+  readonly secure?: SecureListeners | undefined;
 }
 
-function serverProperties({ nodeId, brokerPort, controllerPorts, logDirectory }: NodeSettings): string {
+function serverProperties({ nodeId, brokerPort, controllerPorts, logDirectory, secure }: NodeSettings): string {
   const replicas = controllerPorts.length;
   const inSync = Math.min(replicas, 2);
   const voters = controllerPorts.map((port, index) => `${index + 1}@${host}:${port}`).join(',');
+  const plain = `PLAINTEXT://${host}:${brokerPort}`;
+  const open =
+    secure === undefined
+      ? plain
+      : `${plain},SECURE://${host}:${secure.tlsPort},SECURE_LOGIN://${host}:${secure.saslPort}`;
   const settings = {
     'process.roles': 'broker,controller',
     'node.id': nodeId,
     'controller.quorum.voters': voters,
     'controller.listener.names': 'CONTROLLER',
-    listeners: `PLAINTEXT://${host}:${brokerPort},CONTROLLER://${host}:${controllerPorts[nodeId - 1]}`,
-    'advertised.listeners': `PLAINTEXT://${host}:${brokerPort}`,
-    'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT',
+    listeners: `${open},CONTROLLER://${host}:${controllerPorts[nodeId - 1]}`,
+    'advertised.listeners': open,
+    'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SECURE:SSL,SECURE_LOGIN:SASL_SSL',
     'log.dirs': logDirectory,
     // A topic that was misspelt must be an error, not a new topic.
     'auto.create.topics.enable': false,
@@ -252,6 +291,7 @@ function serverProperties({ nodeId, brokerPort, controllerPorts, logDirectory }:
     // A broker that was killed is given up, and let in again, sooner than after the default of 9 s.
     'broker.session.timeout.ms': 3_000,
     'broker.heartbeat.interval.ms': 500,
+    ...(secure === undefined ? {} : securitySettings(secure)),
   };
   return Object.entries(settings)
     .map(([name, value]) => `${name}=${value}\n`)

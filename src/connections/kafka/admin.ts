@@ -9,7 +9,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Log, RawRecord } from '../../engine/ports.ts';
 import { PipectlError } from '../../errors.ts';
-import { createCluster, explainKafkaError, isTransient, kafkaErrorType } from './client.ts';
+import { createCluster, explainKafkaError, isFinalAtStart, isTransient, kafkaErrorType } from './client.ts';
 import { readConnection, type KafkaConnection } from './connection.ts';
 import { kafkajs, type Broker, type Cluster } from './kafkajs.ts';
 import { readOne, readToEnd, type TopicRead } from './log-reader.ts';
@@ -121,7 +121,7 @@ async function connect(cluster: Cluster, over: AbortSignal): Promise<void> {
       return;
     } catch (error) {
       if (!over.aborted) reason = error;
-      if (!isTransient(error)) break;
+      if (isFinalAtStart(error)) break;
       await delay(reconnectMs, undefined, { signal: over }).catch(() => undefined);
     }
   }

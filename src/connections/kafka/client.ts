@@ -3,6 +3,7 @@ import { addAbortSignal } from 'node:stream';
 import type { KafkaConfig } from 'kafkajs';
 import type { Log } from '../../engine/ports.ts';
 import { exitCodes, PipectlError } from '../../errors.ts';
+import { isTlsRefusal, tlsAdvice } from './connection-fault.ts';
 import type { KafkaConnection } from './connection.ts';
 import { kafkajs, type Cluster, type KafkaClient } from './kafkajs.ts';
 
@@ -77,8 +78,11 @@ interface LogEntry {
 /** What the client has to say, without stacks, payloads and its own formatting. */
 function forward({ namespace, log: entry }: LogEntry, log: Log, saidAtMs: Map<string, number>): void {
   const { message, error, broker, topic, partition, retryCount, groupId } = entry;
-  // A refused request rejects the call that made it; what that means is said there.
+  // A refused request or login rejects the call that made it; what that means is said there.
   if (namespace === 'Connection' && message.startsWith('Response ')) return;
+  if (namespace.startsWith('SaslAuthenticator') || message.startsWith('SASL ')) return;
+  // The connection itself has said why.
+  if (message.startsWith('Failed to connect to seed broker')) return;
   // They are limited on purpose: what was not acknowledged is given back to the caller, who has an id for it.
   if (message.startsWith('Limiting retries for the idempotent producer')) return;
   // While a broker is away the client says so several times a second.
@@ -121,6 +125,11 @@ export function kafkaErrorType(error: unknown): string {
   return root.type ?? root.name ?? 'Error';
 }
 
+/** Of the first connection; one that has worked is made again and again, since certificates are renewed. */
+export function isFinalAtStart(error: unknown): boolean {
+  return !isTransient(error) || isTlsRefusal(rootOf(error));
+}
+
 /** Trying again may help: anything but a refusal by who we are or what we ask. */
 export function isTransient(error: unknown): boolean {
   return !isRefusal(kafkaErrorType(error));
@@ -140,10 +149,14 @@ const loginRefusals = new Set([
 export function explainKafkaError(error: unknown, connection: KafkaConnection, doing: string): PipectlError {
   if (error instanceof PipectlError) return error;
   const type = kafkaErrorType(error);
-  const reason = rootOf(error).message;
-  const text = `${doing} at ${connection.brokers.join(', ')}: ${reason}`;
+  const root = rootOf(error);
+  const reason = root.message
+    .replace(/^(Failed to connect|Connection error): /, '')
+    .replace(/; if the root CA .*$/, '');
+  const text = `${doing} at ${connection.brokers.join(', ')}: ${reason}${tlsAdvice(root, connection)}`;
   if (type.endsWith('_AUTHORIZATION_FAILED')) return new PipectlError('kafka_not_authorized', text, { cause: error });
   if (isRefusal(type)) return new PipectlError('kafka_login_failed', text, { cause: error });
   if (type === 'UNKNOWN_TOPIC_OR_PARTITION') return new PipectlError('kafka_topic_missing', text, { cause: error });
+  if (isTlsRefusal(root)) return new PipectlError('kafka_tls_failed', text, { cause: error });
   return new PipectlError('kafka_unreachable', text, { cause: error, exitCode: exitCodes.unreachable });
 }
