@@ -72,7 +72,7 @@ const columns = {
 
 async function measure(size: number, mode: 'upsert' | 'append', sameKeys: boolean): Promise<void> {
   await admin.query(`DROP TABLE IF EXISTS ${table}`);
-  const timeouts = { statement_timeout: '25s', lock_timeout: '10s', idle_transaction_timeout: '25s' };
+  const timeouts = { parent_wait: '5s', statement_timeout: '25s', lock_timeout: '10s', idle_transaction_timeout: '25s' };
   const sink = new PostgresSink(
     { table, mode, key: ['id'], create: true, columns, ...timeouts },
     { ...context, pipeline: `${table}_${size}_${mode}_${sameKeys}` },
@@ -88,7 +88,7 @@ async function measure(size: number, mode: 'upsert' | 'append', sameKeys: boolea
     const cpuBefore = process.cpuUsage();
     const startedMs = performance.now();
     const prepared = sink.prepare(batch);
-    await sink.write(prepared);
+    await sink.write(prepared, Infinity);
     await sink.commit();
     latencies.push(performance.now() - startedMs);
     const used = process.cpuUsage(cpuBefore);

@@ -24,7 +24,7 @@ beforeEach(() => {
 
 async function open(options: Partial<PostgresSinkOptions> = {}, log: string[] = [], versioned = false, as = url) {
   const note = (code: string, message: string) => log.push(`${code}: ${message}`);
-  const timeouts = { statement_timeout: '5s', lock_timeout: '2s', idle_transaction_timeout: '5s' };
+  const timeouts = { parent_wait: '0s', statement_timeout: '5s', lock_timeout: '2s', idle_transaction_timeout: '5s' };
   const sink = new PostgresSink(
     { table, mode: 'upsert', key: ['id'], create: false, ...timeouts, ...options },
     {
@@ -153,9 +153,9 @@ describe('a hostile event', () => {
         let at = 0;
         for (const events of batches) {
           const prepared = sink.prepare(batchOf(p0, at, events));
-          await sink.write(prepared);
+          await sink.write(prepared, Infinity);
           await sink.rollback();
-          const result = await sink.write(prepared);
+          const result = await sink.write(prepared, Infinity);
           await sink.commit();
           at += events.length;
           const { written, supersededInBatch, rejected } = result;

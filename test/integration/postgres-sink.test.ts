@@ -43,7 +43,7 @@ function newSink({ pipeline, options, fields, versioned, log, url: as = url }: S
     fields: fields ?? null,
     versioned: versioned ?? false,
   };
-  const timeouts = { statement_timeout: '5s', lock_timeout: '2s', idle_transaction_timeout: '5s' };
+  const timeouts = { parent_wait: '0s', statement_timeout: '5s', lock_timeout: '2s', idle_transaction_timeout: '5s' };
   return new PostgresSink({ mode: 'upsert', key: ['id'], create: false, ...timeouts, ...options }, context);
 }
 
@@ -574,12 +574,12 @@ describe('the PostgreSQL sink', () => {
       await admin.query(`CREATE TABLE ${table} (id bigint PRIMARY KEY, text text)`);
       await using opened = await open();
       const prepared = opened.sink.prepare(batchOf(p0, 0, [{ id: 1, text: 'a' }]));
-      await opened.sink.write(prepared);
+      await opened.sink.write(prepared, Infinity);
       await killOthers();
       await expect(opened.sink.commit()).rejects.toBeInstanceOf(SinkUnavailable);
       await opened.sink.rollback();
       expect(await read()).toEqual([]);
-      expect(await opened.sink.write(prepared)).toMatchObject({ written: 1, skippedOffset: 0 });
+      expect(await opened.sink.write(prepared, Infinity)).toMatchObject({ written: 1, skippedOffset: 0 });
       await opened.sink.commit();
       expect(await read()).toEqual([['1', 'a']]);
     });
@@ -587,7 +587,7 @@ describe('the PostgreSQL sink', () => {
     test('a former owner frozen inside its transaction loses it, and the new owner goes on', async () => {
       await admin.query(`CREATE TABLE ${table} (id bigint PRIMARY KEY, text text)`);
       await using frozen = await open({ options: { idle_transaction_timeout: '300ms' } });
-      await frozen.sink.write(frozen.sink.prepare(batchOf(p0, 0, [{ id: 1, text: 'frozen' }])));
+      await frozen.sink.write(frozen.sink.prepare(batchOf(p0, 0, [{ id: 1, text: 'frozen' }])), Infinity);
       await using owner = await open();
       expect(await deliverAll(owner.sink, p0, 0, { id: 1, text: 'owner' })).toMatchObject({ written: 1 });
       await expect(frozen.sink.commit()).rejects.toBeInstanceOf(SinkUnavailable);
@@ -602,7 +602,7 @@ describe('the PostgreSQL sink', () => {
       await using opened = await open({ options: { lock_timeout: '100ms' } });
       await admin.query(`BEGIN; LOCK TABLE ${table} IN ACCESS EXCLUSIVE MODE`);
       const prepared = opened.sink.prepare(batchOf(p0, 0, [{ id: 1 }]));
-      await expect(opened.sink.write(prepared)).rejects.toBeInstanceOf(SinkUnavailable);
+      await expect(opened.sink.write(prepared, Infinity)).rejects.toBeInstanceOf(SinkUnavailable);
       await opened.sink.rollback();
       await admin.query('COMMIT');
       expect(await deliverAll(opened.sink, p0, 0, { id: 1 })).toMatchObject({ written: 1 });
@@ -622,7 +622,7 @@ describe('the PostgreSQL sink', () => {
       await admin.query(`CREATE TABLE ${table} (id bigint PRIMARY KEY)`);
       await using opened = await open({}, [p0]);
       const batch = { records: [recordOf(p1, 0, { id: 1 })], ranges: [{ partition: p1, from: 0, to: 1 }] };
-      await expect(opened.sink.write(opened.sink.prepare(batch))).rejects.toBeInstanceOf(Fenced);
+      await expect(opened.sink.write(opened.sink.prepare(batch), Infinity)).rejects.toBeInstanceOf(Fenced);
       await opened.sink.rollback();
     });
   });

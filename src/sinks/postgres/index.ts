@@ -55,6 +55,11 @@ const ownOptions = Type.Object({
       { description: 'Where the promise is kept.' },
     ),
   ),
+  parent_wait: duration({
+    default: '5s',
+    description:
+      'How long a row whose foreign key finds no parent waits for it before it becomes a dead letter. Nothing is locked meanwhile, and what comes after it waits too.',
+  }),
   statement_timeout: duration({
     default: '25s',
     description: 'Longest a statement may take. Shorter than the session of the consumer group.',

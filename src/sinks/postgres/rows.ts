@@ -21,6 +21,8 @@ export interface Claim {
 
 export interface Row {
   readonly record: EventRecord;
+  /** Its place in the batch. */
+  readonly at: number;
   /** The key columns as they stand in the line: equal keys have equal texts. */
   readonly key: string;
   /** One line of COPY, with its line break. */
@@ -121,7 +123,7 @@ export class RowEncoder {
         skippedOffset++;
         continue;
       }
-      const row = this.#encodeRow(record, batch.versions?.[i], claim!.log);
+      const row = this.#encodeRow(record, i, batch.versions?.[i], claim!.log);
       if (row instanceof Refusal) {
         rejected.push({ record, code: row.code, message: row.message });
         continue;
@@ -139,7 +141,7 @@ export class RowEncoder {
     return Object.keys(event).filter((field) => !this.#plan.columns.some(({ name }) => name === field));
   }
 
-  #encodeRow(record: EventRecord, givenVersion: unknown, log: number): Row | Refusal {
+  #encodeRow(record: EventRecord, at: number, givenVersion: unknown, log: number): Row | Refusal {
     const { columns, keyCount, guard } = this.#plan;
     if (!isMap(record.event)) return noMap(record.event);
     const { event } = record;
@@ -195,7 +197,8 @@ export class RowEncoder {
     }
     const shape = (node.shape ??= this.#shapeOf(event));
     parts.length = count;
-    return { record, key, line: `${parts.join('\t')}\n`, shape, version, pass: 0, superseded: false, older: undefined };
+    const line = `${parts.join('\t')}\n`;
+    return { record, at, key, line, shape, version, pass: 0, superseded: false, older: undefined };
   }
 
   #shapeOf(event: Record<string, unknown>): Shape {

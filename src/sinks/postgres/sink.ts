@@ -3,6 +3,7 @@ import type { Client, DatabaseError } from 'pg';
 import { isTransient, reasonOf, sqlState } from '../../connections/postgres/client.ts';
 import { runScript, type StatementResult } from '../../connections/postgres/script.ts';
 import type { SinkContext } from '../../declaration/component.ts';
+import { parseDuration } from '../../declaration/units.ts';
 import {
   Fenced,
   type Partition,
@@ -10,6 +11,7 @@ import {
   type Sink,
   type SinkBatch,
   SinkUnavailable,
+  TooManyRejections,
   type WriteResult,
 } from '../../engine/ports.ts';
 import { PipectlError } from '../../errors.ts';
@@ -35,7 +37,12 @@ import { type GroupStatements, groupStatements } from './statements.ts';
 interface Prepared {
   readonly batch: SinkBatch;
   wire: Wire | null;
+  /** When a row of it was first found without its parent. */
+  orphanedSinceMs: number | null;
 }
+
+/** A row waits for its parent, without a transaction: the batch is to be written again. */
+class ParentMissing extends SinkUnavailable {}
 
 interface Wire {
   /** The encoder that made it: another one knows another table or another rebuild. */
@@ -63,6 +70,7 @@ export class PostgresSink implements Sink {
   readonly #context: SinkContext;
   readonly #session: TableSession;
   readonly #owner: Owner;
+  readonly #parentWaitMs: number;
   readonly #statements = new WeakMap<Shape, GroupStatements>();
   readonly #warned = new Set<string>();
   #encoder: { readonly plan: Plan; readonly claims: Claims; readonly rows: RowEncoder } | null = null;
@@ -79,6 +87,7 @@ export class PostgresSink implements Sink {
     this.#context = context;
     const schema = options.guard?.schema ?? 'pipectl';
     this.#session = new TableSession(options, context, schema);
+    this.#parentWaitMs = parseDuration(options.parent_wait)!;
     this.#owner = {
       schema,
       pipeline: context.pipeline,
@@ -108,21 +117,21 @@ export class PostgresSink implements Sink {
   }
 
   prepare(batch: SinkBatch): Prepared {
-    return { batch, wire: this.#encode(batch) };
+    return { batch, wire: this.#encode(batch), orphanedSinceMs: null };
   }
 
-  write(prepared: unknown): Promise<WriteResult> {
+  write(prepared: unknown, rejectionsMax: number): Promise<WriteResult> {
     const batch = prepared as Prepared;
     return this.#translating('writing', async () => {
       try {
-        return await this.#write(batch);
+        return await this.#write(batch, rejectionsMax);
       } catch (error) {
         // The table was changed while we ran: a new connection reads it anew, and says what does not fit any more.
         if (!isSchemaError(error)) throw error;
         this.#session.drop();
         await this.#session.client();
         this.#reread = this.#session.plan;
-        return this.#write(batch);
+        return this.#write(batch, rejectionsMax);
       }
     });
   }
@@ -189,7 +198,7 @@ export class PostgresSink implements Sink {
     );
   }
 
-  async #write(prepared: Prepared): Promise<WriteResult> {
+  async #write(prepared: Prepared, rejectionsMax: number): Promise<WriteResult> {
     const { batch } = prepared;
     const client = await this.#session.client();
     const claims = batch.ranges.map(({ partition }) => {
@@ -204,7 +213,8 @@ export class PostgresSink implements Sink {
     if (prepared.wire?.encoder !== this.#currentEncoder()) prepared.wire = this.#encode(batch);
     const result =
       (await this.#writeAtOnce(client, batch, claims, prepared.wire)) ??
-      (await this.#writeInSteps(client, batch, claims));
+      (await this.#writeInSteps(client, prepared, claims, rejectionsMax));
+    if (result.rejected.length > rejectionsMax) throw new TooManyRejections(result.rejected);
     this.#moved = batch.ranges.map(({ to }, i) => ({ claim: claims[i]!, to }));
     return result;
   }
@@ -280,7 +290,13 @@ export class PostgresSink implements Sink {
   }
 
   /** Reads the positions first, and puts every statement inside a savepoint. */
-  async #writeInSteps(client: Client, batch: SinkBatch, claims: readonly Claim[]): Promise<WriteResult> {
+  async #writeInSteps(
+    client: Client,
+    prepared: Prepared,
+    claims: readonly Claim[],
+    rejectionsMax: number,
+  ): Promise<WriteResult> {
+    const { batch } = prepared;
     const { schema } = this.#owner;
     const [, , locked] = await this.#run(client, begin + lockPositions(schema, claims), []);
     const stored = readLocked(locked!, claims);
@@ -292,7 +308,12 @@ export class PostgresSink implements Sink {
       await this.#run(client, movePositions(schema, batch.ranges, this.#claims.byPartition), []);
       return this.#withoutTable(batch, actual);
     }
-    const isolated = await isolate(wire.encoded.groups, (shape, rows) => this.#apply(client, shape, rows));
+    const isolated = await isolate(wire.encoded.groups, {
+      apply: (shape, rows) => this.#apply(client, shape, rows),
+      orphaned: (error) => this.#awaitParent(prepared, error),
+      rejected: wire.encoded.rejected,
+      rejectionsMax,
+    });
     await this.#run(client, movePositions(schema, batch.ranges, this.#claims.byPartition), []);
     const outcome = outcomeOf(wire.encoded);
     return {
@@ -300,8 +321,20 @@ export class PostgresSink implements Sink {
       written: isolated.written,
       skippedVersion: isolated.unchanged,
       supersededInBatch: outcome.supersededInBatch - isolated.restored,
-      rejected: [...outcome.rejected, ...isolated.rejected],
+      rejected: isolated.rejected,
     };
+  }
+
+  /** Throws while the batch may wait for a missing parent: the engine rolls it back and writes it again. */
+  #awaitParent(prepared: Prepared, error: Error): void {
+    const nowMs = this.#context.clock.now();
+    const sinceMs = prepared.orphanedSinceMs;
+    // A clock that was set back begins anew.
+    if (sinceMs === null || nowMs < sinceMs) prepared.orphanedSinceMs = nowMs;
+    if (nowMs - prepared.orphanedSinceMs! >= this.#parentWaitMs) return;
+    throw new ParentMissing(
+      `waiting up to ${this.#options.parent_wait} for the row that another one refers to: ${reasonOf(error)}`,
+    );
   }
 
   async #apply(client: Client, shape: Shape, rows: readonly Row[]): Promise<number | Error> {
@@ -347,7 +380,8 @@ export class PostgresSink implements Sink {
     try {
       return await work();
     } catch (error) {
-      if (error instanceof PipectlError || error instanceof Fenced) throw error;
+      if (error instanceof PipectlError || error instanceof Fenced || error instanceof TooManyRejections) throw error;
+      if (error instanceof ParentMissing) throw error;
       if (error instanceof SinkUnavailable || isTransient(error)) {
         this.#session.drop();
         throw error instanceof SinkUnavailable
