@@ -72,7 +72,12 @@ const columns = {
 
 async function measure(size: number, mode: 'upsert' | 'append', sameKeys: boolean): Promise<void> {
   await admin.query(`DROP TABLE IF EXISTS ${table}`);
-  const timeouts = { parent_wait: '5s', statement_timeout: '25s', lock_timeout: '10s', idle_transaction_timeout: '25s' };
+  const timeouts = {
+    parent_wait: '5s',
+    statement_timeout: '25s',
+    lock_timeout: '10s',
+    idle_transaction_timeout: '25s',
+  };
   const sink = new PostgresSink(
     { table, mode, key: ['id'], create: true, columns, ...timeouts },
     { ...context, pipeline: `${table}_${size}_${mode}_${sameKeys}` },

@@ -52,13 +52,7 @@ describe.each(['upsert', 'append'] as const)('a commit without an answer (%s)', 
     await using between = await proxy();
     await using on = await SinkTable.make(url, 'id bigint, text text, UNIQUE (id)');
     const sink = await on.open({ connection: { url: between.url }, options: { mode } });
-    const prepared = sink.prepare(
-      batchOf(p0, 0, [
-        { id: 1, text: 'a' },
-        { id: 'refused' },
-        { id: 2, text: 'b' },
-      ]),
-    );
+    const prepared = sink.prepare(batchOf(p0, 0, [{ id: 1, text: 'a' }, { id: 'refused' }, { id: 2, text: 'b' }]));
     await sink.write(prepared, 64);
     between.state.fate = fate;
     await expect(sink.commit()).rejects.toBeInstanceOf(SinkUnavailable);
