@@ -38,7 +38,7 @@ async function main(argv: readonly string[]): Promise<number> {
 /** Commands of the language that this version does not have. */
 const notAvailableYet: ReadonlySet<string> = new Set([
   'tap', 'status', 'rewind', 'resume', 'destroy', 'doctor', 'schema', 'cdc', 'alerts',
-  'generate', 'runbook', 'drill',
+  'generate', 'drill',
 ]); // prettier-ignore
 
 const commands = {
@@ -52,6 +52,7 @@ const commands = {
   init: async () => (await import('./init.ts')).registerInit,
   quickstart: async () => (await import('./quickstart.ts')).registerQuickstart,
   dlq: async () => (await import('./dlq.ts')).registerDlq,
+  runbook: async () => (await import('./runbook.ts')).registerRunbook,
   assess: async () => (await import('./assess.ts')).registerAssess,
   completion: async () => (await import('./completion.ts')).registerCompletion,
 };

@@ -1,5 +1,6 @@
 import { hideSecrets } from '../declaration/secrets.ts';
 import type { Log } from '../engine/ports.ts';
+import { runbookFor } from './runbooks.ts';
 import type { StatusEvent } from './status.ts';
 
 const EVENTS_MAX = 50;
@@ -30,7 +31,16 @@ export function pipelineLog({ pipeline, member, write, secrets, now }: LogOption
     events.unshift({ atMs, level, code, message });
     events.length = Math.min(events.length, EVENTS_MAX);
     if (write === undefined) return;
-    const frame = { time: new Date(atMs).toISOString(), level, pipeline, member, code, message };
+    const runbook = level === 'info' ? null : runbookFor(code);
+    const frame = {
+      time: new Date(atMs).toISOString(),
+      level,
+      pipeline,
+      member,
+      code,
+      message,
+      ...(runbook === null ? {} : { runbook }),
+    };
     // Value by value: in the line as a whole a secret could look like a key, or stand there escaped.
     const line = JSON.stringify({ ...frame, ...details }, (key, value: unknown) =>
       typeof value === 'string' && !Object.hasOwn(frame, key) ? redact(value, secrets) : value,

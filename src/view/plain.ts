@@ -1,3 +1,4 @@
+import { runbookCommand, runbookFor } from '../runtime/runbooks.ts';
 import type { StatusEvent, StatusSnapshot } from '../runtime/status.ts';
 import { accountTerms, differenceWords } from './account.ts';
 import { formatCount, formatDuration, formatLatency, formatRate, formatRateWithUnit } from './format.ts';
@@ -127,7 +128,9 @@ function newEvents(events: readonly StatusEvent[], last: StatusEvent | undefined
 }
 
 function eventLine(event: StatusEvent): string {
-  return `${stamp(event.atMs)} ${event.level} ${event.code} ${event.message}`;
+  const runbook = event.level === 'info' ? null : runbookFor(event.code);
+  const hint = runbook === null ? '' : `  (${runbookCommand(runbook)})`;
+  return `${stamp(event.atMs)} ${event.level} ${event.code} ${event.message}${hint}`;
 }
 
 /** These lines end in log files, so they carry the date, in UTC. */

@@ -1,10 +1,18 @@
 import type { PartitionStatus, SinkStatus, StatusSnapshot } from '../runtime/status.ts';
+import { type RunbookName, runbookFor } from '../runtime/runbooks.ts';
 import { formatChange, formatCount, formatDuration, formatRateWithUnit } from './format.ts';
 
 export interface PipelineVerdict {
   readonly ok: boolean;
   /** What is wrong in words, each with a number, worst first. Empty when nothing is. */
   readonly causes: readonly string[];
+  /** What to read about the worst of them; null where there is nothing to read. */
+  readonly runbook: RunbookName | null;
+}
+
+interface Cause {
+  readonly words: string;
+  readonly runbook: RunbookName | null;
 }
 
 /**
@@ -14,20 +22,31 @@ export interface PipelineVerdict {
 export function verdict(snapshot: StatusSnapshot): PipelineVerdict {
   const { account, deadLetters, partitions, sinks, state } = snapshot;
   const down = sinks.filter((sink) => sink.state === 'DOWN');
-  const causes = [
+  const said = (words: readonly string[], runbook: RunbookName): readonly Cause[] =>
+    words.map((each) => ({ words: each, runbook }));
+  const sinksIn = (trouble: readonly SinkStatus[]) => trouble.map((sink) => sinkCause(sink, snapshot.atMs));
+  const causes: readonly Cause[] = [
     ...(state === 'failed' ? [failure(snapshot)] : []),
-    ...(account.difference === 0 ? [] : [`${formatCount(account.difference)} records UNACCOUNTED FOR`]),
-    ...down.filter((sink) => sink.required).map((sink) => sinkCause(sink, snapshot.atMs)),
-    ...partitionCause(partitions, 'STALL', 'STALLED'),
-    ...down.filter((sink) => !sink.required).map((sink) => sinkCause(sink, snapshot.atMs)),
-    ...sinks
-      .filter((sink) => sink.state === 'FENCED' || sink.state === 'RETRYING')
-      .map((sink) => sinkCause(sink, snapshot.atMs)),
-    ...(state === 'back-pressured' ? backPressure(sinks) : []),
-    ...partitionCause(partitions, 'WARN', 'FALLING BEHIND'),
-    ...(deadLetters.perSecond > 0 ? [`dead letters +${formatRateWithUnit(deadLetters.perSecond)}`] : []),
+    ...(account.difference === 0
+      ? []
+      : [{ words: `${formatCount(account.difference)} records UNACCOUNTED FOR`, runbook: null }]),
+    ...said(sinksIn(down.filter((sink) => sink.required)), 'sink-down'),
+    ...said(partitionCause(partitions, 'STALL', 'STALLED'), 'growing-lag'),
+    ...said(sinksIn(down.filter((sink) => !sink.required)), 'sink-down'),
+    ...said(sinksIn(sinks.filter((sink) => sink.state === 'FENCED')), 'rebalance-storm'),
+    ...said(sinksIn(sinks.filter((sink) => sink.state === 'RETRYING')), 'sink-down'),
+    ...said(state === 'back-pressured' ? backPressure(sinks) : [], 'growing-lag'),
+    ...said(partitionCause(partitions, 'WARN', 'FALLING BEHIND'), 'growing-lag'),
+    ...said(
+      deadLetters.perSecond > 0 ? [`dead letters +${formatRateWithUnit(deadLetters.perSecond)}`] : [],
+      'growing-dlq',
+    ),
   ];
-  return { ok: causes.length === 0, causes };
+  return {
+    ok: causes.length === 0,
+    causes: causes.map(({ words }) => words),
+    runbook: causes[0]?.runbook ?? null,
+  };
 }
 
 /** `RUNNING 6d 04:12`: the state and how long the pipeline has been up. */
@@ -64,9 +83,10 @@ export function lagWords(snapshot: StatusSnapshot): string {
   return `lag ${formatCount(snapshot.lag)}${change === null ? '' : ` (${formatChange(change)}/s)`}`;
 }
 
-function failure(snapshot: StatusSnapshot): string {
+function failure(snapshot: StatusSnapshot): Cause {
   const error = snapshot.events.find((event) => event.level === 'error');
-  return error === undefined ? 'stopped by an error' : `${error.code}: ${error.message}`;
+  if (error === undefined) return { words: 'stopped by an error', runbook: null };
+  return { words: `${error.code}: ${error.message}`, runbook: runbookFor(error.code) };
 }
 
 function sinkCause(sink: SinkStatus, atMs: number): string {

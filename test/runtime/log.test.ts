@@ -16,6 +16,7 @@ describe('the log of a pipeline', () => {
         member: 'm-1',
         code: 'sink_unavailable',
         message: 'writing failed',
+        runbook: 'sink-down',
         attempt: 2,
       },
     ]);

@@ -206,7 +206,7 @@ export const troubled: StatusSnapshot = {
     {
       atMs: NOW_MS - 196 * SECOND,
       level: 'error',
-      code: 'sink_down',
+      code: 'sink_unavailable',
       message: 'redis: connect ECONNREFUSED; optional, the others go on',
     },
     ...healthy.events,

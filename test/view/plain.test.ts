@@ -71,6 +71,15 @@ describe('plain lines', () => {
     expect(plain.lines().filter((line) => line.includes('lag_growing'))).toEqual([]);
   });
 
+  test('name the runbook of an event that is trouble, and of no other', () => {
+    const lost = (level: 'info' | 'error') => ({ atMs: AT_MS, level, code: 'data_loss', message: 'gone' });
+    const plain = openPlain({ ...healthy, atMs: AT_MS, events: [lost('error'), lost('info')] });
+    const lines = plain.lines();
+    expect(lines).toContain('2026-11-22T14:32:07Z error data_loss gone  (pipectl runbook data-loss)');
+    expect(lines).toContain('2026-11-22T14:32:07Z info data_loss gone');
+    plain.view.close();
+  });
+
   test('survive a snapshot that can not be made, say so once, and go on', () => {
     const out = new PassThrough({ encoding: 'utf8' });
     let fails = true;

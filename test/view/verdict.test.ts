@@ -1,17 +1,19 @@
 import { describe, expect, test } from 'vitest';
+import type { StatusSnapshot } from '../../src/runtime/status.ts';
 import { verdict, worstFirst } from '../../src/view/verdict.ts';
 import { healthy, manyPartitions, partition, sink, starting, troubled } from './fixtures.ts';
 
 describe('the verdict', () => {
   test('of a healthy pipeline names no cause', () => {
-    expect(verdict(healthy)).toEqual({ ok: true, causes: [] });
-    expect(verdict(starting)).toEqual({ ok: true, causes: [] });
+    expect(verdict(healthy)).toEqual({ ok: true, causes: [], runbook: null });
+    expect(verdict(starting)).toEqual({ ok: true, causes: [], runbook: null });
   });
 
   test('names each cause with a number, a sink that is down before a partition that is slow', () => {
     expect(verdict(troubled)).toEqual({
       ok: false,
       causes: ['redis DOWN 3m16s', 'p5 FALLING BEHIND 15 s', 'dead letters +2.0/s'],
+      runbook: 'sink-down',
     });
   });
 
@@ -32,7 +34,7 @@ describe('the verdict', () => {
       ],
     });
     expect(worst.causes).toEqual([
-      'sink_down: redis: connect ECONNREFUSED; optional, the others go on',
+      'sink_unavailable: redis: connect ECONNREFUSED; optional, the others go on',
       '-3 records UNACCOUNTED FOR',
       'postgres DOWN',
       'p8 STALLED lag 7,000',
@@ -41,6 +43,17 @@ describe('the verdict', () => {
       'p5 and 1 more FALLING BEHIND 15 s',
       'dead letters +2.0/s',
     ]);
+  });
+
+  test('names the runbook for the worst cause', () => {
+    const of = (changes: Partial<StatusSnapshot>) => verdict({ ...healthy, ...changes }).runbook;
+    expect(of({ state: 'failed', events: [{ atMs: 0, level: 'error', code: 'data_loss', message: 'gone' }] })).toBe(
+      'data-loss',
+    );
+    expect(of({ account: { ...healthy.account, difference: 1 }, sinks: troubled.sinks })).toBeNull();
+    expect(of({ sinks: [sink('postgres', { state: 'FENCED' })] })).toBe('rebalance-storm');
+    expect(of({ partitions: manyPartitions.partitions })).toBe('growing-lag');
+    expect(of({ deadLetters: troubled.deadLetters })).toBe('growing-dlq');
   });
 
   test('under back-pressure names the sink with the most rows waiting', () => {

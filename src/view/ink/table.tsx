@@ -10,6 +10,8 @@ export interface Column<Row> {
   readonly widest?: number;
   /** The order in which columns go when the screen is narrow: 1 goes first; without it the column stays. */
   readonly drop?: number;
+  /** It takes the room that is left, in place of a last column of text. */
+  readonly grow?: boolean;
   readonly text: (row: Row) => string;
   readonly tone?: (row: Row) => Tone;
 }
@@ -65,10 +67,9 @@ function fitColumns<Row>(columns: readonly Column<Row>[], rows: readonly Row[], 
     kept = kept.filter((column) => column !== next);
   }
   const last = kept.at(-1);
+  const growing = kept.find(({ grow }) => grow) ?? (last?.align === 'left' ? last : undefined);
   const spare = room - needed();
-  return kept.map((column) =>
-    column === last && column.align === 'left' ? { ...column, width: Math.max(1, column.width + spare) } : column,
-  );
+  return kept.map((column) => (column === growing ? { ...column, width: Math.max(1, column.width + spare) } : column));
 }
 
 function naturalWidth<Row>(column: Column<Row>, rows: readonly Row[]): number {
