@@ -73,6 +73,8 @@ const columns = {
 async function measure(size: number, mode: 'upsert' | 'append', sameKeys: boolean): Promise<void> {
   await admin.query(`DROP TABLE IF EXISTS ${table}`);
   const timeouts = {
+    on_new_field: 'ignore' as const,
+    columns_max: 200,
     parent_wait: '5s',
     statement_timeout: '25s',
     lock_timeout: '10s',

@@ -401,6 +401,14 @@ export const errorTable = {
     meaning: 'PostgreSQL refused user or password.',
     hint: "check user and password of the connection, and the server's pg_hba.conf",
   },
+  sink_add_column_failed: {
+    meaning: 'A column for a new field could not be added to the table.',
+    hint: 'add it yourself with the statement that is printed, or let on_new_field be ignore or fail',
+  },
+  sink_column_added: {
+    meaning: 'A field came that the table had no column for, and the column was added.',
+    hint: 'nothing to do; the statement is in the log',
+  },
   sink_column_missing: {
     meaning: 'A column that needs a value gets none from the event.',
     hint: 'set the field in a step, or let the column be null',
@@ -425,6 +433,10 @@ export const errorTable = {
   sink_field_ignored: {
     meaning: 'Fields of the event have no column in the table and are not written.',
     hint: 'add the columns, or drop the fields in a step',
+  },
+  sink_field_new: {
+    meaning: 'The event has a field that the table has no column for, and the sink is not to leave it out.',
+    hint: 'add the column or drop the field in a step, then replay; or on_new_field: add_column',
   },
   sink_key_missing: {
     meaning: 'The event has no value for a column of the key.',

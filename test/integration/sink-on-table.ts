@@ -45,6 +45,8 @@ export class SinkTable {
   newSink(setup: SinkSetup = {}): PostgresSink {
     const note = (code: string, message: string): void => void this.log.push(`${code}: ${message}`);
     const timeouts = {
+      on_new_field: 'ignore' as const,
+      columns_max: 200,
       parent_wait: '5s',
       statement_timeout: '5s',
       lock_timeout: '2s',

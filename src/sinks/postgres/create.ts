@@ -1,9 +1,9 @@
-/** The table that `create: true` makes. */
+/** The table that `create: true` makes, and the columns that `on_new_field: add_column` adds. */
 import { quoteIdentifier } from '../../connections/postgres/client.ts';
 import type { EventRecord } from '../../engine/ports.ts';
 import { isDecimal } from '../../expressions/decimal.ts';
 import { kindOf } from '../../expressions/values.ts';
-import { type TableName, tableSql } from './catalog.ts';
+import { type Table, type TableName, tableSql } from './catalog.ts';
 import type { PostgresSinkOptions } from './index.ts';
 import { ownVersionColumn } from './plan.ts';
 
@@ -23,6 +23,28 @@ export function inferTypes(
   fields: readonly string[] | null,
   key: readonly string[],
 ): ColumnTypes | null {
+  const types = valueTypes(records, key);
+  if (types.size === 0) return null;
+  for (const field of fields ?? []) if (!types.has(field)) types.set(field, undefined);
+  return new Map([...types].map(([field, type]) => [field, type ?? 'text']));
+}
+
+/** Types of the columns `table` lacks for `records`: as declared, else such that they hold all values. Null tells no type. */
+export function addedTypes(
+  records: readonly EventRecord[],
+  { columns }: Table,
+  key: readonly string[],
+  declared: ColumnTypes | null,
+): ColumnTypes {
+  const added = new Map<string, string>();
+  for (const [field, type] of valueTypes(records, key)) {
+    if (type === undefined || columns.some(({ name }) => name === field)) continue;
+    added.set(field, declared?.get(field) ?? type);
+  }
+  return added;
+}
+
+function valueTypes(records: readonly EventRecord[], key: readonly string[]): Map<string, ValueType | undefined> {
   const types = new Map<string, ValueType | undefined>();
   for (const { event } of records) {
     if (kindOf(event) !== 'map') continue;
@@ -35,9 +57,7 @@ export function inferTypes(
       types.set(field, former === undefined ? type : type === undefined ? former : both(former, type));
     }
   }
-  if (types.size === 0) return null;
-  for (const field of fields ?? []) if (!types.has(field)) types.set(field, undefined);
-  return new Map([...types].map(([field, type]) => [field, type ?? 'text']));
+  return types;
 }
 
 type ValueType = 'bigint' | 'double precision' | 'numeric' | 'boolean' | 'text' | 'timestamptz' | 'jsonb' | 'bytea';
@@ -84,3 +104,7 @@ export function createTableSql(name: TableName, types: ColumnTypes, options: Pos
   if (upsert) columns.push(`  PRIMARY KEY (${(options.key ?? []).map(quoteIdentifier).join(', ')})`);
   return `CREATE TABLE IF NOT EXISTS ${tableSql(name)} (\n${columns.join(',\n')}\n)`;
 }
+
+/** The statement that adds the columns; those another member has added meanwhile stay as they are. */
+export const addColumnsSql = (table: string, types: ColumnTypes): string =>
+  `ALTER TABLE ${table} ${[...types].map(([column, type]) => `ADD COLUMN IF NOT EXISTS ${quoteIdentifier(column)} ${type}`).join(', ')}`;

@@ -32,10 +32,22 @@ const ownOptions = Type.Object({
       Type.String({ pattern: '^[a-z][a-z0-9_ ]*(\\(\\d+(, ?\\d+)?\\))?( with(out)? time zone)?(\\[\\])*$' }),
       {
         description:
-          'Column names and types of a table that `create` makes: `{ id: bigint, total: "numeric(12,2)", tags: "text[]" }`.',
+          'Column names and types of a table that `create` makes, and of columns that `on_new_field: add_column` adds: `{ id: bigint, total: "numeric(12,2)", tags: "text[]" }`.',
       },
     ),
   ),
+  on_new_field: Type.Union([Type.Literal('ignore'), Type.Literal('fail'), Type.Literal('add_column')], {
+    default: 'ignore',
+    description:
+      'What becomes of a field the table has no column for. ignore: it is not written, and the log says so. fail: its event becomes a dead letter. add_column: the column is added, with the type in `columns`, else with one that holds the values of the batch that brought it.',
+  }),
+  columns_max: Type.Integer({
+    default: 200,
+    minimum: 1,
+    maximum: 1600,
+    description:
+      'Columns up to which `on_new_field: add_column` widens the table. Events with further new fields become dead letters.',
+  }),
   version_column: Type.Optional(
     Type.String({
       minLength: 1,
@@ -108,7 +120,7 @@ export const postgresSink = defineSink({
   example: 'postgres: { connection: serving, table: orders, key: [id] }',
 
   check(options, context) {
-    const { mode, key, columns, create, version_column: versionColumn } = options;
+    const { mode, key, columns, create, version_column: versionColumn, on_new_field: onNewField } = options;
     if (mode !== 'append' && key === undefined) {
       context.problem(
         [],
@@ -129,12 +141,12 @@ export const postgresSink = defineSink({
         'remove version_column',
       );
     }
-    if (columns !== undefined && !create) {
+    if (columns !== undefined && !create && onNewField !== 'add_column') {
       context.problem(
         ['columns'],
         'option_conflict',
         'columns says what create makes, and create is not on',
-        'add create: true',
+        'add create: true, or on_new_field: add_column',
       );
     }
     if (context.fields !== null) {

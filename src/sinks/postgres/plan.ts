@@ -41,7 +41,7 @@ export function planFor(table: Table, options: PostgresSinkOptions, { fields, ve
   );
   const columns = [...key, ...others];
   const plan = { table, columns, keyCount: key.length, guard };
-  if (fields !== null) checkFields(plan, fields, versioned);
+  if (fields !== null) checkFields(plan, fields, versioned, options.on_new_field === 'add_column');
   return plan;
 }
 
@@ -114,9 +114,16 @@ function versionGuard(table: Table, options: PostgresSinkOptions, versioned: boo
   );
 }
 
-function checkFields({ table, columns, keyCount, guard }: Plan, fields: readonly string[], versioned: boolean): void {
+function checkFields(
+  { table, columns, keyCount, guard }: Plan,
+  fields: readonly string[],
+  versioned: boolean,
+  addsColumns: boolean,
+): void {
   for (const field of fields) {
-    if (!columns.some((column) => column.name === field)) throw unknownColumn(table, field, `field ${field}`);
+    const isNamed = ({ name }: Column): boolean => name === field;
+    const isToCome = addsColumns && !table.columns.some(isNamed);
+    if (!isToCome && !columns.some(isNamed)) throw unknownColumn(table, field, `field ${field}`);
   }
   const given = ({ name }: Column): boolean =>
     fields.includes(name) || (versioned && guard.kind === 'column' && guard.column.name === name);

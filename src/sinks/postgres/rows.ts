@@ -4,6 +4,7 @@ import { isDecimal } from '../../expressions/decimal.ts';
 import { Timestamp } from '../../expressions/timestamp.ts';
 import { kindName, kindOf } from '../../expressions/values.ts';
 import type { Column } from './catalog.ts';
+import type { NewFields } from './new-fields.ts';
 import { type Plan, isRequired } from './plan.ts';
 import { readTime } from './times.ts';
 import { Refusal } from './types.ts';
@@ -54,6 +55,8 @@ export interface EncodedBatch {
   readonly supersededInBatch: number;
   readonly skippedOffset: number;
   readonly rejected: readonly Rejection[];
+  /** Records with fields for which columns are to be added; once they are, the batch is encoded again. */
+  readonly bringing: readonly EventRecord[];
 }
 
 /** A set of columns that rows have in common. The rows of most pipelines have one shape. */
@@ -83,6 +86,7 @@ const noMap = (event: unknown): Refusal =>
 export class RowEncoder {
   readonly #plan: Plan;
   readonly #versioned: boolean;
+  readonly #newFields: NewFields | null;
   readonly #rebuilding: boolean;
   /** Per column: a field that is absent would be found on the prototype. */
   readonly #inherited: readonly boolean[];
@@ -92,8 +96,9 @@ export class RowEncoder {
   #shapes: ShapeNode = {};
   #shapeCount = 0;
 
-  constructor(plan: Plan, versioned: boolean, rebuilding: boolean) {
+  constructor(plan: Plan, versioned: boolean, rebuilding: boolean, newFields: NewFields | null = null) {
     this.#plan = plan;
+    this.#newFields = newFields;
     this.#versioned = versioned;
     this.#rebuilding = rebuilding;
     this.#inherited = plan.columns.map(({ name }) => name in Object.prototype);
@@ -104,6 +109,7 @@ export class RowEncoder {
   encode(batch: SinkBatch, claims: ReadonlyMap<Partition, Claim>): EncodedBatch {
     const floors = new Map(batch.ranges.map(({ partition }) => [partition, claims.get(partition)!.position]));
     const rejected: Rejection[] = [];
+    const bringing: EventRecord[] = [];
     const rows: Row[] = [];
     const latest = new Map<string, Row>();
     const append = this.#plan.keyCount === 0;
@@ -123,7 +129,10 @@ export class RowEncoder {
         skippedOffset++;
         continue;
       }
-      const row = this.#encodeRow(record, i, batch.versions?.[i], claim!.log);
+      const newness = this.#newFields !== null && isMap(record.event) ? this.#newFields.look(record.event) : 'known';
+      if (newness === 'brings') bringing.push(record);
+      const row =
+        newness instanceof Refusal ? newness : this.#encodeRow(record, i, batch.versions?.[i], claim!.log);
       if (row instanceof Refusal) {
         rejected.push({ record, code: row.code, message: row.message });
         continue;
@@ -132,7 +141,7 @@ export class RowEncoder {
       if (!append && this.#reduce(row, latest)) supersededInBatch++;
     }
     const standing = supersededInBatch === 0 ? rows : rows.filter((row) => !row.superseded);
-    return { groups: groupsOf(standing), floors, supersededInBatch, skippedOffset, rejected };
+    return { groups: groupsOf(standing), floors, supersededInBatch, skippedOffset, rejected, bringing };
   }
 
   /** The fields of `event` that have no column. */

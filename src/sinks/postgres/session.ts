@@ -14,7 +14,7 @@ import type { SinkContext } from '../../declaration/component.ts';
 import { parseDuration } from '../../declaration/units.ts';
 import { PipectlError } from '../../errors.ts';
 import { keepFromPath, parseTableName, readTable, readTableNames, type TableName, tableSql } from './catalog.ts';
-import { type ColumnTypes, createTableSql } from './create.ts';
+import { addColumnsSql, type ColumnTypes, createTableSql } from './create.ts';
 import type { PostgresSinkOptions } from './index.ts';
 import { closest, type Plan, planFor } from './plan.ts';
 import { createStaging } from './statements.ts';
@@ -165,6 +165,30 @@ export class TableSession {
       });
     }
     this.#context.log.info('sink_table_created', `created ${this.table}`, { sink: this.#context.name, ddl });
+    await this.#readTable(client);
+  }
+
+  /** Adds columns to the table and reads it again. Members that do so at once find them. */
+  async addColumns(types: ColumnTypes): Promise<void> {
+    const client = await this.client();
+    const ddl = addColumnsSql(this.#plan!.table.sql, types);
+    try {
+      await client.query(ddl);
+    } catch (error) {
+      if (isTransient(error)) throw error;
+      // Somebody who may has added them meanwhile.
+      await this.#readTable(client);
+      if ([...types.keys()].every((added) => this.#plan!.table.columns.some(({ name }) => name === added))) return;
+      throw new PipectlError('sink_add_column_failed', `adding columns to ${this.table}: ${reasonOf(error)}`, {
+        hint: `add them yourself:\n${ddl};`,
+        cause: error,
+      });
+    }
+    const columns = [...types].map(([name, type]) => `${name} ${type}`).join(', ');
+    this.#context.log.info('sink_column_added', `added to ${this.table}: ${columns}`, {
+      sink: this.#context.name,
+      ddl,
+    });
     await this.#readTable(client);
   }
 }

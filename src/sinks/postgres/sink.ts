@@ -16,9 +16,10 @@ import {
 } from '../../engine/ports.ts';
 import { PipectlError } from '../../errors.ts';
 import type { Table } from './catalog.ts';
-import { declaredTypes, inferTypes } from './create.ts';
+import { addedTypes, declaredTypes, inferTypes } from './create.ts';
 import type { PostgresSinkOptions } from './index.ts';
 import { isolate, refusal } from './isolate.ts';
+import { NewFields } from './new-fields.ts';
 import type { Plan } from './plan.ts';
 import {
   type Claims,
@@ -170,7 +171,8 @@ export class PostgresSink implements Sink {
     const { plan } = this.#session;
     if (plan === null) return null;
     if (this.#encoder?.plan !== plan || this.#encoder.claims !== this.#claims) {
-      const rows = new RowEncoder(plan, this.#context.versioned, this.#claims.rebuild > 0);
+      const newFields = NewFields.of(plan, this.#options);
+      const rows = new RowEncoder(plan, this.#context.versioned, this.#claims.rebuild > 0, newFields);
       this.#encoder = { plan, claims: this.#claims, rows };
     }
     return this.#encoder.rows;
@@ -187,7 +189,8 @@ export class PostgresSink implements Sink {
 
   /** Looks at one event of each batch; where the fields are known, `open` has checked them all. */
   #warnOfUnknownFields(encoder: RowEncoder, { records }: SinkBatch): void {
-    if (this.#context.fields !== null || records.length === 0 || this.#warned.size >= warnedMax) return;
+    if (this.#options.on_new_field !== 'ignore' || this.#context.fields !== null) return;
+    if (records.length === 0 || this.#warned.size >= warnedMax) return;
     const unknown = encoder.unknownFields(records[0]!.event).filter((field) => !this.#warned.has(field));
     if (unknown.length === 0) return;
     for (const field of unknown) this.#warned.add(field);
@@ -211,12 +214,23 @@ export class PostgresSink implements Sink {
       if (types !== null) await this.#session.create(types);
     }
     if (prepared.wire?.encoder !== this.#currentEncoder()) prepared.wire = this.#encode(batch);
+    if (await this.#addColumns(prepared.wire)) prepared.wire = this.#encode(batch);
     const result =
       (await this.#writeAtOnce(client, batch, claims, prepared.wire)) ??
       (await this.#writeInSteps(client, prepared, claims, rejectionsMax));
     if (result.rejected.length > rejectionsMax) throw new TooManyRejections(result.rejected);
     this.#moved = batch.ranges.map(({ to }, i) => ({ claim: claims[i]!, to }));
     return result;
+  }
+
+  /** Before the transaction: the lock it takes would wait for other members, whose locks wait for ours. */
+  async #addColumns(wire: Wire | null): Promise<boolean> {
+    if (wire === null || wire.encoded.bringing.length === 0) return false;
+    const { table } = this.#session.plan!;
+    const types = addedTypes(wire.encoded.bringing, table, this.#session.key, declaredTypes(this.#options));
+    if (types.size === 0) return false;
+    await this.#session.addColumns(types);
+    return true;
   }
 
   /** Null, with nothing written, when a row was refused or the positions are not where `wire` took them to be. */
