@@ -24,7 +24,14 @@ beforeEach(() => {
 
 async function open(options: Partial<PostgresSinkOptions> = {}, log: string[] = [], versioned = false, as = url) {
   const note = (code: string, message: string) => log.push(`${code}: ${message}`);
-  const timeouts = { on_new_field: 'ignore' as const, columns_max: 200, parent_wait: '0s', statement_timeout: '5s', lock_timeout: '2s', idle_transaction_timeout: '5s' };
+  const timeouts = {
+    on_new_field: 'ignore' as const,
+    columns_max: 200,
+    parent_wait: '0s',
+    statement_timeout: '5s',
+    lock_timeout: '2s',
+    idle_transaction_timeout: '5s',
+  };
   const sink = new PostgresSink(
     { table, mode: 'upsert', key: ['id'], create: false, ...timeouts, ...options },
     {

@@ -20,7 +20,10 @@ describe('on_new_field: fail', () => {
     await using on = await SinkTable.make(url, 'id bigint PRIMARY KEY, text text');
     const sink = await on.open({ options: { on_new_field: 'fail' } });
     const result = await deliverEvents(sink, p0, 0, { id: 1 }, { id: 2, txet: 'x' }, { id: 3, text: 'y' });
-    expect(result).toMatchObject({ written: 2, rejected: [{ code: 'sink_field_new', record: { raw: { offset: 1 } } }] });
+    expect(result).toMatchObject({
+      written: 2,
+      rejected: [{ code: 'sink_field_new', record: { raw: { offset: 1 } } }],
+    });
     expect(result.rejected[0]!.message).toContain('"txet"');
     expect((await on.read()).map(([id]) => id)).toEqual(['1', '3']);
   });

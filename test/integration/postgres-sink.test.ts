@@ -43,7 +43,14 @@ function newSink({ pipeline, options, fields, versioned, log, url: as = url }: S
     fields: fields ?? null,
     versioned: versioned ?? false,
   };
-  const timeouts = { on_new_field: 'ignore' as const, columns_max: 200, parent_wait: '0s', statement_timeout: '5s', lock_timeout: '2s', idle_transaction_timeout: '5s' };
+  const timeouts = {
+    on_new_field: 'ignore' as const,
+    columns_max: 200,
+    parent_wait: '0s',
+    statement_timeout: '5s',
+    lock_timeout: '2s',
+    idle_transaction_timeout: '5s',
+  };
   return new PostgresSink({ mode: 'upsert', key: ['id'], create: false, ...timeouts, ...options }, context);
 }
 

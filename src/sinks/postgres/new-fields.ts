@@ -57,8 +57,7 @@ export class NewFields {
   #obstacle(field: string): string | undefined {
     if (taken.has(field) || field.startsWith(ownPrefix)) return 'a column of that name is not for events';
     if (field === '' || field.includes('\0') || !field.isWellFormed()) return 'that is no name of a column';
-    if (Buffer.byteLength(field) > nameBytesMax)
-      return `the name of a column has no more than ${nameBytesMax} bytes`;
+    if (Buffer.byteLength(field) > nameBytesMax) return `the name of a column has no more than ${nameBytesMax} bytes`;
     if (this.#coming.has(field) || this.#coming.size < this.#room) return undefined;
     return `${this.#table} has as many columns as columns_max allows`;
   }

@@ -131,8 +131,7 @@ export class RowEncoder {
       }
       const newness = this.#newFields !== null && isMap(record.event) ? this.#newFields.look(record.event) : 'known';
       if (newness === 'brings') bringing.push(record);
-      const row =
-        newness instanceof Refusal ? newness : this.#encodeRow(record, i, batch.versions?.[i], claim!.log);
+      const row = newness instanceof Refusal ? newness : this.#encodeRow(record, i, batch.versions?.[i], claim!.log);
       if (row instanceof Refusal) {
         rejected.push({ record, code: row.code, message: row.message });
         continue;
