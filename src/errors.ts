@@ -285,7 +285,7 @@ export const errorTable = {
   },
   data_loss: {
     meaning: 'Records were deleted from the log before they were read, or the log was cut off.',
-    hint: 'choose where to go on with `pipectl rewind FILE --to earliest`; raise the retention of the topic',
+    hint: 'to go on at the first record that is still there: `pipectl rewind FILE --to earliest --yes`; raise the retention of the topic',
   },
   file_changed: {
     meaning: 'A file was rewritten or cut after part of it had been read.',
@@ -366,8 +366,8 @@ export const errorTable = {
     hint: 'write either `topic:` or `topics:`',
   },
   topic_recreated: {
-    meaning: 'A topic was deleted and created again: its positions belong to a log that is gone.',
-    hint: 'to go on with the new log, remove the positions of the old one as the message says',
+    meaning: 'A topic was deleted and created again, or lies in another cluster: its positions belong to another log.',
+    hint: 'to go on with the new log from its beginning: `pipectl rewind FILE --to earliest`',
   },
 
   // -- sinks --------------------------------------------------------------------------------------------------------
@@ -492,6 +492,27 @@ export const errorTable = {
   drain_incomplete: {
     meaning: 'The pipeline could not write everything before its time to stop was over.',
     hint: 'nothing is lost: what was not written is read again at the next run',
+  },
+  group_not_empty: {
+    meaning: 'Members run in the consumer group, so what they go by can not be moved or removed.',
+    hint: 'stop them (SIGTERM lets them finish what they have begun), then run it again',
+  },
+  offsets_moved: {
+    meaning: "Something else than pipectl has moved the group's offsets, and the sinks stand elsewhere.",
+    hint: 'to go there: `pipectl rewind FILE --to earliest`; to stay, name the offsets at which the sinks stand in the same way',
+  },
+  going_back: {
+    meaning:
+      'A sink stands behind the offsets of the group: it is new, or its database was set back to an older state.',
+    hint: 'nothing to do: what it lacks is read again',
+  },
+  rewind_out_of_range: {
+    meaning: 'The log does not hold the offset to which `rewind` was to go.',
+    hint: 'name an offset between the first and the end of the partition; `pipectl lag` shows them',
+  },
+  rewind_skips: {
+    meaning: 'Going forward leaves records out that no sink has written.',
+    hint: 'run it again with --yes to leave them out for good',
   },
   fenced: {
     meaning: 'Another member took over what this one was writing.',

@@ -37,8 +37,8 @@ async function main(argv: readonly string[]): Promise<number> {
 
 /** Commands of the language that this version does not have. */
 const notAvailableYet: ReadonlySet<string> = new Set([
-  'tap', 'status', 'rewind', 'resume', 'destroy', 'doctor', 'schema', 'cdc', 'alerts',
-  'generate', 'drill',
+  'tap', 'status', 'resume', 'destroy', 'doctor', 'schema', 'cdc', 'alerts', 'generate',
+  'drill',
 ]); // prettier-ignore
 
 const commands = {
@@ -54,6 +54,7 @@ const commands = {
   dlq: async () => (await import('./dlq.ts')).registerDlq,
   runbook: async () => (await import('./runbook.ts')).registerRunbook,
   assess: async () => (await import('./assess.ts')).registerAssess,
+  rewind: async () => (await import('./rewind.ts')).registerRewind,
   completion: async () => (await import('./completion.ts')).registerCompletion,
 };
 

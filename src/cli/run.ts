@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import type { Override } from '../definition/overrides.ts';
+import type { PipelineDefinition } from '../definition/pipeline.ts';
 import { DeliveryAbandoned } from '../engine/delivery.ts';
 import { SinkUnavailable, SourceFailed } from '../engine/ports.ts';
 import { SinkNeverThere } from '../engine/stage.ts';
@@ -140,9 +141,16 @@ function automaticView(writesStdout: boolean): Exclude<ViewKind, 'auto'> | 'summ
 
 /** What stopped the pipeline, as a person should read it. */
 function asPipectlError(error: unknown, { definition }: Plan): unknown {
+  if (error instanceof PipectlError && error.hint?.includes(rewindCommand))
+    return new PipectlError(error.code, error.message, { cause: error, hint: forFile(error.hint, definition) });
   if (error instanceof PipectlError || !(error instanceof Error)) return error;
   const message = `${definition.name}: ${error.message}`;
-  if (error instanceof SourceFailed) return new PipectlError(error.code, message, { cause: error });
+  if (error instanceof SourceFailed) {
+    const { hint = '' } = new PipectlError(error.code, '');
+    const places = error.goOn.map(({ topic, partition, offset }) => `${topic}:${partition}=${offset}`);
+    const there = places.length === 0 ? hint : hint.replace('--to earliest', `--to ${places.join(',')}`);
+    return new PipectlError(error.code, message, { cause: error, hint: forFile(there, definition) });
+  }
   if (error instanceof SinkNeverThere || error instanceof SinkUnavailable) {
     return new PipectlError('sink_unavailable', message, { cause: error, exitCode: exitCodes.unreachable });
   }
@@ -151,6 +159,17 @@ function asPipectlError(error: unknown, { definition }: Plan): unknown {
     return new PipectlError('drain_incomplete', message, { cause: error, hint, exitCode: exitCodes.unreachable });
   }
   return error;
+}
+
+const rewindCommand = 'pipectl rewind FILE';
+
+/** A hint with the command as it is to be typed. */
+function forFile(hint: string, { file, environment }: PipelineDefinition): string {
+  const named = /^[\w./-]+$/.test(file) ? file : `'${file.replaceAll("'", `'\\''`)}'`;
+  return hint.replaceAll(
+    rewindCommand,
+    `pipectl rewind ${named}${environment === null ? '' : ` --env ${environment}`}`,
+  );
 }
 
 /** Writes to stdout and waits while it is full. */

@@ -5,6 +5,7 @@
 import type { Static, TObject, TSchema } from 'typebox';
 import type { Clock, Codec, Log, Lookup, Sink, Source, Step } from '../engine/ports.ts';
 import type { Expression, Type } from '../expressions/index.ts';
+import type { SinkPositions } from './positions.ts';
 
 interface Declaration<T extends TSchema> {
   /** The key that names it in a pipeline file: `postgres`, `filter`. */
@@ -123,6 +124,8 @@ export interface SinkDeclaration<T extends TObject = TObject> extends Declaratio
   check?(options: Static<T>, context: BuildContext): void;
   delivery(options: Static<T>, input: DeliveryInput): Delivery;
   create(options: Static<T>, context: SinkContext): Promise<Sink>;
+  /** The positions it keeps, for commands that move them. Absent where the group's committed offsets are the truth. */
+  positions?(options: Static<T>, context: RuntimeContext): Promise<SinkPositions>;
 }
 
 export interface StepDeclaration<T extends TSchema = TSchema> extends Declaration<T> {

@@ -43,3 +43,10 @@ function exactProduct(digits: string, factor: number): number | undefined {
   const product = Number(millionths) / 1e6;
   return product <= Number.MAX_SAFE_INTEGER ? product : undefined;
 }
+
+/** Milliseconds of an ISO time with its zone, `2026-11-01T08:00:00Z`; a date alone is midnight UTC. Undefined for anything else. */
+export function parseTime(text: string): number | undefined {
+  if (!/^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d))?$/.test(text)) return undefined;
+  const timeMs = Date.parse(text);
+  return Number.isNaN(timeMs) ? undefined : timeMs;
+}

@@ -56,6 +56,8 @@ export interface AssignedPartition {
   readonly partition: Partition;
   /** The group's committed offset, null where there is none. */
   readonly committed: number | null;
+  /** The committed offset was not committed by a pipeline: somebody has moved it. */
+  readonly isMoved?: boolean;
   /** First offset that still exists. */
   readonly logStart: number;
   /** Offset the next produced record will get (last stable offset for a transactional topic). */
@@ -127,11 +129,21 @@ export interface Source {
 /** The source can't go on: data loss, a topic created anew, authorisation. Carries an error code of `errors.ts`. */
 export class SourceFailed extends Error {
   readonly code: string;
-  constructor(code: string, message: string, options?: ErrorOptions) {
+  /** Where it could go on if somebody says so; empty where nowhere in particular. */
+  readonly goOn: readonly Place[];
+  constructor(code: string, message: string, options: ErrorOptions & { readonly goOn?: readonly Place[] } = {}) {
     super(message, options);
     this.name = 'SourceFailed';
     this.code = code;
+    this.goOn = options.goOn ?? [];
   }
+}
+
+/** An offset of a partition. */
+export interface Place {
+  readonly topic: string;
+  readonly partition: number;
+  readonly offset: number;
 }
 
 /** One record on its way through the steps. `engine/record.ts` has the class; sinks and steps need only this. */

@@ -1,6 +1,6 @@
 /** Where reading begins after an assignment. */
 import type { Route } from './epoch.ts';
-import { type AssignedPartition, type Assignment, type Partition, type Sink, SourceFailed } from './ports.ts';
+import { type Assignment, type Partition, type Place, type Sink, SourceFailed } from './ports.ts';
 
 export interface Claimed {
   /** The lowest position of all sinks, for every partition of the assignment. */
@@ -22,10 +22,10 @@ export async function claimPositions(
   const stored: ReadonlyMap<Partition, number>[] = [];
   for (const { sink } of routes) if (sink.storesPositions) stored.push(await claim(sink, partitions));
   const anyWithout = routes.some(({ sink }) => !sink.storesPositions);
+  refuseMoved(assignment, stored);
   const floors = new Map<Partition, number>();
   const positions = new Map<Partition, number>();
-  for (const assigned of assignment.partitions) {
-    const { partition, committed, initial } = assigned;
+  for (const { partition, committed, initial } of assignment.partitions) {
     // A sink that has written nothing yet begins where this group began: `latest` was another place then.
     const first = Math.min(initial, committed ?? initial);
     const known = stored.map((of) => of.get(partition) ?? first);
@@ -33,23 +33,50 @@ export async function claimPositions(
       floors.set(partition, committed ?? initial);
       known.push(committed ?? initial);
     }
-    positions.set(partition, stillThere(assigned, Math.min(...known)));
+    positions.set(partition, Math.min(...known));
   }
+  refuseLost(assignment, positions);
   return { positions, floors };
 }
 
 /**
- * The position, once it is certain that its record was not deleted. Whether it lies beyond the end is for the source to
- * judge: another member may have written records that came after `logEnd` was looked up.
+ * Offsets of the group that somebody else has moved mean something, and where a sink keeps its own position they would do
+ * nothing. So it is asked for what is meant.
  */
-function stillThere({ partition, logStart }: AssignedPartition, position: number): number {
-  if (position >= logStart) return position;
-  const name = `${partition.topic} partition ${partition.partition}`;
+function refuseMoved({ partitions }: Assignment, stored: readonly ReadonlyMap<Partition, number>[]): void {
+  const moved = partitions.flatMap(({ partition, committed, isMoved }) => {
+    const position = Math.min(...stored.flatMap((of) => of.get(partition) ?? []));
+    const isElsewhere = isMoved === true && committed !== null && position !== Infinity && position !== committed;
+    return isElsewhere ? [{ partition, committed, position }] : [];
+  });
+  const [first] = moved;
+  if (first === undefined) return;
+  const { topic, partition } = first.partition;
   throw new SourceFailed(
-    'data_loss',
-    `${name}: the next record to write is ${position}, but the log begins at ${logStart}: ${logStart - position} records were deleted before they were written`,
+    'offsets_moved',
+    `the group's offset of ${topic} partition ${partition} was moved to ${first.committed} by something else, and the sinks stand at ${first.position}`,
+    { goOn: moved.map((one) => placeOf(one.partition, one.committed)) },
   );
 }
+
+/**
+ * Makes certain that no record to be read was deleted. Whether a position lies beyond the end is for the source to judge:
+ * another member may have written records that came after `logEnd` was looked up.
+ */
+function refuseLost({ partitions }: Assignment, positions: ReadonlyMap<Partition, number>): void {
+  const lost = partitions.filter(({ partition, logStart }) => positions.get(partition)! < logStart);
+  const [first] = lost;
+  if (first === undefined) return;
+  const { partition, logStart } = first;
+  const position = positions.get(partition)!;
+  throw new SourceFailed(
+    'data_loss',
+    `${partition.topic} partition ${partition.partition}: the next record to write is ${position}, but the log begins at ${logStart}: ${logStart - position} records were deleted before they were written`,
+    { goOn: lost.map((one) => placeOf(one.partition, one.logStart)) },
+  );
+}
+
+const placeOf = ({ topic, partition }: Partition, offset: number): Place => ({ topic, partition, offset });
 
 /** Knows which log each topic was when it was first seen. */
 export class KnownTopics {

@@ -314,6 +314,7 @@ export class Stage {
     const { positions, floors } = await claimPositions(assignment, this.#options.program.routes, (sink, partitions) =>
       this.#retrying(`claiming partitions at ${sink.name}`, () => sink.claim(partitions)),
     );
+    this.#tellOfGoingBack(assignment, positions);
     // What troubled a sink was a batch of the former generation.
     for (const health of report.health) Object.assign(health, wellRoute());
     // Together, so that no commit speaks for the one generation with the positions of the other.
@@ -334,6 +335,18 @@ export class Stage {
     });
     // From the first moment on the group knows where this pipeline stands, also with `start: latest`.
     this.#groupOffsets.plan();
+  }
+
+  /** A sink that stands behind the group is a new one, or its database was set back. */
+  #tellOfGoingBack({ partitions }: Assignment, positions: ReadonlyMap<Partition, number>): void {
+    const records = partitions.reduce(
+      (sum, { partition, committed }) => sum + Math.max(0, (committed ?? 0) - positions.get(partition)!),
+      0,
+    );
+    if (records > 0)
+      this.#options.log.warn('going_back', `a sink stands behind the group: up to ${records} records are read again`, {
+        records,
+      });
   }
 
   /** A sink without positions has its place in the group: others that catch up do not take it back. */

@@ -1,9 +1,9 @@
 /** Puts a plan and the world together: source, sinks, dead letters and codecs of a running pipeline. */
 import { hostname } from 'node:os';
-import type { RuntimeContext } from '../declaration/component.ts';
 import type { Program } from '../engine/epoch.ts';
 import type { Clock, DeadLetterQueue, Log, Lookup, Sink, Source } from '../engine/ports.ts';
 import { openDeadLetterQueue } from '../operations/dead-letters/queue.ts';
+import { componentContexts } from '../plan/component-context.ts';
 import type { Plan } from '../plan/index.ts';
 import { programInputs } from '../plan/record-reader.ts';
 
@@ -28,17 +28,7 @@ export const memberName = (): string => `${hostname()}-${process.pid}`;
 
 export async function assemble(plan: Plan, { clock, log, untilEnd, dryRun }: AssembleOptions): Promise<Assembly> {
   const { definition } = plan;
-  const context = (name: string): RuntimeContext => ({
-    name,
-    // Positions are kept under it: two environments may share a database.
-    pipeline: definition.prefix + definition.name,
-    pipelineHash: plan.hash,
-    clock,
-    random: Math.random,
-    log,
-    directory: definition.directory,
-    connection: (kind, connection) => definition.connections[connection ?? kind]?.options ?? {},
-  });
+  const context = componentContexts(plan, { clock, random: Math.random, log });
   const [{ use, declaration: sourceDeclaration }] = plan.inputs;
   const source = await sourceDeclaration.create(use.options as never, {
     ...context(use.name),

@@ -276,9 +276,15 @@ export class Bench implements AsyncDisposable {
   }
 
   /** Holds a table against everyone else until it is released. */
-  async lock(table: string): Promise<{ release(): Promise<void> } & AsyncDisposable> {
+  lock(table: string): Promise<{ release(): Promise<void> } & AsyncDisposable> {
+    return this.hold(`LOCK TABLE ${table} IN ACCESS EXCLUSIVE MODE`);
+  }
+
+  /** Keeps a transaction open that has done this, until it is released. */
+  async hold(sql: string, values: unknown[] = []): Promise<{ release(): Promise<void> } & AsyncDisposable> {
     const session = await this.#database.connect();
-    await session.query(`BEGIN; LOCK TABLE ${table} IN ACCESS EXCLUSIVE MODE`);
+    await session.query('BEGIN');
+    await session.query(sql, values);
     let isHeld = true;
     const release = async (): Promise<void> => {
       if (!isHeld) return;

@@ -1,6 +1,5 @@
 /**
- * Questions to a Kafka cluster, and the few changes pipectl makes to it. None of them joins a group or moves a group's
- * offsets.
+ * Questions to a Kafka cluster, and the few changes pipectl makes to it. None of them joins a group.
  *
  *     const admin = await openKafkaAdmin(context.connection('kafka'), log);
  *     const offsets = await admin.topicOffsets('orders');
@@ -24,6 +23,12 @@ export interface PartitionOffsets {
 
 /** Committed offsets by topic and partition; partitions without one are left out. */
 export type GroupOffsets = ReadonlyMap<string, ReadonlyMap<number, number>>;
+
+/** A committed offset. `isOwn`: committed by pipectl, else by something else, such as a tool that moves offsets. */
+export interface GroupCommit {
+  readonly offset: number;
+  readonly isOwn: boolean;
+}
 
 export interface GroupMember {
   readonly memberId: string;
@@ -66,6 +71,15 @@ export interface KafkaAdmin {
   offsetsAt(topic: string, timestampMs: number): Promise<ReadonlyMap<number, number>>;
   /** Committed offsets of a group, of all topics it ever committed or of `topics`. Empty for an unknown group. */
   groupOffsets(group: string, topics?: readonly string[]): Promise<GroupOffsets>;
+  /** The same with who committed them. */
+  groupCommits(
+    group: string,
+    topics?: readonly string[],
+  ): Promise<ReadonlyMap<string, ReadonlyMap<number, GroupCommit>>>;
+  /** Commits offsets for a group without members; rejects with `group_not_empty` where it has some. */
+  commitGroupOffsets(group: string, offsets: GroupOffsets): Promise<void>;
+  /** Forgets a group without members, its offsets too; rejects with `group_not_empty` where it has some. */
+  deleteGroup(group: string): Promise<'deleted' | 'unknown'>;
   groupDescription(group: string): Promise<GroupDescription>;
   /** The first readable record at or after `offset`; null where there is none before the end. */
   recordAt(topic: string, partition: number, offset: number): Promise<RawRecord | null>;
@@ -75,9 +89,13 @@ export interface KafkaAdmin {
   removeMember(group: string, memberId: string): Promise<void>;
   /** Creates a topic unless it exists. */
   createTopic(topic: NewTopic): Promise<'created' | 'exists'>;
+  deleteTopic(topic: string): Promise<'deleted' | 'unknown'>;
   /** Never rejects. */
   close(): Promise<void>;
 }
+
+/** Beside every offset pipectl commits: one without it was moved by something else. */
+export const ownCommit = 'pipectl';
 
 const earliest = -2;
 const latest = -1;
@@ -174,7 +192,20 @@ class Admin implements KafkaAdmin {
     });
   }
 
-  groupOffsets(group: string, topics?: readonly string[]): Promise<GroupOffsets> {
+  async groupOffsets(group: string, topics?: readonly string[]): Promise<GroupOffsets> {
+    const commits = await this.groupCommits(group, topics);
+    return new Map(
+      [...commits].map(([topic, partitions]) => [
+        topic,
+        new Map([...partitions].map(([partition, { offset }]) => [partition, offset])),
+      ]),
+    );
+  }
+
+  groupCommits(
+    group: string,
+    topics?: readonly string[],
+  ): Promise<ReadonlyMap<string, ReadonlyMap<number, GroupCommit>>> {
     return this.#asking(`offsets of group ${group}`, async () => {
       const coordinator = await this.#cluster.findGroupCoordinator({ groupId: group });
       const asked = topics === undefined ? [] : [...(await this.describeTopics(topics)).values()];
@@ -192,11 +223,44 @@ class Admin implements KafkaAdmin {
           topic,
           new Map(
             partitions
-              .map(({ partition, offset }) => [partition, Number(offset)] as const)
-              .filter(([, offset]) => offset >= 0),
+              .map(({ partition, offset, metadata }) => {
+                const commit = { offset: Number(offset), isOwn: metadata === ownCommit };
+                return [partition, commit] as const;
+              })
+              .filter(([, { offset }]) => offset >= 0),
           ),
         ]),
       );
+    });
+  }
+
+  commitGroupOffsets(group: string, offsets: GroupOffsets): Promise<void> {
+    return this.#asking(`moving offsets of group ${group}`, async () => {
+      const coordinator = await this.#cluster.findGroupCoordinator({ groupId: group });
+      const topics = [...offsets].map(([topic, partitions]) => ({
+        topic,
+        partitions: [...partitions].map(([partition, offset]) => ({
+          partition,
+          offset: String(offset),
+          metadata: ownCommit,
+        })),
+      }));
+      try {
+        // Without generation and member: the coordinator takes it only for a group that has no members.
+        await coordinator.offsetCommit({ groupId: group, groupGenerationId: -1, memberId: '', topics });
+      } catch (error) {
+        throw isOccupied(error) ? notEmpty(group) : error;
+      }
+    });
+  }
+
+  deleteGroup(group: string): Promise<'deleted' | 'unknown'> {
+    return this.#asking(`deleting group ${group}`, async () => {
+      const coordinator = await this.#cluster.findGroupCoordinator({ groupId: group });
+      const [result] = (await coordinator.deleteGroups([group])).results;
+      if (result?.error === undefined) return 'deleted';
+      if (kafkaErrorType(result.error) === 'GROUP_ID_NOT_FOUND') return 'unknown';
+      throw isOccupied(result.error) ? notEmpty(group) : result.error;
     });
   }
 
@@ -272,6 +336,19 @@ class Admin implements KafkaAdmin {
     });
   }
 
+  deleteTopic(topic: string): Promise<'deleted' | 'unknown'> {
+    return this.#asking(`deleting topic ${topic}`, async () => {
+      const controller = await this.#cluster.findControllerBroker();
+      try {
+        await controller.deleteTopics({ topics: [topic], timeout: this.#connection.requestTimeoutMs });
+      } catch (error) {
+        if (kafkaErrorType(error) === 'UNKNOWN_TOPIC_OR_PARTITION') return 'unknown';
+        throw error;
+      }
+      return 'deleted';
+    });
+  }
+
   async close(): Promise<void> {
     await this.#cluster.disconnect().catch(() => undefined);
   }
@@ -332,6 +409,15 @@ class Admin implements KafkaAdmin {
     throw new Error('unreachable');
   }
 }
+
+/** How the coordinator refuses what is not for groups with members. */
+const isOccupied = (error: unknown): boolean =>
+  ['UNKNOWN_MEMBER_ID', 'ILLEGAL_GENERATION', 'REBALANCE_IN_PROGRESS', 'NON_EMPTY_GROUP'].includes(
+    kafkaErrorType(error),
+  );
+
+const notEmpty = (group: string): PipectlError =>
+  new PipectlError('group_not_empty', `group ${group} has members: a pipeline runs in it`);
 
 function existing(offset: number | undefined): number | undefined {
   return offset === undefined || offset < 0 ? undefined : offset;

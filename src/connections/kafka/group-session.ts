@@ -1,6 +1,7 @@
 /** One kafkajs consumer: a member of the group from its first join until it breaks or is closed. */
 import type { Consumer, EachBatchPayload } from 'kafkajs';
 import type { Clock, Log } from '../../engine/ports.ts';
+import { ownCommit } from './admin.ts';
 import { createClient } from './client.ts';
 import type { KafkaConnection } from './connection.ts';
 import type { FetchedPartition } from './fetched-partition.ts';
@@ -134,7 +135,12 @@ export class GroupSession {
   async commit(positions: readonly TopicPosition[]): Promise<boolean> {
     const before = this.#acknowledged;
     await this.#consumer.commitOffsets(
-      positions.map(({ topic, partition, offset }) => ({ topic, partition, offset: String(offset) })),
+      positions.map(({ topic, partition, offset }) => ({
+        topic,
+        partition,
+        offset: String(offset),
+        metadata: ownCommit,
+      })),
     );
     return this.#acknowledged > before;
   }

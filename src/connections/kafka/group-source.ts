@@ -308,7 +308,8 @@ export class GroupSource implements Source, SessionEvents {
         : 'the log was cut off or the topic was created anew';
     const place = `${topic} partition ${partition}`;
     const message = `${place}: offset ${position} is next, but the log holds ${logStart} to ${logEnd}: ${happened}`;
-    this.#delivery.fail(new SourceFailed('data_loss', message));
+    const offset = position < logStart ? logStart : logEnd;
+    this.#delivery.fail(new SourceFailed('data_loss', message, { goOn: [{ topic, partition, offset }] }));
   }
 
   async #announce(generation: number, owned: Owned): Promise<void> {
@@ -334,7 +335,7 @@ export class GroupSource implements Source, SessionEvents {
     const [described, offsets, committed, starts] = await Promise.all([
       this.#admin.describeTopics(topics),
       this.#offsets(topics),
-      this.#admin.groupOffsets(group, topics),
+      this.#admin.groupCommits(group, topics),
       typeof start === 'number' ? this.#offsetsAt(topics, start) : null,
     ]);
     return topics.flatMap((topic) =>
@@ -344,10 +345,12 @@ export class GroupSource implements Source, SessionEvents {
         const topicId = described.get(topic)?.topicId;
         if (log === undefined || topicId === undefined)
           throw new Error(`${topic} partition ${partition} is not known yet`);
+        const commit = committed.get(topic)?.get(partition);
         const latest = start === 'latest' && this.#known.has(key);
         return {
           partition: { cluster: this.#cluster, topic, topicId, partition, source },
-          committed: committed.get(topic)?.get(partition) ?? null,
+          committed: commit?.offset ?? null,
+          isMoved: commit?.isOwn === false,
           logStart: log.start,
           logEnd: log.end,
           initial: latest ? log.end : (starts?.get(key) ?? log.start),

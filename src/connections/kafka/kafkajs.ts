@@ -69,7 +69,19 @@ export interface Broker {
   offsetFetch(request: {
     readonly groupId: string;
     readonly topics: readonly TopicRequest<{ partition: number }>[];
-  }): Promise<{ readonly responses: readonly TopicRequest<{ partition: number; offset: string }>[] }>;
+  }): Promise<{
+    readonly responses: readonly TopicRequest<{ partition: number; offset: string; metadata: string | null }>[];
+  }>;
+  offsetCommit(request: {
+    readonly groupId: string;
+    readonly groupGenerationId: number;
+    readonly memberId: string;
+    readonly topics: readonly TopicRequest<{ partition: number; offset: string; metadata: string }>[];
+  }): Promise<unknown>;
+  deleteGroups(
+    groups: readonly string[],
+  ): Promise<{ readonly results: readonly { readonly errorCode: number; readonly error?: Error }[] }>;
+  deleteTopics(request: { readonly topics: readonly string[]; readonly timeout: number }): Promise<unknown>;
   describeGroups(request: { readonly groupIds: readonly string[] }): Promise<{
     readonly groups: readonly {
       readonly errorCode: number;

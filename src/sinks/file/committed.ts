@@ -1,6 +1,7 @@
 /** What is committed to the file of a file sink: kept in `PATH.pipectl`, replaced as a whole at every commit. */
 import { open, readFile, rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import type { StoredPosition } from '../../declaration/positions.ts';
 import type { Partition } from '../../engine/ports.ts';
 import { PipectlError } from '../../errors.ts';
 
@@ -13,13 +14,27 @@ export interface Committed {
   readonly bytes: number;
   /** Next offset to be written, by `positionKey`. */
   readonly positions: Readonly<Record<string, number>>;
+  /** Names of the topics, by the same keys. Absent in files of older versions. */
+  readonly topics?: Readonly<Record<string, string>>;
 }
 
 export const committedPath = (dataPath: string): string => `${dataPath}.pipectl`;
 
 /** Names a log for good. */
-export const positionKey = ({ cluster, topicId, partition }: Partition): string =>
+export const positionKey = ({ cluster, topicId, partition }: Omit<Partition, 'source'>): string =>
   JSON.stringify([cluster, topicId, partition]);
+
+/** The positions in it, with the partitions they belong to. */
+export function storedPositions(
+  { positions, topics = {}, ownerEpoch }: Committed,
+  updatedAtMs: number,
+): StoredPosition[] {
+  return Object.entries(positions).map(([key, position]) => {
+    const [cluster, topicId, partition] = JSON.parse(key) as [string, string, number];
+    const topic = topics[key] ?? '';
+    return { cluster, topic, topicId, partition, position, ownerEpoch, rebuild: 0, pipelineHash: null, updatedAtMs };
+  });
+}
 
 /** Null where nothing was committed yet. Throws what reading throws, and for what is not ours. */
 export async function readCommitted(dataPath: string): Promise<Committed | null> {

@@ -24,4 +24,9 @@ export const fileSink = defineSink({
     const { FileSink } = await import('./sink.ts');
     return new FileSink(context.name, resolve(context.directory, options.path), context.pipeline);
   },
+
+  async positions(options, context) {
+    const { FilePositions } = await import('./stored-positions.ts');
+    return new FilePositions(context.name, resolve(context.directory, options.path), context.pipeline);
+  },
 });

@@ -1,6 +1,7 @@
 import { constants, mkdir, open, type FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { encodeJsonLines, type EncodedLines } from '../../codecs/json-lines.ts';
+import { isReplaced } from '../../declaration/positions.ts';
 import {
   Fenced,
   SinkUnavailable,
@@ -10,7 +11,14 @@ import {
   type WriteResult,
 } from '../../engine/ports.ts';
 import { errorTable, PipectlError } from '../../errors.ts';
-import { committedPath, positionKey, readCommitted, writeCommitted, type Committed } from './committed.ts';
+import {
+  committedPath,
+  positionKey,
+  readCommitted,
+  storedPositions,
+  writeCommitted,
+  type Committed,
+} from './committed.ts';
 
 interface PreparedBatch {
   readonly batch: SinkBatch;
@@ -74,8 +82,10 @@ export class FileSink implements Sink {
       bytes: 0,
       positions: {},
     };
+    refuseOtherLogs(this.name, former, partitions);
     this.#ownerEpoch = former.ownerEpoch + 1;
-    const claimed = { ...former, ownerEpoch: this.#ownerEpoch };
+    const topics = Object.fromEntries(partitions.map((partition) => [positionKey(partition), partition.topic]));
+    const claimed = { ...former, ownerEpoch: this.#ownerEpoch, topics: { ...former.topics, ...topics } };
     await this.#guarded(() => writeCommitted(this.#path, claimed));
     await this.#restore();
     return new Map(
@@ -197,6 +207,19 @@ export class FileSink implements Sink {
       if (!isTransient(error)) throw error;
       throw new SinkUnavailable(`${this.#path}: ${(error as Error).message}`, { cause: error });
     }
+  }
+}
+
+/** A topic under whose name another log was written is not read on: its records would count as new ones. */
+function refuseOtherLogs(sink: string, former: Committed, partitions: readonly Partition[]): void {
+  const written = storedPositions(former, 0);
+  for (const partition of partitions) {
+    const other = written.find((one) => isReplaced(one, partition));
+    if (other === undefined) continue;
+    throw failure(
+      'topic_recreated',
+      `${other.topic} is another topic of that name: ${sink} has written ${other.position} records of partition ${other.partition} of one that was deleted, or lies in another cluster`,
+    );
   }
 }
 

@@ -173,4 +173,9 @@ export const postgresSink = defineSink({
     const { PostgresSink } = await import('./sink.ts');
     return new PostgresSink(options, context);
   },
+
+  async positions(options, context) {
+    const { PostgresPositions } = await import('./stored-positions.ts');
+    return new PostgresPositions(options, context);
+  },
 });

@@ -135,13 +135,13 @@ export async function claimPartitions(client: Client, owner: Owner, partitions: 
  */
 async function refuseOtherLogs(client: Client, owner: Owner, partitions: readonly Partition[]): Promise<void> {
   const positions = positionsTable(owner.schema);
-  const { rows } = await client.query<{ topic: string; cluster: string; topic_id: string; position: string }>(
-    `SELECT t.topic, t.cluster, t.topic_id, sum(t.position) AS position
+  const { rows } = await client.query<{ topic: string; position: string }>(
+    `SELECT t.topic, sum(t.position) AS position
        FROM ${positions} t
        JOIN (SELECT DISTINCT * FROM unnest($3::text[], $4::text[], $5::text[])) AS p(cluster, topic, topic_id) USING (topic)
       WHERE t.pipeline = $1 AND t.sink = $2 AND t.position IS NOT NULL
         AND p.cluster <> 'file' AND (t.cluster, t.topic_id) <> (p.cluster, p.topic_id)
-      GROUP BY 1, 2, 3 LIMIT 1`,
+      GROUP BY t.topic, t.cluster, t.topic_id LIMIT 1`,
     [
       owner.pipeline,
       owner.sink,
@@ -152,16 +152,10 @@ async function refuseOtherLogs(client: Client, owner: Owner, partitions: readonl
   );
   const [other] = rows;
   if (other === undefined) return;
-  const { topic, cluster, topic_id: topicId, position } = other;
-  const conditions = Object.entries({ pipeline: owner.pipeline, sink: owner.sink, cluster, topic_id: topicId })
-    .map(([column, value]) => `${column} = ${quoteLiteral(value)}`)
-    .join(' AND ');
+  const { topic, position } = other;
   throw new PipectlError(
     'topic_recreated',
     `${topic} is another topic of that name: ${owner.sink} has written ${position} records of one that was deleted, or lies in another cluster`,
-    {
-      hint: `to go on with the new one, remove the positions of the old one:\nDELETE FROM ${positions} WHERE ${conditions};`,
-    },
   );
 }
 

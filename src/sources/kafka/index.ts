@@ -5,7 +5,7 @@ import { defineSource } from '../../declaration/component.ts';
 import { withConnection } from '../../declaration/connection.ts';
 import { duration, eventSchemaFile, size } from '../../declaration/options.ts';
 import { Type } from '../../declaration/type.ts';
-import { parseDuration, parseSize } from '../../declaration/units.ts';
+import { parseDuration, parseSize, parseTime } from '../../declaration/units.ts';
 import type { Codec } from '../../engine/ports.ts';
 
 const options = withConnection(
@@ -42,15 +42,8 @@ const options = withConnection(
   }),
 );
 
-/** Milliseconds of an ISO time with its zone; undefined for anything else. */
-function readTime(text: string): number | undefined {
-  if (!/^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d))?$/.test(text)) return undefined;
-  const timeMs = Date.parse(text);
-  return Number.isNaN(timeMs) ? undefined : timeMs;
-}
-
 function readStart(text: string): 'earliest' | 'latest' | number | undefined {
-  return text === 'earliest' || text === 'latest' ? text : readTime(text);
+  return text === 'earliest' || text === 'latest' ? text : parseTime(text);
 }
 
 async function jsonCodec(): Promise<Codec> {

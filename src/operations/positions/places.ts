@@ -1,0 +1,90 @@
+/** Everywhere a pipeline keeps how far it is: the group's offsets and the positions of its sinks. */
+import { type KafkaAdmin, openKafkaAdmin } from '../../connections/kafka/admin.ts';
+import type { SinkPositions } from '../../declaration/positions.ts';
+import type { AssignedPartition, Clock, Log } from '../../engine/ports.ts';
+import { PipectlError } from '../../errors.ts';
+import { componentContexts } from '../../plan/component-context.ts';
+import type { Plan } from '../../plan/index.ts';
+
+export interface SinkPlace {
+  readonly name: string;
+  /** Null where the group's offsets say where it stands. */
+  readonly positions: SinkPositions | null;
+}
+
+/** Failures come back as errors of the calls. */
+const silent: Log = { info: () => {}, warn: () => {}, error: () => {} };
+
+/** Looking at positions takes no time of its own and waits for nothing. */
+const clock: Clock = { now: () => Date.now(), sleep: () => Promise.resolve() };
+
+export class Places implements AsyncDisposable {
+  readonly sinks: readonly SinkPlace[];
+  /** Null where the source is no Kafka. */
+  readonly kafka: KafkaAdmin | null;
+  readonly #plan: Plan;
+
+  private constructor(plan: Plan, sinks: readonly SinkPlace[], kafka: KafkaAdmin | null) {
+    this.#plan = plan;
+    this.sinks = sinks;
+    this.kafka = kafka;
+  }
+
+  static async open(plan: Plan): Promise<Places> {
+    const context = componentContexts(plan, { clock, random: Math.random, log: silent });
+    const { sources, connections } = plan.definition;
+    const [{ component, options }] = sources;
+    const { connection } = options as { readonly connection?: string };
+    const kafka =
+      component === 'kafka' ? await openKafkaAdmin(connections[connection ?? 'kafka']?.options ?? {}, silent) : null;
+    const sinks = await Promise.all(
+      plan.sinks.map(async ({ use, declaration }) => ({
+        name: use.name,
+        positions: (await declaration.positions?.(use.options as never, context(use.name))) ?? null,
+      })),
+    );
+    return new Places(plan, sinks, kafka);
+  }
+
+  /** What there is to read now. `initial` of a partition is where `start` (earliest, latest, a time) lies. */
+  async partitions(start: string): Promise<readonly AssignedPartition[]> {
+    const { inputs, definition } = this.#plan;
+    const { group, vars } = definition;
+    const context = componentContexts(this.#plan, { clock, random: Math.random, log: silent });
+    const found: AssignedPartition[] = [];
+    for (const { use, declaration } of inputs) {
+      const options = { ...(use.options as object), start };
+      const detached = { ...context(use.name), group, vars, untilEnd: false, detached: true };
+      const source = await declaration.create(options as never, detached);
+      try {
+        await source.start();
+        const event = await source.next({ recordsMax: 1, bytesMax: 1 });
+        if (event.kind !== 'assigned') throw new Error(`${use.component} gave ${event.kind} before its partitions`);
+        found.push(...event.assignment.partitions);
+      } finally {
+        await source.close();
+      }
+    }
+    return found;
+  }
+
+  /** Rejects with `group_not_empty`, which says who runs. Without Kafka nobody knows. */
+  async refuseMembers(doing: string): Promise<void> {
+    const { group } = this.#plan.definition;
+    const { members } = (await this.kafka?.groupDescription(group)) ?? { members: [] };
+    if (members.length === 0) return;
+    const who = members.map(({ clientId, clientHost, assignment }) => {
+      const owned = [...assignment].map(([topic, partitions]) => `${topic} ${partitions.join(', ')}`);
+      const name = `${clientId} at ${clientHost.replace(/^\//, '')}`.replaceAll(/\p{Cc}/gu, '?');
+      return `  ${name}${owned.length === 0 ? '' : `, owner of ${owned.join('; ')}`}`;
+    });
+    throw new PipectlError(
+      'group_not_empty',
+      `group ${group} has ${members.length === 1 ? 'a member' : `${members.length} members`}, so nothing was ${doing}:\n${who.join('\n')}`,
+    );
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all([this.kafka?.close(), ...this.sinks.map(({ positions }) => positions?.close())]);
+  }
+}
