@@ -530,6 +530,10 @@ export const errorTable = {
     meaning: 'A sink could not be reached.',
     hint: 'check the address of the connection and that the service is up; nothing is lost while it is down',
   },
+  service_silent: {
+    meaning: 'A service did not answer in time.',
+    hint: 'is it overloaded, or does a firewall swallow what is sent? `--timeout` gives it longer',
+  },
   usage: {
     meaning: 'The command line is wrong.',
     hint: '`pipectl help COMMAND` shows what it takes',

@@ -1,8 +1,8 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { parseDuration } from '../declaration/units.ts';
 import type { Log } from '../engine/ports.ts';
 import { errorTable, exitCodes, PipectlError } from '../errors.ts';
 import type { GroupLag, LagMonitor } from '../operations/lag.ts';
+import { duration } from './duration-option.ts';
 import { environmentOf } from './environment.ts';
 import { checkLag, lagJson, lagTable } from './lag-output.ts';
 
@@ -134,13 +134,6 @@ async function whatToLookAt(file: string | undefined, { environment, group, brok
 
 /** What goes wrong comes back as an error of the call; retries in between are nobody's business here. */
 const silent: Log = { info: () => {}, warn: () => {}, error: () => {} };
-
-function duration(text: string): number {
-  const ms = parseDuration(text);
-  if (ms === undefined || ms < 100)
-    throw new InvalidArgumentError('expected a duration of at least 100ms, such as 1s or 30s');
-  return ms;
-}
 
 function records(text: string): number {
   if (!/^\d{1,15}$/.test(text)) throw new InvalidArgumentError('expected a number of records');

@@ -6,15 +6,18 @@ import { type Problem, weighed } from '../definition/problems.ts';
 import { type Checked, type Paint, report, type ReportFormat, reportFormats } from '../definition/report.ts';
 import { exitCodes, PipectlError } from '../errors.ts';
 import { environmentOf } from './environment.ts';
+import { timeoutOption } from './duration-option.ts';
 import { collectOverride } from './set-option.ts';
 
 interface ValidateOptions {
   readonly format: ReportFormat;
   readonly strict: boolean;
   readonly set: readonly Override[];
+  readonly connect?: boolean;
+  readonly timeout: number;
 }
 
-/** `pipectl validate`: checks pipeline files without a connection to anything. */
+/** `pipectl validate`: checks pipeline files, without a connection to anything unless `--connect` is given. */
 export function registerValidate(program: Command): void {
   program
     .command('validate')
@@ -28,9 +31,13 @@ export function registerValidate(program: Command): void {
       collectOverride,
       [],
     )
+    .option('--connect', 'connect, and check what must exist: topics, tables, columns, unique keys, rights')
+    .addOption(timeoutOption())
     .addHelpText(
       'after',
-      '\nWithout --env, variables that are not set are taken as unknown. With it, they must be set as for `run`.',
+      `
+Without --env and --connect, variables that are not set are taken as unknown. With one of them, they must be set as for \`run\`.
+Exit codes: 0 sound, 1 errors, 2 wrong usage, 3 --connect could not reach a service, and there is no other error.`,
     )
     .action(async (files: readonly string[], options: ValidateOptions, command: Command) => {
       process.exitCode = await validate(files, environmentOf(command), options);
@@ -40,17 +47,23 @@ export function registerValidate(program: Command): void {
 async function validate(
   named: readonly string[],
   environment: string | null,
-  { format, strict, set }: ValidateOptions,
+  { format, strict, set, connect, timeout }: ValidateOptions,
 ): Promise<number> {
   const files = await findPipelines(named);
   const { planPipeline } = await import('../plan/index.ts');
   const checked: Checked[] = [];
   const unusable: PipectlError[] = [];
+  // What can't be told from what could not be reached.
+  let silent = 0;
   for (const file of files) {
-    const mode = environment === null ? 'validate' : 'run';
+    const mode = environment === null && connect !== true ? 'validate' : 'run';
     try {
       const loaded = await loadPipeline(file, { env: process.env, mode, environment, set });
-      await planPipeline(loaded);
+      const plan = await planPipeline(loaded);
+      if (connect === true && plan !== null) {
+        const { addLiveProblems } = await import('../operations/live-problems.ts');
+        silent += (await addLiveProblems(plan, loaded.problems, timeout)).unreachable.length;
+      }
       checked.push({ file, problems: weighed(loaded.problems.sorted(), strict || loaded.strict) });
     } catch (error) {
       if (!(error instanceof PipectlError)) throw error;
@@ -61,8 +74,9 @@ async function validate(
   // Where it holds for every file it is the command line that is wrong.
   if (unusable.length === files.length) throw unusable[0]!;
   process.stdout.write(report(checked, format, await paint(format)));
-  const failing = checked.flatMap(({ problems }) => problems).some(({ severity }) => severity === 'error');
-  return failing ? exitCodes.failed : exitCodes.done;
+  const errors = checked.flatMap(({ problems }) => problems).filter(({ severity }) => severity === 'error').length;
+  if (errors === 0) return exitCodes.done;
+  return errors === silent ? exitCodes.unreachable : exitCodes.failed;
 }
 
 /** One file that can't be read, or whose project lacks the environment, says nothing of the others. */

@@ -4,7 +4,9 @@
  */
 import { glob, stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import type { PipelineDefinition, SinkUse } from '../definition/pipeline.ts';
+import type { PipelineDefinition, SinkUse, SourceUse, ValuePath } from '../definition/pipeline.ts';
+import type { KafkaAdmin } from '../connections/kafka/admin.ts';
+import type { TopicMetadata } from '../connections/kafka/metadata.ts';
 import type { Log } from '../engine/ports.ts';
 import type { Plan } from '../plan/index.ts';
 
@@ -14,6 +16,26 @@ export interface LiveCheck {
   /** `topic orders`, `table "public"."orders"`. */
   readonly subject: string;
   readonly message: string;
+  /** Of what is missing: where the pipeline file asks for it. */
+  readonly problem?: LiveProblem;
+}
+
+export interface LiveProblem {
+  /** A code of `errors.ts`. */
+  readonly code: string;
+  readonly message: string;
+  readonly hint: string | undefined;
+  readonly path: ValuePath;
+}
+
+/** What is looked at in one service. */
+export interface LivePart {
+  /** `Kafka`, `sink postgres`. */
+  readonly service: string;
+  /** Where the pipeline names it. */
+  readonly path: ValuePath;
+  /** Rejects with `PipectlError`, exit code 3 where the service can't be reached. `signal` gives up. */
+  readonly look: (signal?: AbortSignal) => Promise<readonly LiveCheck[]>;
 }
 
 export interface LiveFindings {
@@ -22,43 +44,50 @@ export interface LiveFindings {
 
 /** Connects. Rejects with `PipectlError`, exit code 3 where a service can't be reached. */
 export async function checkLive(plan: Plan): Promise<LiveFindings> {
-  const { definition } = plan;
-  const checks =
-    definition.sources[0].component === 'kafka' ? await checkKafka(definition) : await checkFiles(definition);
-  for (const { use, fields, version } of plan.sinks)
-    checks.push(...(await checkSink(use, definition, { fields, versioned: version !== null })));
+  const checks: LiveCheck[] = [];
+  for (const { look } of livePartsOf(plan)) checks.push(...(await look()));
   return { checks };
+}
+
+/** Each service on its own, so that one that is away does not hide what is wrong with the others. */
+export function livePartsOf({ definition, sinks }: Plan): readonly LivePart[] {
+  const [source] = definition.sources;
+  return [
+    source.component === 'kafka'
+      ? { service: 'Kafka', path: source.path, look: (signal) => checkKafka(definition, signal) }
+      : { service: `source ${source.name}`, path: source.path, look: () => checkFiles(definition) },
+    ...sinks.map(({ use, fields, version }) => ({
+      service: `sink ${use.name}`,
+      path: use.path,
+      look: (signal?: AbortSignal) => checkSink(use, definition, { fields, versioned: version !== null }, signal),
+    })),
+  ];
 }
 
 /** Failures come back as errors of the calls. */
 const silent: Log = { info: () => {}, warn: () => {}, error: () => {} };
 
-async function checkKafka({ sources: [source], group, dlq, connections }: PipelineDefinition): Promise<LiveCheck[]> {
-  const [{ openKafkaAdmin }, { readSelection }] = await Promise.all([
-    import('../connections/kafka/admin.ts'),
-    import('../connections/kafka/topics.ts'),
-  ]);
-  const { topic, topics, connection, start } = source.options as {
-    readonly topic?: string;
-    readonly topics?: string | readonly string[];
-    readonly connection?: string;
-    readonly start: string;
-  };
-  const admin = await openKafkaAdmin(connections[connection ?? 'kafka']?.options ?? {}, silent);
-  try {
-    const selection = readSelection(topics ?? topic ?? [])!;
-    const names =
-      selection instanceof RegExp ? (await admin.topics()).filter((name) => selection.test(name)) : selection;
-    const there = await admin.describeTopics(names);
-    const checks: LiveCheck[] = names.map((name) => {
-      const found = there.get(name);
-      return found === undefined
-        ? { status: 'missing', subject: `topic ${name}`, message: 'does not exist, and `run` does not create it' }
-        : { status: 'exists', subject: `topic ${name}`, message: counted(found.partitions.length, 'partition') };
-    });
-    if (names.length === 0)
-      checks.push({ status: 'missing', subject: `topics ${String(selection)}`, message: 'no topic fits' });
+/** Something that stops `run`, as an answer and as a problem of the pipeline file. */
+export function missing(subject: string, problem: LiveProblem): LiveCheck {
+  const { message, hint } = problem;
+  return { status: 'missing', subject, message: hint === undefined ? message : `${message}; ${hint}`, problem };
+}
 
+async function checkKafka(
+  { sources, group, dlq, connections }: PipelineDefinition,
+  signal?: AbortSignal,
+): Promise<LiveCheck[]> {
+  const { openKafkaAdmin } = await import('../connections/kafka/admin.ts');
+  const { connection, start } = sources[0].options as { readonly connection?: string; readonly start: string };
+  const admin = await openKafkaAdmin(connections[connection ?? 'kafka']?.options ?? {}, silent, signal);
+  try {
+    const checks: LiveCheck[] = [];
+    const there = new Map<string, TopicMetadata>();
+    for (const source of sources) {
+      const found = await checkTopics(source, admin);
+      checks.push(...found.checks);
+      for (const [name, topic] of found.there) there.set(name, topic);
+    }
     const { state, members } = await admin.groupDescription(group);
     const offsets = await admin.groupOffsets(group, [...there.keys()]);
     const subject = `group ${group}`;
@@ -101,19 +130,66 @@ async function checkKafka({ sources: [source], group, dlq, connections }: Pipeli
   }
 }
 
-async function checkFiles({ sources: [source], dlq, directory }: PipelineDefinition): Promise<LiveCheck[]> {
+/** The topics of one source. */
+async function checkTopics(source: SourceUse, admin: KafkaAdmin) {
+  const { nearTopics, readSelection } = await import('../connections/kafka/topics.ts');
+  const { topic, topics } = source.options as {
+    readonly topic?: string;
+    readonly topics?: string | readonly string[];
+  };
+  const selection = readSelection(topics ?? topic ?? [])!;
+  const all = await admin.topics();
+  const names = selection instanceof RegExp ? all.filter((name) => selection.test(name)) : selection;
+  const there = await admin.describeTopics(names);
+  const pathOf = (index: number) =>
+    topics === undefined
+      ? [...source.path, 'topic']
+      : [...source.path, 'topics', ...(Array.isArray(topics) ? [index] : [])];
+  const checks = names.map((name, index): LiveCheck => {
+    const found = there.get(name);
+    if (found !== undefined)
+      return { status: 'exists', subject: `topic ${name}`, message: counted(found.partitions.length, 'partition') };
+    const near = nearTopics(name, all);
+    const hint = `correct its name${near.length === 0 ? '' : ` (there is ${near.join(', ')})`}, or create it: \`run\` does not`;
+    const message = `topic ${name} does not exist`;
+    return missing(`topic ${name}`, { code: 'kafka_topic_missing', message, hint, path: pathOf(index) });
+  });
+  if (names.length === 0) {
+    const message = `no topic fits ${String(selection)}`;
+    const hint = 'correct the expression, or create a topic that fits';
+    checks.push(
+      missing(`topics ${String(selection)}`, { code: 'kafka_topic_missing', message, hint, path: pathOf(0) }),
+    );
+  }
+  return { checks, there };
+}
+
+async function checkFiles({ sources, dlq, directory }: PipelineDefinition): Promise<LiveCheck[]> {
+  const checks: LiveCheck[] = [];
+  for (const source of sources) checks.push(...(await checkPaths(source, directory)));
+  if ('file' in dlq) checks.push(await fileCheck(dlq.file));
+  return checks;
+}
+
+async function checkPaths(source: SourceUse, directory: string): Promise<LiveCheck[]> {
   const { path } = source.options as { readonly path?: string | readonly string[] };
   const checks: LiveCheck[] = [];
   for (const pattern of [path ?? []].flat()) {
     const found: string[] = [];
     for await (const file of glob(resolve(directory, pattern))) found.push(file);
+    const subject = `file ${pattern}`;
+    const problem = {
+      code: 'file_not_found',
+      message: `no file matches ${pattern}`,
+      hint: 'paths start at the directory of the pipeline file',
+      path: [...source.path, 'path'],
+    };
     checks.push(
       found.length === 0
-        ? { status: 'missing', subject: `file ${pattern}`, message: 'no file matches' }
-        : { status: 'exists', subject: `file ${pattern}`, message: counted(found.length, 'file') },
+        ? missing(subject, problem)
+        : { status: 'exists', subject, message: counted(found.length, 'file') },
     );
   }
-  if ('file' in dlq) checks.push(await fileCheck(dlq.file));
   return checks;
 }
 
@@ -129,11 +205,16 @@ interface Expected {
   readonly versioned: boolean;
 }
 
-async function checkSink(use: SinkUse, definition: PipelineDefinition, expected: Expected): Promise<LiveCheck[]> {
+async function checkSink(
+  use: SinkUse,
+  definition: PipelineDefinition,
+  expected: Expected,
+  signal?: AbortSignal,
+): Promise<LiveCheck[]> {
   switch (use.component) {
     case 'postgres': {
       const { checkPostgresSink } = await import('./live-postgres.ts');
-      return checkPostgresSink(use, definition, expected);
+      return checkPostgresSink(use, definition, expected, signal);
     }
     case 'file': {
       const { path } = use.options as { readonly path: string };

@@ -11,11 +11,11 @@ import {
 import type { PipelineDefinition, SinkUse } from '../definition/pipeline.ts';
 import { SinkUnavailable } from '../engine/ports.ts';
 import { exitCodes, PipectlError } from '../errors.ts';
-import { keepFromPath, parseTableName, readTable, tableSql } from '../sinks/postgres/catalog.ts';
+import { keepFromPath, parseTableName, readTable, readTableNames, tableSql } from '../sinks/postgres/catalog.ts';
 import { createTableSql, declaredTypes } from '../sinks/postgres/create.ts';
 import type { PostgresSinkOptions } from '../sinks/postgres/index.ts';
-import { type Expectation, planFor } from '../sinks/postgres/plan.ts';
-import type { LiveCheck } from './live-check.ts';
+import { closest, type Expectation, planFor } from '../sinks/postgres/plan.ts';
+import { type LiveCheck, missing } from './live-check.ts';
 
 const settings = {
   applicationName: 'pipectl/explain',
@@ -29,14 +29,17 @@ export async function checkPostgresSink(
   use: SinkUse,
   { connections }: PipelineDefinition,
   expected: Expectation,
+  signal?: AbortSignal,
 ): Promise<LiveCheck[]> {
   const options = use.options as PostgresSinkOptions & { readonly connection: string };
   const connection = (connections[options.connection]?.options ?? {}) as PostgresOptions;
   let client: Client | null = null;
+  const giveUp = () => client && disconnect(client);
+  signal?.addEventListener('abort', giveUp);
   try {
-    client = await connect(connection, settings);
+    client = await connect(connection, settings, signal);
     await keepFromPath(client, options.guard?.schema ?? 'pipectl');
-    return [await tableCheck(client, options, expected), ...(await positionChecks(client, options))];
+    return [await tableCheck(client, use, expected), ...(await positionChecks(client, use))];
   } catch (error) {
     if (error instanceof PipectlError) throw error;
     const isAway = error instanceof SinkUnavailable || isTransient(error);
@@ -47,19 +50,33 @@ export async function checkPostgresSink(
       exitCode: isAway ? exitCodes.unreachable : exitCodes.failed,
     });
   } finally {
+    signal?.removeEventListener('abort', giveUp);
     if (client !== null) disconnect(client);
   }
 }
 
-async function tableCheck(client: Client, options: PostgresSinkOptions, expected: Expectation): Promise<LiveCheck> {
+async function tableCheck(
+  client: Client,
+  { options: given, path }: SinkUse,
+  expected: Expectation,
+): Promise<LiveCheck> {
+  const options = given as PostgresSinkOptions;
   const name = parseTableName(options.table);
-  if (name === undefined)
-    return { status: 'missing', subject: `table ${options.table}`, message: 'is no name of a table' };
+  const at = [...path, 'table'];
+  if (name === undefined) {
+    const message = `${options.table} is no name of a table`;
+    const hint = 'write orders or shop.orders';
+    return missing(`table ${options.table}`, { code: 'sink_table_missing', message, hint, path: at });
+  }
   const subject = `table ${tableSql(name)}`;
   const table = await readTable(client, name);
   if (table === null) {
-    if (!options.create)
-      return { status: 'missing', subject, message: 'does not exist: create it, or say `create: true`' };
+    if (!options.create) {
+      const near = closest(name.name, await readTableNames(client, name.schema));
+      const message = `there is no table ${tableSql(name)}${near === undefined ? '' : `; did you mean ${near}?`}`;
+      const hint = 'correct the name, create it, or say `create: true`';
+      return missing(subject, { code: 'sink_table_missing', message, hint, path: at });
+    }
     const types = declaredTypes(options);
     const how = types === null ? 'with the types of the first batch' : createTableSql(name, types, options);
     return { status: 'created', subject, message: how };
@@ -70,27 +87,45 @@ async function tableCheck(client: Client, options: PostgresSinkOptions, expected
     return { status: 'exists', subject, message: `${columns.length} columns to write, ${version}` };
   } catch (error) {
     if (!(error instanceof PipectlError)) throw error;
-    return {
-      status: 'missing',
-      subject,
-      message: `${error.message}${error.hint === undefined ? '' : `; ${error.hint}`}`,
-    };
+    const { code, message, hint } = error;
+    return missing(subject, { code, message, hint, path: [...path, ...placeOf(code, options)] });
   }
 }
 
-async function positionChecks(client: Client, { guard }: PostgresSinkOptions): Promise<LiveCheck[]> {
-  const schema = quoteIdentifier(guard?.schema ?? 'pipectl');
+/** The option an error of the table is about; the table itself where it is none. */
+function placeOf(code: string, { version_column: column }: PostgresSinkOptions): readonly string[] {
+  if (code === 'sink_key_not_unique') return ['key'];
+  return code === 'sink_column_unknown' && column !== undefined ? ['version_column'] : ['table'];
+}
+
+/** Positions are kept in two tables, which `run` creates where it may. */
+async function positionChecks(client: Client, { options, path }: SinkUse): Promise<LiveCheck[]> {
+  const name = (options as PostgresSinkOptions).guard?.schema ?? 'pipectl';
+  const schema = quoteIdentifier(name);
+  const { rows } = await client.query<{ may: boolean }>(
+    `SELECT CASE WHEN to_regnamespace($1) IS NULL THEN has_database_privilege(current_database(), 'CREATE')
+                 ELSE has_schema_privilege($2, 'USAGE') AND has_schema_privilege($2, 'CREATE') END AS may`,
+    [schema, name],
+  );
   const checks: LiveCheck[] = [];
   for (const table of ['logs', 'positions']) {
     const subject = `table ${schema}.${table}`;
-    const { rows } = await client.query<{ there: boolean }>('SELECT to_regclass($1) IS NOT NULL AS there', [
-      `${schema}.${table}`,
-    ]);
-    checks.push(
-      rows[0]?.there === true
-        ? { status: 'exists', subject, message: 'keeps positions' }
-        : { status: 'created', subject, message: 'keeps positions; `run` needs the right to create it' },
+    const kept = await client.query<{ there: boolean; used: boolean }>(
+      `SELECT c.oid IS NOT NULL AS there, has_table_privilege(c.oid, 'SELECT') AND has_table_privilege(c.oid, 'INSERT')
+              AND has_table_privilege(c.oid, 'UPDATE') AS used FROM to_regclass($1) AS c(oid)`,
+      [`${schema}.${table}`],
     );
+    const { there, used } = kept.rows[0]!;
+    if (there ? used : rows[0]!.may) {
+      const message = there ? 'keeps positions' : 'keeps positions; `run` needs the right to create it';
+      checks.push({ status: there ? 'exists' : 'created', subject, message });
+      continue;
+    }
+    const message = `the role may not ${there ? 'use' : 'create'} ${schema}.${table}, where positions are kept`;
+    const hint = there
+      ? `GRANT SELECT, INSERT, UPDATE ON ${schema}.${table} TO the role of the connection`
+      : `have schema and tables created once, or: GRANT CREATE ON DATABASE ... TO the role of the connection`;
+    checks.push(missing(subject, { code: 'sink_positions_rights', message, hint, path: [...path, 'table'] }));
   }
   return checks;
 }

@@ -9,6 +9,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Log, RawRecord } from '../../engine/ports.ts';
 import { PipectlError } from '../../errors.ts';
 import { createCluster, explainKafkaError, isFinalAtStart, isTransient, kafkaErrorType } from './client.ts';
+import { describeCluster, type ClusterDescription } from './cluster-description.ts';
 import { readConnection, type KafkaConnection } from './connection.ts';
 import { kafkajs, type Broker, type Cluster } from './kafkajs.ts';
 import { readOne, readToEnd, type TopicRead } from './log-reader.ts';
@@ -65,6 +66,8 @@ export interface KafkaAdmin {
   topics(): Promise<string[]>;
   /** Those of `names` that exist, by name. */
   describeTopics(names: readonly string[]): Promise<ReadonlyMap<string, TopicMetadata>>;
+  /** Brokers, their disks, and the copies and settings of those of `topics` that exist. */
+  describeCluster(topics: readonly string[]): Promise<ClusterDescription>;
   /** First and end offset of every partition, by partition number. */
   topicOffsets(topic: string): Promise<readonly PartitionOffsets[]>;
   /** Per partition the first offset whose timestamp is at or after `timestampMs`; the end where there is none. */
@@ -174,6 +177,12 @@ class Admin implements KafkaAdmin {
       throw new PipectlError('kafka_not_authorized', `this user may not read topic ${forbidden.topic}`);
     }
     return new Map(topics.map((topic) => [topic.topic, topic]));
+  }
+
+  describeCluster(topics: readonly string[]): Promise<ClusterDescription> {
+    return this.#asking('the state of the cluster', async () =>
+      describeCluster(this.#cluster, await requestMetadata(await this.#anyBroker(), topics, { withRights: true })),
+    );
   }
 
   topicOffsets(topic: string): Promise<readonly PartitionOffsets[]> {

@@ -96,6 +96,14 @@ export interface Broker {
       }[];
     }[];
   }>;
+  describeConfigs(request: {
+    readonly resources: readonly { type: number; name: string; configNames: readonly string[] }[];
+  }): Promise<{
+    readonly resources: readonly {
+      readonly resourceName: string;
+      readonly configEntries: readonly { readonly configName: string; readonly configValue: string | null }[];
+    }[];
+  }>;
   leaveGroup(request: { readonly groupId: string; readonly memberId: string }): Promise<unknown>;
   createTopics(request: {
     readonly topics: readonly {
@@ -121,6 +129,7 @@ export interface Encoder {
 export interface Decoder {
   readInt16(): number;
   readInt32(): number;
+  readInt64(): bigint;
   readBoolean(): boolean;
   readBytes(length?: number): Buffer | null;
   readUVarIntString(): string | null;

@@ -13,10 +13,31 @@ export interface TopicMetadata {
   readonly partitions: readonly number[];
   /** The reader may not see it. */
   readonly forbidden: boolean;
+  /** Where the copies of each partition are, in the order of `partitions`. */
+  readonly copies: readonly PartitionCopies[];
+  /** What this user may do with it; null where it was not asked for, or the broker does not say. */
+  readonly rights: { readonly read: boolean; readonly write: boolean } | null;
+}
+
+/** Brokers by their ids. */
+export interface PartitionCopies {
+  readonly partition: number;
+  /** Null where it has none: nobody can read or write. */
+  readonly leader: number | null;
+  readonly replicas: readonly number[];
+  readonly inSync: readonly number[];
+}
+
+export interface BrokerAddress {
+  readonly id: number;
+  readonly host: string;
+  readonly port: number;
 }
 
 export interface ClusterMetadata {
   readonly clusterId: string;
+  /** Those that are up. */
+  readonly brokers: readonly BrokerAddress[];
   /** Topics that exist; those asked for in vain are left out. */
   readonly topics: readonly TopicMetadata[];
 }
@@ -26,9 +47,15 @@ const version = 10;
 const unknownTopic = 3;
 const topicForbidden = 29;
 const noId = Buffer.alloc(16);
+/** Brokers that do not tell what is allowed. */
+const notAsked = -(2 ** 31);
 
 /** `topics: null` asks for all that this user may see. Never creates one. */
-export async function requestMetadata(broker: Broker, topics: readonly string[] | null): Promise<ClusterMetadata> {
+export async function requestMetadata(
+  broker: Broker,
+  topics: readonly string[] | null,
+  { withRights = false } = {},
+): Promise<ClusterMetadata> {
   const newest = broker.versions[metadataKey]?.maxVersion ?? 0;
   if (newest < version) {
     throw new Error(`the broker speaks Metadata up to version ${newest}: pipectl needs Kafka 2.8 or later`);
@@ -38,7 +65,7 @@ export async function requestMetadata(broker: Broker, topics: readonly string[] 
       apiKey: metadataKey,
       apiVersion: version,
       apiName: 'Metadata',
-      encode: () => Promise.resolve(encodeRequest(topics)),
+      encode: () => Promise.resolve(encodeRequest(topics, withRights)),
     },
     response: {
       decode: (bytes: Buffer) => Promise.resolve(decodeResponse(new (kafkajs().Decoder)(bytes))),
@@ -47,7 +74,7 @@ export async function requestMetadata(broker: Broker, topics: readonly string[] 
   });
 }
 
-function encodeRequest(topics: readonly string[] | null): Encoder {
+function encodeRequest(topics: readonly string[] | null, withRights: boolean): Encoder {
   const { Encoder } = kafkajs();
   const withHeader = new Encoder().writeUVarInt(0); // header's tagged fields
   const listed =
@@ -59,24 +86,27 @@ function encodeRequest(topics: readonly string[] | null): Encoder {
   return listed
     .writeBoolean(false) // create topics
     .writeBoolean(false) // authorized operations of the cluster
-    .writeBoolean(false) // authorized operations of topics
+    .writeBoolean(withRights) // authorized operations of topics
     .writeUVarInt(0);
 }
 
 function decodeResponse(decoder: Decoder): ClusterMetadata {
   decoder.readTaggedFields(); // header
   decoder.readInt32(); // throttle time
-  decoder.readUVarIntArray((broker) => {
-    broker.readInt32();
-    broker.readUVarIntString();
-    broker.readInt32();
-    broker.readUVarIntString();
+  const brokers = decoder.readUVarIntArray((broker): BrokerAddress => {
+    const address = { id: broker.readInt32(), host: broker.readUVarIntString() ?? '', port: broker.readInt32() };
+    broker.readUVarIntString(); // rack
     broker.readTaggedFields();
+    return address;
   });
   const clusterId = decoder.readUVarIntString() ?? '';
   decoder.readInt32(); // controller
   const topics = decoder.readUVarIntArray(decodeTopic) ?? [];
-  return { clusterId, topics: topics.filter(({ errorCode }) => errorCode !== unknownTopic) };
+  return {
+    clusterId,
+    brokers: (brokers ?? []).toSorted((a, b) => a.id - b.id),
+    topics: topics.filter(({ errorCode }) => errorCode !== unknownTopic),
+  };
 }
 
 function decodeTopic(decoder: Decoder): TopicMetadata & { errorCode: number } {
@@ -84,8 +114,8 @@ function decodeTopic(decoder: Decoder): TopicMetadata & { errorCode: number } {
   const topic = decoder.readUVarIntString() ?? '';
   const id = decoder.readBytes(16) ?? noId;
   const internal = decoder.readBoolean();
-  const partitions = decoder.readUVarIntArray(decodePartition) ?? [];
-  decoder.readInt32(); // authorized operations
+  const copies = (decoder.readUVarIntArray(decodePartition) ?? []).toSorted((a, b) => a.partition - b.partition);
+  const operations = decoder.readInt32();
   decoder.readTaggedFields();
   const topicId = id.equals(noId) ? `name:${topic}` : id.toString('hex');
   return {
@@ -94,16 +124,23 @@ function decodeTopic(decoder: Decoder): TopicMetadata & { errorCode: number } {
     topic,
     topicId,
     internal,
-    partitions: partitions.toSorted((a, b) => a - b),
+    partitions: copies.map(({ partition }) => partition),
+    copies,
+    rights: operations === notAsked ? null : { read: allows(operations, 3), write: allows(operations, 4) },
   };
 }
 
-function decodePartition(decoder: Decoder): number {
+/** AclOperation: 3 is READ, 4 is WRITE. */
+const allows = (operations: number, operation: number): boolean => (operations & (1 << operation)) !== 0;
+
+function decodePartition(decoder: Decoder): PartitionCopies {
+  const ids = () => decoder.readUVarIntArray((replicas) => replicas.readInt32()) ?? [];
   decoder.readInt16(); // error: a partition without a leader is still a partition
   const partition = decoder.readInt32();
-  decoder.readInt32(); // leader
+  const leader = decoder.readInt32();
   decoder.readInt32(); // leader epoch
-  for (let list = 0; list < 3; list++) decoder.readUVarIntArray((replicas) => replicas.readInt32());
+  const [replicas, inSync] = [ids(), ids()];
+  ids(); // offline replicas
   decoder.readTaggedFields();
-  return partition;
+  return { partition, leader: leader < 0 ? null : leader, replicas, inSync };
 }
