@@ -31,6 +31,10 @@ export const errorTable = {
     meaning: 'Two options contradict each other.',
     hint: 'remove one of the two',
   },
+  source_not_mergeable: {
+    meaning: 'One of several sources can not be read together with the others.',
+    hint: 'make it a pipeline of its own',
+  },
   component_missing: {
     meaning: 'An entry names no component.',
     hint: 'one key names what it is, with its options below it',

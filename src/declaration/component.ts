@@ -101,6 +101,21 @@ export interface SourceDeclaration<T extends TObject = TObject> extends Declarat
   /** Among which records it keeps one order: all, those of one key, or (default) only those of one partition. */
   order?(options: Static<T>): 'all' | 'key' | 'partition';
   create(options: Static<T>, context: SourceContext): Promise<Source>;
+  /** How several of it are read as one, through one connection; without it a pipeline has only one. */
+  readonly merged?: {
+    /** Options of what reads them all: the loader sees to it that they are the same in each. */
+    readonly shared: readonly (keyof Static<T> & string)[];
+    /** Checks that the sources do not get in each other's way. */
+    check(inputs: readonly MergeInput<T>[], contexts: readonly Pick<BuildContext, 'problem'>[]): void;
+    create(inputs: readonly MergeInput<T>[], context: SourceContext): Promise<Source>;
+  };
+}
+
+/** One of several sources that are read as one. */
+export interface MergeInput<T extends TObject = TObject> {
+  /** `Partition.source` of its partitions. */
+  readonly name: string;
+  readonly options: Static<T>;
 }
 
 /** A true word about delivery, shown by `explain` and the status view. */

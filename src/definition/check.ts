@@ -50,7 +50,7 @@ function schemaAt(schema: JsonSchema, schemaPath: string): JsonSchema {
 
 /**
  * A key that is missing here, but stands here with a slip of the pen, one level above or, where the file itself needs it,
- * one below: that is told already. So is `sources`, which is to come.
+ * one below: that is told already.
  */
 function isThereElsewhere(
   error: ErrorObject,
@@ -61,10 +61,8 @@ function isThereElsewhere(
   const missing = String(error.params.missingProperty);
   if (violations.some((other) => other.meant === missing && other.error.instancePath === error.instancePath))
     return true;
-  if (path.length === 0 && isMapping(root)) {
-    const isBelow = Object.values(root).some((value) => isMapping(value) && Object.hasOwn(value, missing));
-    return isBelow || (missing === 'source' && Object.hasOwn(root, 'sources'));
-  }
+  if (path.length === 0 && isMapping(root))
+    return Object.values(root).some((value) => isMapping(value) && Object.hasOwn(value, missing));
   const above = path.slice(0, -1).reduce<unknown>(valueBelow, root);
   return path.length > 1 && isMapping(above) && Object.hasOwn(above, missing);
 }

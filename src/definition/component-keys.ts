@@ -30,7 +30,9 @@ export function componentOf(
   const beside = keysBeside(place);
   const [first, second] = Object.keys(entry).filter((key) => known.includes(key));
   const name = path.at(-1);
-  if (first === undefined && (place === 'connections' || place === 'lookups') && known.includes(String(name))) {
+  // Those that stand under names of their own.
+  const isNamed = place === 'connections' || place === 'lookups' || path[0] === 'sources';
+  if (first === undefined && isNamed && path.length > 1 && known.includes(String(name))) {
     const hint = `write it as \`${place}: { NAME: { ${name}: ... } }\``;
     problems.at(path, 'component_missing', `${pathText(path)} has no name`, { on: 'key', hint });
     return null;
@@ -43,7 +45,6 @@ export function componentOf(
   }
   if (first !== undefined && second !== undefined) {
     const message = `${pathText(path)} names both ${first} and ${second}, but one ${nouns[place]} is one component`;
-    const isNamed = place === 'connections' || place === 'lookups';
     const hint = isNamed
       ? 'give each a name of its own'
       : path.length > 1

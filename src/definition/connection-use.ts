@@ -5,6 +5,7 @@ import { asJsonSchema, isMapping, type JsonSchema } from './json-schema.ts';
 import type { ConnectionUse, ValuePath } from './pipeline.ts';
 import { pathText, type ProblemList } from './problems.ts';
 import { fillDefaults } from './resolve.ts';
+import { writtenSources } from './sources.ts';
 import { listed, suggestion } from './suggestion.ts';
 
 /** `{ serving: { postgres: {...} } }`, which stands at `path`, as connections by their name. */
@@ -24,10 +25,10 @@ export function connectionsNamedIn(
   pipeline: Readonly<Record<string, unknown>>,
   components: Components,
 ): ReadonlySet<string> | null {
-  const { source, sinks, lookups } = pipeline;
+  const { sinks, lookups } = pipeline;
   const names = new Set<string>();
   for (const [place, entry] of [
-    ['sources', source] as const,
+    ...writtenSources(pipeline).map(({ entry }) => ['sources', entry] as const),
     ...(Array.isArray(sinks) ? sinks.map((sink: unknown) => ['sinks', sink] as const) : []),
     ...(isMapping(lookups) ? Object.values(lookups).map((lookup) => ['lookups', lookup] as const) : []),
   ]) {

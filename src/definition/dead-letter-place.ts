@@ -5,11 +5,13 @@ import { isMapping, type JsonSchema } from './json-schema.ts';
 import { isTopicName } from './names.ts';
 import type { ComponentUse, PipelineDefinition } from './pipeline.ts';
 import type { ProblemList } from './problems.ts';
+import { takesIn, topicsOf } from './topics.ts';
 
 type Place = PipelineDefinition['dlq'];
 
 interface Pipeline {
   readonly name: string;
+  /** The first one, where there are several. */
   readonly source: ComponentUse;
   readonly sourceSchema: JsonSchema;
   readonly directory: string;
@@ -46,11 +48,15 @@ export function deadLetterPlace(
 }
 
 /** A dead letter that is read again fails again, for ever. */
-export function checkDeadLetters(dlq: Place, source: ComponentUse, directory: string, problems: ProblemList): void {
-  const { topic, topics, path } = isMapping(source.options) ? source.options : {};
+export function checkDeadLetters(
+  dlq: Place,
+  source: Pick<ComponentUse, 'options' | 'path'>,
+  directory: string,
+  problems: ProblemList,
+): void {
+  const { topic, path } = isMapping(source.options) ? source.options : {};
   const key = topic === undefined ? 'topics' : 'topic';
-  const inputs = [topic, topics].flat().filter((input) => typeof input === 'string');
-  if ('topic' in dlq && inputs.some((input) => reads(input, dlq.topic))) {
+  if ('topic' in dlq && topicsOf(source).some((input) => takesIn(input, dlq.topic))) {
     problems.at(
       [...source.path, key],
       'dlq_is_source',
@@ -59,17 +65,5 @@ export function checkDeadLetters(dlq: Place, source: ComponentUse, directory: st
   }
   if ('file' in dlq && typeof path === 'string' && resolve(directory, path) === dlq.file) {
     problems.at([...source.path, 'path'], 'dlq_is_source', 'the source reads the file which receives its dead letters');
-  }
-}
-
-/** Whether a source's `topic` (a name, or a regular expression between slashes) takes in a topic. */
-function reads(input: string, topic: string): boolean {
-  const pattern = /^\/(.*)\/$/s.exec(input)?.[1];
-  if (pattern === undefined) return input === topic;
-  try {
-    return new RegExp(pattern, 'u').test(topic);
-  } catch {
-    // Whether it is a regular expression is for the source to say.
-    return false;
   }
 }

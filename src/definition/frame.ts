@@ -6,9 +6,39 @@ import type { ValuePath } from './pipeline.ts';
 const name = (of: string) =>
   Type.Optional(Type.String({ description: `Name of this ${of} in metrics, dead letters and the status view.` }));
 
+const anything = Type.Any();
+
+const time = Type.Optional(
+  Type.Object(
+    {
+      field: Type.Optional(expression({ description: "Event time of a record. Default: the record's timestamp." })),
+      unit: Type.Optional(
+        Type.Union([Type.Literal('s'), Type.Literal('ms'), Type.Literal('us')], {
+          description: 'Unit of `field` where it is a number.',
+        }),
+      ),
+      ahead: Type.Optional(
+        Type.Union([duration({ description: 'A duration.' }), Type.Literal('off')], {
+          description:
+            'An event further ahead of the clock than this is a dead letter. Default: 1h; `off` accepts any time.',
+        }),
+      ),
+    },
+    { description: 'Event time.' },
+  ),
+);
+
+const steps = Type.Optional(Type.Array(anything, { description: 'What happens to each event, in order.' }));
+
 /** What stands beside the component in `source:`. */
 export const besideSource = Type.Object(
-  { name: name('source') },
+  {
+    name: name('source'),
+    time,
+    steps: Type.Optional(
+      Type.Array(anything, { description: 'What happens to its events before they meet those of other sources.' }),
+    ),
+  },
   { description: 'Where the events come from: one source.' },
 );
 
@@ -42,8 +72,6 @@ export const besideSink = Type.Object(
   { description: 'One sink.' },
 );
 
-const anything = Type.Any();
-
 /** The file's own keys. Components and connections are put in by `schema.ts`. */
 export const frame = Type.Object(
   {
@@ -59,26 +87,15 @@ export const frame = Type.Object(
       Type.String({ minLength: 1, description: 'Kafka consumer group. Default: the name of the pipeline.' }),
     ),
     source: Type.Any({ description: 'Where the events come from: one source.' }),
-    time: Type.Optional(
-      Type.Object(
-        {
-          field: Type.Optional(expression({ description: "Event time of a record. Default: the record's timestamp." })),
-          unit: Type.Optional(
-            Type.Union([Type.Literal('s'), Type.Literal('ms'), Type.Literal('us')], {
-              description: 'Unit of `field` where it is a number.',
-            }),
-          ),
-          ahead: Type.Optional(
-            Type.Union([duration({ description: 'A duration.' }), Type.Literal('off')], {
-              description:
-                'An event further ahead of the clock than this is a dead letter. Default: 1h; `off` accepts any time.',
-            }),
-          ),
-        },
-        { description: 'Event time.' },
-      ),
+    sources: Type.Optional(
+      Type.Record(Type.String(), anything, {
+        minProperties: 1,
+        description:
+          'Several sources, by their names. Their events are merged, in no particular order; `meta.source` says which one an event is from.',
+      }),
     ),
-    steps: Type.Optional(Type.Array(anything, { description: 'What happens to each event, in order.' })),
+    time,
+    steps,
     sinks: Type.Array(anything, { minItems: 1, description: 'Where the events go.' }),
     dlq: Type.Optional(
       Type.Object(
@@ -115,7 +132,7 @@ export const frame = Type.Object(
       Type.Record(Type.String(), anything, { description: 'Values that expressions read as `vars.NAME`.' }),
     ),
   },
-  { description: 'A pipeline: one source, steps, sinks.' },
+  { description: 'A pipeline: sources, steps, sinks.' },
 );
 
 /** What one environment may hold. */
@@ -189,8 +206,8 @@ export const projectFrame = Type.Object(
 
 /** Words of the language that this version does not have, by where they stand (`placeOf`). */
 const notAvailableYet: Readonly<Record<string, readonly string[]>> = {
-  '': ['sources', 'alerts', 'registry', 'state', 'retry'],
-  source: ['cdc', 'postgres', 'schema', 'time', 'steps'],
+  '': ['alerts', 'registry', 'state', 'retry'],
+  source: ['cdc', 'postgres', 'schema'],
   'source.kafka': ['schema'],
   time: ['profile', 'lateness', 'late', 'keep', 'corrections', 'idle', 'quiet'],
   dlq: ['breaker', 'compat', 'redact'],
@@ -210,12 +227,14 @@ const valuesNotAvailableYet: Readonly<Record<string, readonly string[]>> = {
 };
 
 /**
- * `sinks.postgres` for `['sinks', 0, 'postgres']`: indexes and the names of connections and lookups say nothing. Below
- * `defaults:` and in an environment the words are those of a pipeline.
+ * `sinks.postgres` for `['sinks', 0, 'postgres']`: indexes and the names of connections, lookups and sources say nothing.
+ * Below `defaults:` and in an environment the words are those of a pipeline, and so are the time and steps of a source.
  */
 const placeOf = (path: ValuePath): string => {
   if (path[0] === 'defaults') return placeOf(path.slice(1));
   if (path[0] === 'environments') return placeOf(path.slice(2));
+  if (path[0] === 'sources' && path.length > 1) return placeOf(['source', ...path.slice(2)]);
+  if (path[0] === 'source' && (path[1] === 'time' || path[1] === 'steps')) return placeOf(path.slice(1));
   const isNamed = path[0] === 'connections' || path[0] === 'lookups';
   return path.filter((part, index) => typeof part === 'string' && !(index === 1 && isNamed)).join('.');
 };

@@ -13,14 +13,14 @@ import { readEventSchema } from './event-schema.ts';
 import type { InterpolationSources } from './interpolation.ts';
 import { checkDeadLetters, deadLetterPlace } from './dead-letter-place.ts';
 import { asJsonSchema, isMapping, type JsonSchema } from './json-schema.ts';
-import { nameAll } from './names.ts';
+import { type ListedEntry, nameAll } from './names.ts';
 import { applyOverrides, type Override } from './overrides.ts';
 import type {
   ComponentUse,
   ConnectionUse,
-  EventTimeUse,
   PipelineDefinition,
   SinkUse,
+  SourceUse,
   StepUse,
   ValuePath,
 } from './pipeline.ts';
@@ -29,6 +29,7 @@ import { applyDefaults, type EnvFile, knownVars, loadProject, type Project } fro
 import { parseYaml, plainYaml, type ReadYaml } from './read-yaml.ts';
 import { fillDefaults, resolveValue, type WrittenExpression } from './resolve.ts';
 import { partsOf, type Place, schemaForPipeline } from './schema.ts';
+import { checkWritten, eventTimeUse, mergeSources, type WrittenSource, writtenSources } from './sources.ts';
 import { checkTopics, type TopicConvention } from './topic-convention.ts';
 
 export interface LoadOptions {
@@ -63,7 +64,15 @@ export interface LoadedPipeline {
   readonly envFile: EnvFile | null;
 }
 
-const defaultAheadMs = 3_600_000;
+/** Which components a source uses, and its options as they are written. */
+interface UsedSource extends Omit<WrittenSource, 'entry'> {
+  readonly component: string | null;
+  readonly steps: readonly (string | null)[];
+  readonly given: unknown;
+}
+
+/** A source whose schema is not read yet. */
+type ReadSource = Omit<SourceUse, 'event' | 'steps'> & { readonly steps: readonly (StepUse | null)[] };
 
 /**
  * Loads a pipeline file. Rejects with `PipectlError`, and only when it or its project can't be read or has no environment
@@ -125,15 +134,16 @@ class Loader {
     const project = await this.#project(file);
     this.#strict = project.strict;
     this.#envFile = project.envFile;
-    const source = componentOf(file.source, 'sources', ['source'], uses, problems);
+    checkWritten(file, problems);
+    const sources = writtenSources(file).map((written) => this.#usedIn(written));
     const steps = this.#componentsIn(file.steps, 'steps');
     const sinks = this.#componentsIn(file.sinks, 'sinks');
     const lookups = componentsNamed(file.lookups, 'lookups', ['lookups'], uses, problems);
     componentsNamed(file.connections, 'connections', ['connections'], uses, problems);
-    const hasKafka = source !== null && this.#schemaOf('sources', source)[connectionKeyword] === 'kafka';
+    const hasKafka = sources.some(
+      ({ component }) => component !== null && this.#schemaOf('sources', component)[connectionKeyword] === 'kafka',
+    );
     applyDefaults(file, project.defaults, hasKafka);
-    if (source !== null && isMapping(file.source))
-      reportMisplacedKeys(file.source[source], source, 'sources', ['source', source], uses, problems);
 
     const schema = schemaForPipeline(file, uses);
     const value = resolveValue(file, {
@@ -147,12 +157,12 @@ class Loader {
     await checkParts(partsOf(value, 'pipeline', uses), value, problems);
     const own = knownVars(value.vars, ['vars'], problems);
     this.#vars = { ...project.shared.vars, ...own, ...project.overriding.vars, ...this.#setEntries('vars', own) };
-    const definition = await this.#assemble(value, project, { source, steps, sinks, lookups });
+    const definition = await this.#assemble(value, project, { sources, steps, sinks, lookups });
     if (!project.isSound) return null;
     return definition;
   }
 
-  async #eventType(source: ComponentUse): Promise<Type> {
+  async #eventType(source: Pick<ComponentUse, 'component' | 'options' | 'path'>): Promise<Type> {
     const declaration = this.#components.sources.find(({ name }) => name === source.component);
     const file = declaration?.eventSchema?.(source.options as never);
     if (file === undefined) return declaration?.eventType?.(source.options as never, this.#vars) ?? 'dyn';
@@ -160,17 +170,24 @@ class Loader {
     return readEventSchema(file, source, context);
   }
 
+  /** The component of a source and those of its own steps. */
+  #usedIn({ name, path, entry }: WrittenSource): UsedSource {
+    const component = this.#componentAt(entry, 'sources', path);
+    const steps = isMapping(entry) ? this.#componentsIn(entry.steps, 'steps', [...path, 'steps']) : [];
+    return { name, path, component, steps, given: component !== null && isMapping(entry) ? entry[component] : {} };
+  }
+
   /** The names of the components in a list, null for entries that have none. */
-  #componentsIn(list: unknown, place: 'steps' | 'sinks'): readonly (string | null)[] {
+  #componentsIn(list: unknown, place: 'steps' | 'sinks', path: ValuePath = [place]): readonly (string | null)[] {
     if (!Array.isArray(list)) return [];
-    return list.map((entry: unknown, index) => {
-      const path = [place, index];
-      const component = componentOf(entry, place, path, this.#components, this.#problems);
-      if (component !== null && isMapping(entry)) {
-        reportMisplacedKeys(entry[component], component, place, [...path, component], this.#components, this.#problems);
-      }
-      return component;
-    });
+    return list.map((entry: unknown, index) => this.#componentAt(entry, place, [...path, index]));
+  }
+
+  #componentAt(entry: unknown, place: Place, path: ValuePath): string | null {
+    const component = componentOf(entry, place, path, this.#components, this.#problems);
+    if (component !== null && isMapping(entry))
+      reportMisplacedKeys(entry[component], component, place, [...path, component], this.#components, this.#problems);
+    return component;
   }
 
   #project(file: Record<string, unknown>): Promise<Project> {
@@ -204,14 +221,24 @@ class Loader {
     value: Record<string, unknown>,
     project: Project,
     used: {
-      readonly source: string | null;
+      readonly sources: readonly UsedSource[];
       readonly steps: readonly (string | null)[];
       readonly sinks: readonly (string | null)[];
       readonly lookups: ReadonlyMap<string, string>;
     },
   ): Promise<PipelineDefinition | null> {
     const problems = this.#problems;
-    const { name, group } = nameAll(value, used, this.#file, problems);
+    const written = writtenSources(value).map(({ entry }, index) => ({
+      ...used.sources[index]!,
+      entry: isMapping(entry) ? entry : {},
+    }));
+    const ownSteps = written.map(({ path, entry, steps: own }) => listedEntries(entry.steps, own, [...path, 'steps']));
+    const listed = {
+      steps: listedEntries(value.steps, used.steps, ['steps']),
+      sinks: listedEntries(value.sinks, used.sinks, ['sinks']),
+    };
+    const allSteps = [...ownSteps.flat(), ...listed.steps];
+    const { name, group } = nameAll(value, { ...listed, steps: allSteps }, this.#file, problems);
     const own = connectionUses(value.connections, ['connections']);
     const named = {
       ...project.shared.connections,
@@ -223,22 +250,20 @@ class Loader {
     const connections = new ConnectionUses(named, kafka, this.#components, problems, project.environmentsWith);
 
     const entries = <T>(
-      list: unknown,
+      list: readonly ListedEntry[],
       place: 'steps' | 'sinks',
       make: (use: ComponentUse, entry: Record<string, unknown>) => T,
     ): (T | null)[] =>
-      (Array.isArray(list) ? list : []).map((entry: unknown, index) => {
-        const component = used[place][index] ?? null;
+      list.map(({ entry, component, path }) => {
         if (component === null || !isMapping(entry)) return null;
-        const use = this.#use(entry, place, component, [place, index, component], connections);
-        return problems.hasErrorsBelow([place, index]) ? null : make(use, entry);
+        const use = this.#use(entry, place, component, path, connections);
+        return problems.hasErrorsBelow(path) ? null : make(use, entry);
       });
+    const stepUses = (list: readonly ListedEntry[]) =>
+      entries(list, 'steps', (use, entry): StepUse => ({ ...use, onError: entry.on_error as StepUse['onError'] }));
 
-    const steps = entries(value.steps, 'steps', (use, entry): StepUse => ({
-      ...use,
-      onError: entry.on_error as StepUse['onError'],
-    }));
-    const sinks = entries(value.sinks, 'sinks', (use, entry): SinkUse => ({
+    const steps = stepUses(listed.steps);
+    const sinks = entries(listed.sinks, 'sinks', (use, entry): SinkUse => ({
       ...use,
       ...(entry.when === undefined ? {} : { when: entry.when }),
       ...(entry.version === undefined ? {} : { version: entry.version }),
@@ -248,25 +273,35 @@ class Loader {
     for (const [name, component] of used.lookups) {
       const entry = isMapping(value.lookups) ? value.lookups[name] : undefined;
       if (!isMapping(entry)) continue;
-      const use = this.#use({ ...entry, name }, 'lookups', component, ['lookups', name, component], connections);
+      const use = this.#use({ ...entry, name }, 'lookups', component, ['lookups', name], connections);
       if (!problems.hasErrorsBelow(['lookups', name])) lookups[name] = use;
     }
-    if (used.source === null || !isMapping(value.source)) return null;
-    const source = this.#use(value.source, 'sources', used.source, ['source', used.source], connections);
+    const read = written.map(({ name: ownName, path, entry, component, given }, index) => {
+      if (component === null) return null;
+      const named = ownName === null ? entry : { ...entry, name: ownName };
+      const time = eventTimeUse(entry.time, [...path, 'time'], value.time);
+      const use = this.#use(named, 'sources', component, path, connections);
+      return { ...use, given, time, steps: stepUses(ownSteps[index]!) };
+    });
+    const [first] = read;
+    if (first === undefined || first === null) return null;
     const dlq = deadLetterPlace(
       value.dlq,
       {
         name,
-        source,
-        sourceSchema: this.#schemaOf('sources', used.source),
+        source: first,
+        sourceSchema: this.#schemaOf('sources', first.component),
         directory: this.#directory,
         prefix: project.prefix,
       },
       problems,
     );
-    checkDeadLetters(dlq, source, this.#directory, problems);
-    if (project.topics !== null) this.#checkTopics(source, sinks, project.topics);
-    if (problems.hasErrorsBelow(['source'])) return null;
+    const found = read.filter((source) => source !== null);
+    for (const source of found) checkDeadLetters(dlq, source, this.#directory, problems);
+    if (project.topics !== null) this.#checkTopics(found, sinks, project.topics);
+    const merged = mergeSources(found, this.#components.sources, connections.all, problems);
+    if (problems.hasErrorsBelow(['source']) || problems.hasErrorsBelow(['sources'])) return null;
+    const [firstSource, ...otherSources] = await Promise.all(merged.map((source) => this.#sourceUse(source)));
 
     const firstBroken = steps.indexOf(null);
     const batch = isMapping(value.batch) ? value.batch : {};
@@ -278,9 +313,7 @@ class Loader {
       environment: this.#options.environment ?? null,
       prefix: project.prefix,
       group: project.prefix + group,
-      sources: [
-        { ...source, event: await this.#eventType(source), time: eventTimeUse(value.time, ['time']), steps: [] },
-      ],
+      sources: [firstSource!, ...otherSources],
       steps: (firstBroken === -1 ? steps : steps.slice(0, firstBroken)).filter((step) => step !== null),
       sinks: firstBroken === -1 ? sinks.filter((sink) => sink !== null) : [],
       lookups,
@@ -292,6 +325,7 @@ class Loader {
     };
   }
 
+  /** `path` is that of the entry. */
   #use(
     entry: Record<string, unknown>,
     place: Place,
@@ -299,12 +333,23 @@ class Loader {
     path: ValuePath,
     connections: ConnectionUses,
   ): ComponentUse {
-    const options = connections.settle(entry[component], this.#schemaOf(place, component), path);
-    return { component, name: typeof entry.name === 'string' ? entry.name : component, options, path };
+    const at = [...path, component];
+    const options = connections.settle(entry[component], this.#schemaOf(place, component), at);
+    return { component, name: typeof entry.name === 'string' ? entry.name : component, options, path: at };
   }
 
-  #checkTopics(source: ComponentUse, sinks: readonly (SinkUse | null)[], convention: TopicConvention): void {
-    checkTopics(source, this.#schemaOf('sources', source.component), convention, this.#problems);
+  async #sourceUse({ component, name, options, path, time, steps }: ReadSource): Promise<SourceUse> {
+    const event = await this.#eventType({ component, options, path });
+    return { component, name, options, path, event, time, steps: steps.filter((step) => step !== null) };
+  }
+
+  #checkTopics(
+    sources: readonly ComponentUse[],
+    sinks: readonly (SinkUse | null)[],
+    convention: TopicConvention,
+  ): void {
+    for (const source of sources)
+      checkTopics(source, this.#schemaOf('sources', source.component), convention, this.#problems);
     for (const sink of sinks)
       if (sink !== null) checkTopics(sink, this.#schemaOf('sinks', sink.component), convention, this.#problems);
   }
@@ -342,16 +387,12 @@ class Loader {
   }
 }
 
-function eventTimeUse(given: unknown, path: ValuePath): EventTimeUse {
-  const { field, unit, ahead } = isMapping(given) ? given : {};
-  const aheadMs = typeof ahead === 'string' ? parseDuration(ahead) : undefined;
-  return {
-    field: field ?? null,
-    unit: unit === 's' || unit === 'ms' || unit === 'us' ? unit : null,
-    aheadMs: ahead === 'off' ? null : (aheadMs ?? defaultAheadMs),
-    path,
-  };
-}
+const listedEntries = (list: unknown, used: readonly (string | null)[], path: ValuePath): readonly ListedEntry[] =>
+  (Array.isArray(list) ? list : []).map((entry: unknown, index) => ({
+    path: [...path, index],
+    entry,
+    component: used[index] ?? null,
+  }));
 
 /** Throws where the file is not UTF-8. */
 const readText = (path: string): string =>

@@ -2,7 +2,7 @@
 import { basename } from 'node:path';
 import { isMapping } from './json-schema.ts';
 import type { ValuePath } from './pipeline.ts';
-import type { ProblemList } from './problems.ts';
+import { pathText, type ProblemList } from './problems.ts';
 
 /** Kafka's rule for topics, which are named after the pipeline; shorter, since `.dlq` and the like are added. */
 const pipelineName = /^(?!\.{1,2}$)[A-Za-z0-9._-]{1,200}$/;
@@ -15,15 +15,18 @@ export const isTopicPrefix = (prefix: string): boolean => /^[A-Za-z0-9._-]{0,40}
 
 export const isTopicName = (name: string): boolean => topicName.test(name);
 
-interface Used {
-  readonly steps: readonly (string | null)[];
-  readonly sinks: readonly (string | null)[];
+/** An entry of a list of components. */
+export interface ListedEntry {
+  readonly path: ValuePath;
+  readonly entry: unknown;
+  /** Null where it names none. */
+  readonly component: string | null;
 }
 
-/** Writes the default names into `value` and returns those of the pipeline. */
+/** Writes the default names into the entries and returns those of the pipeline. `steps` are those of all sources, too. */
 export function nameAll(
   value: Record<string, unknown>,
-  used: Used,
+  entries: { readonly steps: readonly ListedEntry[]; readonly sinks: readonly ListedEntry[] },
   file: string,
   problems: ProblemList,
 ): { readonly name: string; readonly group: string } {
@@ -40,36 +43,34 @@ export function nameAll(
   if (typeof value.group === 'string' && !groupName.test(group)) {
     problems.at(['group'], 'name_invalid', 'a consumer group has no spaces and at most 249 characters');
   }
-  for (const place of ['steps', 'sinks'] as const) nameEntries(value[place], used[place], place, problems);
+  for (const place of ['steps', 'sinks'] as const) nameEntries(entries[place], place, problems);
   return { name, group };
 }
 
-function nameEntries(
-  list: unknown,
-  used: readonly (string | null)[],
-  place: 'steps' | 'sinks',
-  problems: ProblemList,
-): void {
-  if (!Array.isArray(list)) return;
+/** Tells of a name that can't be one of a component. */
+export function checkName(name: string, path: ValuePath, on: 'key' | 'value', problems: ProblemList): void {
+  if (componentName.test(name)) return;
+  problems.at(path, 'name_invalid', `"${name}" can not be a name here`, {
+    on,
+    hint: 'use letters, digits, "_" and "-", at most 64',
+  });
+}
+
+function nameEntries(entries: readonly ListedEntry[], place: 'steps' | 'sinks', problems: ProblemList): void {
   const given = new Map<string, ValuePath>();
-  for (const [index, entry] of list.entries()) {
+  for (const { entry, path: above } of entries) {
     if (!isMapping(entry) || typeof entry.name !== 'string') continue;
-    const path = [place, index, 'name'];
-    if (!componentName.test(entry.name)) {
-      problems.at(path, 'name_invalid', `"${entry.name}" can not be a name here`, {
-        hint: 'use letters, digits, "_" and "-", at most 64',
-      });
-    }
+    const path = [...above, 'name'];
+    checkName(entry.name, path, 'value', problems);
     const former = given.get(entry.name);
     if (former)
-      problems.at(path, 'name_duplicate', `${place}[${String(former[1])}] is named "${entry.name}" too`, {
+      problems.at(path, 'name_duplicate', `${pathText(former)} is named "${entry.name}" too`, {
         hint: 'give each its own name',
       });
-    given.set(entry.name, path);
+    given.set(entry.name, above);
   }
   const seen = new Map<string, number>();
-  for (const [index, entry] of list.entries()) {
-    const component = used[index] ?? null;
+  for (const { entry, component } of entries) {
     if (component === null || !isMapping(entry)) continue;
     const number = (seen.get(component) ?? 0) + 1;
     seen.set(component, number);

@@ -24,8 +24,10 @@ export interface EventTimeUse {
   readonly unit: 's' | 'ms' | 'us' | null;
   /** Further ahead of the clock than this is a dead letter; null: off. */
   readonly aheadMs: number | null;
-  /** Where it stands: `['time']`, or below a source of its own. */
+  /** Where `field` and `unit` stand: `['time']`, or below the source. */
   readonly path: ValuePath;
+  /** Where `ahead` stands. */
+  readonly aheadPath: ValuePath;
 }
 
 /** One source with what happens to its records before they meet those of the others. */

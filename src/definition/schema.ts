@@ -7,6 +7,7 @@ import type { Components } from './components.ts';
 import { besideSink, besideSource, besideStep, frame, projectFrame } from './frame.ts';
 import { asJsonSchema, isMapping, type JsonSchema } from './json-schema.ts';
 import type { ValuePath } from './pipeline.ts';
+import { writtenSources } from './sources.ts';
 
 const places = ['sources', 'steps', 'sinks', 'lookups', 'connections'] as const;
 export type Place = (typeof places)[number];
@@ -47,6 +48,19 @@ function entrySchema(place: Place, value: unknown, components: Components): Json
   return { ...base, properties: { ...own, ...Object.fromEntries(properties) }, additionalProperties: false };
 }
 
+/** A source, with its own steps as they are. */
+function sourceSchema(value: unknown, components: Components): JsonSchema {
+  const entry = entrySchema('sources', value, components);
+  const steps = isMapping(value) ? value.steps : undefined;
+  return { ...entry, properties: { ...entry.properties, steps: listSchema('steps', steps, components) } };
+}
+
+function listSchema(place: 'steps' | 'sinks', value: unknown, components: Components): JsonSchema {
+  const list = asJsonSchema(frame).properties?.[place];
+  const isList = Array.isArray(value) && value.length > 0;
+  return { ...list, ...(isList ? { items: value.map((entry) => entrySchema(place, entry, components)) } : {}) };
+}
+
 function namedSchemas(place: 'lookups' | 'connections', value: unknown, components: Components): JsonSchema {
   const entries = isMapping(value) ? Object.entries(value) : [];
   return {
@@ -57,16 +71,15 @@ function namedSchemas(place: 'lookups' | 'connections', value: unknown, componen
 
 /** Schema for exactly this pipeline file. */
 export function schemaForPipeline(file: Readonly<Record<string, unknown>>, components: Components): JsonSchema {
-  const each = (place: Place, value: unknown): JsonSchema => ({
-    ...asJsonSchema(frame).properties?.[place],
-    ...(Array.isArray(value) && value.length > 0
-      ? { items: value.map((entry) => entrySchema(place, entry, components)) }
-      : {}),
-  });
+  const sources = Object.entries(isMapping(file.sources) ? file.sources : {});
   return withDefinitions(asJsonSchema(frame), definitionsOf(components), {
-    source: entrySchema('sources', file.source, components),
-    steps: each('steps', file.steps),
-    sinks: each('sinks', file.sinks),
+    source: sourceSchema(file.source, components),
+    sources: {
+      type: 'object',
+      properties: Object.fromEntries(sources.map(([name, entry]) => [name, sourceSchema(entry, components)])),
+    },
+    steps: listSchema('steps', file.steps, components),
+    sinks: listSchema('sinks', file.sinks, components),
     lookups: namedSchemas('lookups', file.lookups, components),
     connections: namedSchemas('connections', file.connections, components),
     kafka: kafkaSchema(components),
@@ -129,7 +142,12 @@ export function partsOf(
   components: Components,
 ): readonly Part[] {
   const parts: Part[] = [
-    { path: [], value: file, schema: kind === 'pipeline' ? frameSchema(components) : asJsonSchema(projectFrame) },
+    {
+      path: [],
+      value: file,
+      schema:
+        kind === 'pipeline' ? frameSchema(components, Object.hasOwn(file, 'sources')) : asJsonSchema(projectFrame),
+    },
   ];
   const add = (place: Place, entry: unknown, path: ValuePath) => {
     const base = beside[place];
@@ -142,11 +160,14 @@ export function partsOf(
       parts.push({ path: [...path, used.name], value: entry[used.name], schema: asJsonSchema(used.options) });
   };
   if (kind === 'pipeline') {
-    if (file.source !== undefined) add('sources', file.source, ['source']);
-    for (const place of ['steps', 'sinks'] as const) {
-      const list = file[place];
-      if (Array.isArray(list)) for (const [index, entry] of list.entries()) add(place, entry, [place, index]);
+    const addEach = (place: 'steps' | 'sinks', list: unknown, path: ValuePath) => {
+      if (Array.isArray(list)) for (const [index, entry] of list.entries()) add(place, entry, [...path, index]);
+    };
+    for (const { entry, path } of writtenSources(file)) {
+      add('sources', entry, path);
+      if (isMapping(entry)) addEach('steps', entry.steps, [...path, 'steps']);
     }
+    for (const place of ['steps', 'sinks'] as const) addEach(place, file[place], [place]);
     const kafka = components.connections.find(({ name }) => name === 'kafka');
     if (kafka && file.kafka !== undefined)
       parts.push({ path: ['kafka'], value: file.kafka, schema: asJsonSchema(kafka.options) });
@@ -168,11 +189,20 @@ export function partsOf(
 /** Every schema that `partsOf` can give. */
 export function partSchemas(components: Components): readonly JsonSchema[] {
   const options = places.flatMap((place) => components[place].map((component) => asJsonSchema(component.options)));
-  return [frameSchema(components), asJsonSchema(projectFrame), ...Object.values(beside), ...options];
+  return [
+    frameSchema(components, false),
+    frameSchema(components, true),
+    asJsonSchema(projectFrame),
+    ...Object.values(beside),
+    ...options,
+  ];
 }
 
-function frameSchema(components: Components): JsonSchema {
-  return withDefinitions(asJsonSchema(frame), undefined, { kafka: kafkaSchema(components) && {} });
+/** Of a file with `sources:` or with `source:`, so that what is missing is the one that was meant. */
+function frameSchema(components: Components, hasSources: boolean): JsonSchema {
+  const { required = [], ...base } = asJsonSchema(frame);
+  const needed = hasSources ? required.map((key) => (key === 'source' ? 'sources' : key)) : required;
+  return withDefinitions({ ...base, required: needed }, undefined, { kafka: kafkaSchema(components) && {} });
 }
 
 const generated = {
@@ -202,9 +232,18 @@ export function publishedSchemas(components: Components): ReadonlyMap<string, Js
   };
   const kafka = kafkaSchema(components);
   const connections = { ...asJsonSchema(frame).properties?.connections, additionalProperties: any('connections') };
-  const pipeline = withDefinitions(asJsonSchema(frame), definitionsOf(components), {
-    source: any('sources'),
-    steps: { ...asJsonSchema(frame).properties?.steps, items: any('steps') },
+  const steps = (of: JsonSchema): JsonSchema => ({ ...of.properties?.steps, items: any('steps') });
+  const anySource = any('sources');
+  const source = { ...anySource, properties: { ...anySource.properties, steps: steps(asJsonSchema(besideSource)) } };
+  // Under its own key a source has its name there.
+  const { name: _, ...besideName } = source.properties as Record<string, JsonSchema>;
+  const { required = [], ...base } = asJsonSchema(frame);
+  const oneOf = [{ required: ['source'] }, { required: ['sources'] }];
+  const always = required.filter((key) => key !== 'source');
+  const pipeline = withDefinitions({ ...base, required: always, oneOf }, definitionsOf(components), {
+    source,
+    sources: { ...base.properties?.sources, additionalProperties: { ...source, properties: besideName } },
+    steps: steps(base),
     sinks: { ...asJsonSchema(frame).properties?.sinks, items: any('sinks') },
     lookups: { ...asJsonSchema(frame).properties?.lookups, additionalProperties: any('lookups') },
     connections,

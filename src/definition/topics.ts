@@ -6,3 +6,15 @@ export function topicsOf({ options }: Pick<ComponentUse, 'options'>): readonly s
   const { topic, topics } = isMapping(options) ? options : {};
   return [topic, topics].flat().filter((name) => typeof name === 'string');
 }
+
+/** Whether what a source names (a topic, or a regular expression between slashes) takes in a topic. */
+export function takesIn(named: string, topic: string): boolean {
+  const pattern = /^\/(.*)\/$/s.exec(named)?.[1];
+  if (pattern === undefined) return named === topic;
+  try {
+    return new RegExp(pattern, 'u').test(topic);
+  } catch {
+    // Whether it is a regular expression is for the source to say.
+    return false;
+  }
+}

@@ -16,12 +16,13 @@ export interface FoundField {
 export function lookUpField(object: ObjectType, field: string, holder: string, optional: boolean): FoundField {
   const path = `${holder}.${field}`;
   const orNull = `write ${holder}.?${field}, which is null where it is absent`;
-  const { fields, required, removed } = object;
+  const { fields, required, removed, lacking = {} } = object;
   const mayBeAbsent = required !== undefined && !required.includes(field);
   if (Object.hasOwn(fields, field)) {
     const type = fields[field]!;
     if (!mayBeAbsent || optional) return { type };
-    const message = `${path} may be absent: the schema does not require it`;
+    const why = Object.hasOwn(lacking, field) ? `source ${lacking[field]} has none` : 'the schema does not require it';
+    const message = `${path} may be absent: ${why}`;
     return { type, warning: { code: 'field_optional', message, hint: orNull } };
   }
   if (removed !== undefined && Object.hasOwn(removed, field)) {

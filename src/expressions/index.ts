@@ -19,6 +19,7 @@ export { unknownVar } from './environment.ts';
 export type { Scope } from './generate.ts';
 export { Duration, Timestamp } from './timestamp.ts';
 export { lookUpField } from './check-field.ts';
+export { eitherType } from './either-type.ts';
 export { isNumeric, isObjectType, typeName, type Node, type ObjectType, type Type } from './tree.ts';
 
 /** What expressions see as `meta`. */

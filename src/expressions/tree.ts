@@ -24,6 +24,8 @@ export interface ObjectType {
   readonly required?: readonly string[];
   /** Fields that are gone, each with the step that removed it. */
   readonly removed?: Readonly<Record<string, string>>;
+  /** Fields that the events of some source do not have, each with that source. */
+  readonly lacking?: Readonly<Record<string, string>>;
 }
 
 export const isObjectType = (type: Type): type is ObjectType => typeof type === 'object' && 'fields' in type;

@@ -31,6 +31,8 @@ import {
   type Type,
   compileExpression,
   compileTemplate,
+  eitherType,
+  isObjectType,
 } from '../expressions/index.ts';
 import { checkEventTime, eventTimeStep, eventTimeText } from './event-time.ts';
 import { fieldNamesOf } from './event-type.ts';
@@ -106,7 +108,8 @@ export async function planPipeline(
   };
   const [first, ...others] = definition.sources;
   const inputs = [planInput(first), ...others.map(planInput)] as const;
-  const { steps, types } = planSteps(definition.steps, inputs[0].types.at(-1)!);
+  checkMerged(inputs, builder);
+  const { steps, types } = planSteps(definition.steps, mergedType(inputs));
   if (problems.isFull) return null;
   const event = types.at(-1)!;
 
@@ -135,6 +138,27 @@ export async function planPipeline(
   return problems.hasErrors
     ? null
     : { definition, hash: hashOf(definition), inputs, steps, types, lookups: lookups.used, sinks };
+}
+
+/** What is known of an event that comes from any of the inputs. */
+function mergedType(inputs: readonly PlannedInput[]): Type {
+  const own = inputs.map(({ use, types }) => ({ source: use.name, type: types.at(-1)! }));
+  const type = own.map((input) => input.type).reduce(eitherType);
+  if (own.length === 1 || !isObjectType(type)) return type;
+  const lacking: Record<string, string> = {};
+  for (const field of Object.keys(type.fields)) {
+    const without = own.find((input) => isObjectType(input.type) && !Object.hasOwn(input.type.fields, field));
+    if (without !== undefined) lacking[field] = without.source;
+  }
+  return { ...type, lacking };
+}
+
+function checkMerged(inputs: readonly [PlannedInput, ...PlannedInput[]], builder: Builder): void {
+  if (inputs.length === 1) return;
+  inputs[0].declaration.merged?.check(
+    inputs.map(({ use }) => ({ name: use.name, options: use.options as never })),
+    inputs.map(({ use }) => builder.context(use.path, 'dyn')),
+  );
 }
 
 /** The stage that reads the event's own time, where one is declared. */

@@ -1,10 +1,12 @@
 /** Puts a plan and the world together: source, sinks, dead letters and codecs of a running pipeline. */
+import assert from 'node:assert/strict';
 import { hostname } from 'node:os';
+import type { SourceContext } from '../declaration/component.ts';
 import type { Program } from '../engine/epoch.ts';
 import type { Clock, DeadLetterQueue, Log, Lookup, Sink, Source } from '../engine/ports.ts';
 import { openDeadLetterQueue } from '../operations/dead-letters/queue.ts';
 import { componentContexts } from '../plan/component-context.ts';
-import type { Plan } from '../plan/index.ts';
+import type { Plan, PlannedInput } from '../plan/index.ts';
 import { programInputs } from '../plan/record-reader.ts';
 
 export interface Assembly {
@@ -23,15 +25,25 @@ export interface AssembleOptions {
   readonly dryRun: { readonly sink: (name: string) => Sink; readonly deadLetters: Assembly['deadLetters'] } | null;
 }
 
+function createSource(
+  [first, ...others]: readonly [PlannedInput, ...PlannedInput[]],
+  context: SourceContext,
+): Promise<Source> {
+  const { use, declaration } = first;
+  if (others.length === 0) return declaration.create(use.options as never, context);
+  const inputs = [first, ...others].map((input) => ({ name: input.use.name, options: input.use.options as never }));
+  assert(declaration.merged !== undefined, `the loader lets several ${declaration.name} sources through`);
+  return declaration.merged.create(inputs, context);
+}
+
 /** Name of this process among the members of the group. */
 export const memberName = (): string => `${hostname()}-${process.pid}`;
 
 export async function assemble(plan: Plan, { clock, log, untilEnd, dryRun }: AssembleOptions): Promise<Assembly> {
   const { definition } = plan;
   const context = componentContexts(plan, { clock, random: Math.random, log });
-  const [{ use, declaration: sourceDeclaration }] = plan.inputs;
-  const source = await sourceDeclaration.create(use.options as never, {
-    ...context(use.name),
+  const source = await createSource(plan.inputs, {
+    ...context(definition.sources[0].name),
     group: definition.group,
     untilEnd,
     detached: dryRun !== null,

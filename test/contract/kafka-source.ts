@@ -27,11 +27,13 @@ export interface KafkaSourceContract {
 const sessionTimeoutMs = 6000;
 
 /** What a group source of a test is made with. */
-export function groupSettings(connection: Connection, options: SourceOptions): GroupSourceSettings {
+export function groupSettings(
+  connection: Connection,
+  { topics, start = 'earliest', ...options }: SourceOptions,
+): GroupSourceSettings {
   return {
     connection,
-    source: 'orders',
-    start: 'earliest',
+    inputs: [{ source: 'orders', topics, start }],
     untilEnd: false,
     bufferBytesMax: 32 << 20,
     fetchBytesMax: 16 << 20,

@@ -143,7 +143,10 @@ describe('topics by regular expression', () => {
     ];
     const topics = new RegExp(`^(${one.topic}|${two.topic})$`, 'u');
     const member = new Member(
-      new GroupSource({ ...settings({ topics: [], group: unique('group'), untilEnd: true }), topics }),
+      new GroupSource({
+        ...settings({ topics: [], group: unique('group'), untilEnd: true }),
+        inputs: [{ source: 'orders', topics, start: 'earliest' }],
+      }),
     );
     onTestFinished(() => member.source.close());
     await member.source.start();

@@ -15,10 +15,10 @@ import { openKafkaAdmin, type KafkaAdmin } from './admin.ts';
 import { createCluster, isTransient, kafkaErrorType } from './client.ts';
 import { readConnection } from './connection.ts';
 import { Delivery, type Feed } from './delivery.ts';
-import type { KafkaSourceSettings } from './group-source.ts';
+import type { KafkaInput, KafkaSourceSettings } from './group-source.ts';
 import type { Cluster } from './kafkajs.ts';
 import { fetchOnce } from './log-reader.ts';
-import { findTopics } from './topics.ts';
+import { topicReaders } from './topics.ts';
 
 export interface DetachedSourceSettings extends KafkaSourceSettings {
   readonly untilEnd: boolean;
@@ -38,15 +38,15 @@ export class DetachedSource implements Source {
   }
 
   async start(stopping?: AbortSignal): Promise<void> {
-    const { connection, log, topics } = this.#settings;
+    const { connection, log, inputs } = this.#settings;
     const admin = await openKafkaAdmin(connection, log, stopping);
     try {
-      const found = await findTopics(admin, topics);
+      const found = await topicReaders(admin, inputs);
       this.#partitions = await this.#describe(admin, found);
       const cluster = createCluster(readConnection(connection), log);
       this.#cluster = cluster;
       await cluster.connect();
-      await cluster.addMultipleTargetTopics(found);
+      await cluster.addMultipleTargetTopics([...found.keys()]);
     } finally {
       await admin.close();
     }
@@ -94,12 +94,11 @@ export class DetachedSource implements Source {
     await this.#cluster?.disconnect().catch(() => undefined);
   }
 
-  async #describe(admin: KafkaAdmin, topics: readonly string[]): Promise<AssignedPartition[]> {
-    const { start, source } = this.#settings;
+  async #describe(admin: KafkaAdmin, readers: ReadonlyMap<string, KafkaInput>): Promise<AssignedPartition[]> {
     const cluster = await admin.clusterId();
-    const described = await admin.describeTopics(topics);
+    const described = await admin.describeTopics([...readers.keys()]);
     const partitions: AssignedPartition[] = [];
-    for (const topic of topics) {
+    for (const [topic, { start, source }] of readers) {
       const { topicId } = described.get(topic)!;
       const at = typeof start === 'number' ? await admin.offsetsAt(topic, start) : null;
       for (const log of await admin.topicOffsets(topic)) {

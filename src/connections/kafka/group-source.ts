@@ -17,18 +17,24 @@ import { readConnection } from './connection.ts';
 import { Delivery, type Feed } from './delivery.ts';
 import type { FetchedPartition } from './fetched-partition.ts';
 import { GroupSession, type SessionEvents } from './group-session.ts';
-import { findTopics, type TopicSelection } from './topics.ts';
+import { findTopics, topicReaders, type TopicSelection } from './topics.ts';
 
 /** Where reading starts without a position: the first record, the end, or the first record at or after a time (ms). */
 export type StartAt = 'earliest' | 'latest' | number;
 
+/** What one source of the pipeline reads. */
+export interface KafkaInput {
+  /** Its name. */
+  readonly source: string;
+  readonly topics: TopicSelection;
+  readonly start: StartAt;
+}
+
 export interface KafkaSourceSettings {
   /** Options of the `kafka` connection. */
   readonly connection: Readonly<Record<string, unknown>>;
-  readonly topics: TopicSelection;
-  readonly start: StartAt;
-  /** Name of the source in the pipeline. */
-  readonly source: string;
+  /** One at least; no two may read the same topic. */
+  readonly inputs: readonly KafkaInput[];
   /** What may be fetched ahead of the engine; one fetch may go beyond it. */
   readonly bufferBytesMax: number;
   /** Most of one fetch, and of one partition in it. */
@@ -71,7 +77,8 @@ export class GroupSource implements Source, SessionEvents {
   readonly #closing = new AbortController();
   #admin!: KafkaAdmin;
   #cluster = '';
-  #topics: readonly string[] = [];
+  /** Each with the source that reads it. */
+  #topics: ReadonlyMap<string, KafkaInput> = new Map();
   /** Partitions that existed at the first look: a later one is read from its first record, also with `latest`. */
   #known = new Set<string>();
   #bounds: ReadonlyMap<string, number> | null = null;
@@ -92,12 +99,12 @@ export class GroupSource implements Source, SessionEvents {
   }
 
   async start(signal?: AbortSignal): Promise<void> {
-    const { connection, log, topics, untilEnd } = this.#settings;
+    const { connection, log, inputs, untilEnd } = this.#settings;
     this.#admin = await openKafkaAdmin(connection, log, signal);
     try {
       this.#cluster = await this.#admin.clusterId();
-      this.#topics = await findTopics(this.#admin, topics);
-      const offsets = await this.#offsets(this.#topics);
+      this.#topics = await topicReaders(this.#admin, inputs);
+      const offsets = await this.#offsets([...this.#topics.keys()]);
       this.#known = new Set(offsets.keys());
       if (untilEnd) {
         this.#bounds = new Map([...offsets].map(([key, { end }]) => [key, end]));
@@ -251,7 +258,7 @@ export class GroupSource implements Source, SessionEvents {
     let former = '';
     while (!signal.aborted) {
       const session = new GroupSession(
-        { ...this.#settings, connection: readConnection(connection), topics: this.#topics },
+        { ...this.#settings, connection: readConnection(connection), topics: [...this.#topics.keys()] },
         this,
       );
       this.#session = session;
@@ -295,7 +302,7 @@ export class GroupSource implements Source, SessionEvents {
       return new SourceFailed(code, reason.message, { cause: reason });
     }
     if (this.#failures < unsettledTries || kafkaErrorType(reason) !== 'UNKNOWN_TOPIC_OR_PARTITION') return null;
-    return findTopics(this.#admin, this.#topics).then(
+    return findTopics(this.#admin, [...this.#topics.keys()]).then(
       () => null,
       (error: Error) => new SourceFailed('kafka_topic_missing', error.message, { cause: error }),
     );
@@ -330,16 +337,16 @@ export class GroupSource implements Source, SessionEvents {
   }
 
   async #describe(owned: Owned): Promise<AssignedPartition[]> {
-    const { group, start, source } = this.#settings;
     const topics = Object.keys(owned);
     const [described, offsets, committed, starts] = await Promise.all([
       this.#admin.describeTopics(topics),
       this.#offsets(topics),
-      this.#admin.groupCommits(group, topics),
-      typeof start === 'number' ? this.#offsetsAt(topics, start) : null,
+      this.#admin.groupCommits(this.#settings.group, topics),
+      this.#offsetsAt(topics),
     ]);
-    return topics.flatMap((topic) =>
-      owned[topic]!.toSorted((a, b) => a - b).map((partition) => {
+    return topics.flatMap((topic) => {
+      const { start, source } = this.#input(topic);
+      return owned[topic]!.toSorted((a, b) => a - b).map((partition) => {
         const key = keyOf(topic, partition);
         const log = offsets.get(key);
         const topicId = described.get(topic)?.topicId;
@@ -353,10 +360,10 @@ export class GroupSource implements Source, SessionEvents {
           isMoved: commit?.isOwn === false,
           logStart: log.start,
           logEnd: log.end,
-          initial: latest ? log.end : (starts?.get(key) ?? log.start),
+          initial: latest ? log.end : (starts.get(key) ?? log.start),
         };
-      }),
-    );
+      });
+    });
   }
 
   async #offsets(topics: readonly string[]): Promise<Map<string, PartitionOffsets>> {
@@ -366,11 +373,22 @@ export class GroupSource implements Source, SessionEvents {
     );
   }
 
-  async #offsetsAt(topics: readonly string[], timestampMs: number): Promise<Map<string, number>> {
-    const offsets = await Promise.all(topics.map((topic) => this.#admin.offsetsAt(topic, timestampMs)));
-    return new Map(
-      topics.flatMap((topic, at) => [...offsets[at]!].map(([partition, one]) => [keyOf(topic, partition), one])),
+  /** Of topics that are read from a time. */
+  async #offsetsAt(topics: readonly string[]): Promise<Map<string, number>> {
+    const offsets = await Promise.all(
+      topics.map(async (topic) => {
+        const { start } = this.#input(topic);
+        const found = typeof start === 'number' ? [...(await this.#admin.offsetsAt(topic, start))] : [];
+        return found.map(([partition, offset]) => [keyOf(topic, partition), offset] as const);
+      }),
     );
+    return new Map(offsets.flat());
+  }
+
+  #input(topic: string): KafkaInput {
+    const input = this.#topics.get(topic);
+    if (input === undefined) throw new Error(`no source reads ${topic}`);
+    return input;
   }
 }
 

@@ -34,6 +34,35 @@ export async function findTopics(admin: KafkaAdmin, selection: TopicSelection): 
   );
 }
 
+/** What one source reads. */
+interface TopicReader {
+  /** Its name in the pipeline. */
+  readonly source: string;
+  readonly topics: TopicSelection;
+}
+
+/**
+ * The topics that exist, each with the one of `readers` that reads it. Rejects like `findTopics`, and with `source_topics`
+ * where two of them read the same: a record is one source's.
+ */
+export async function topicReaders<T extends TopicReader>(
+  admin: KafkaAdmin,
+  readers: readonly T[],
+): Promise<ReadonlyMap<string, T>> {
+  const found = new Map<string, T>();
+  for (const reader of readers) {
+    for (const topic of await findTopics(admin, reader.topics)) {
+      const other = found.get(topic) ?? reader;
+      if (other !== reader) {
+        const message = `topic ${topic} is read by two sources, ${other.source} and ${reader.source}`;
+        throw new PipectlError('source_topics', message, { hint: 'read each topic in one source' });
+      }
+      found.set(topic, reader);
+    }
+  }
+  return found;
+}
+
 /** Names that share most of their pairs of letters with `name` (Dice's coefficient), best first, at most three. */
 export function nearTopics(name: string, topics: readonly string[]): string[] {
   const pairs = pairsOf(name);

@@ -1,12 +1,13 @@
+import type { Static } from 'typebox';
 import { textCodec } from '../../codecs/text.ts';
 import { kafkaConnection } from '../../connections/kafka/index.ts';
 import { readSelection } from '../../connections/kafka/topics.ts';
-import { defineSource } from '../../declaration/component.ts';
+import { defineSource, type SourceContext } from '../../declaration/component.ts';
 import { withConnection } from '../../declaration/connection.ts';
 import { duration, eventSchemaFile, size } from '../../declaration/options.ts';
 import { Type } from '../../declaration/type.ts';
 import { parseDuration, parseSize, parseTime } from '../../declaration/units.ts';
-import type { Codec } from '../../engine/ports.ts';
+import type { Codec, Source } from '../../engine/ports.ts';
 
 const options = withConnection(
   kafkaConnection,
@@ -54,8 +55,11 @@ async function jsonCodec(): Promise<Codec> {
 /** Kafka's rule. */
 const topicName = /^(?!\.{1,2}$)[A-Za-z0-9._-]{1,249}$/;
 
+type Options = Static<typeof options>;
+type Topics = Pick<Options, 'topic' | 'topics'>;
+
 /** Topics given by their names, each with its place. */
-function* namedTopics({ topic, topics }: { readonly topic?: string; readonly topics?: string | readonly string[] }) {
+function* namedTopics({ topic, topics }: Topics) {
   if (topic !== undefined) yield [['topic'], topic] as const;
   if (typeof topics === 'object')
     for (const [index, name] of topics.entries()) yield [['topics', index], name] as const;
@@ -109,35 +113,78 @@ export const kafkaSource = defineSource({
   codec: jsonCodec,
   keyCodec: ({ key_format }) => (key_format === 'text' ? Promise.resolve(textCodec) : jsonCodec()),
 
-  async create(given, context) {
-    const { name, clock, random, log, untilEnd, group } = context;
-    const sessionTimeoutMs = parseDuration(given.session_timeout)!;
-    const settings = {
-      connection: context.connection('kafka', given.connection),
-      topics: readSelection(given.topics ?? given.topic!)!,
-      start: readStart(given.start)!,
-      source: name,
-      bufferBytesMax: parseSize(given.buffer)!,
-      fetchBytesMax: parseSize(given.fetch_bytes)!,
-      partitionBytesMax: parseSize(given.partition_bytes)!,
-      fetchWaitMs: parseDuration(given.fetch_wait)!,
-      clock,
-      random,
-      log,
-    };
-    if (context.detached) {
-      const { DetachedSource } = await import('../../connections/kafka/detached-source.ts');
-      return new DetachedSource({ ...settings, untilEnd });
-    }
-    const { GroupSource } = await import('../../connections/kafka/group-source.ts');
-    return new GroupSource({
-      ...settings,
-      group,
-      untilEnd,
-      sessionTimeoutMs,
-      rebalanceTimeoutMs: 2 * sessionTimeoutMs,
-      // A rebalance shows in the answer to a heartbeat: often, so that members meet quickly.
-      heartbeatMs: Math.min(1000, sessionTimeoutMs / 3),
-    });
+  create: (given, context) => createKafkaSource([{ name: context.name, options: given }], context),
+
+  merged: {
+    shared: ['buffer', 'fetch_bytes', 'partition_bytes', 'fetch_wait', 'session_timeout'],
+
+    check(inputs, contexts) {
+      for (const [index, { options: own }] of inputs.entries()) {
+        for (const { name, options: other } of inputs.slice(0, index)) {
+          const place = [...placesOfTopics(own)].find(([, topic]) =>
+            topicsIn(other).some((one) => overlaps(one, topic)),
+          );
+          if (place === undefined) continue;
+          const [path, topic] = place;
+          const message = `${topic} is read by ${name} already: a record is of one source`;
+          contexts[index]!.problem(path, 'source_topics', message, 'read each topic in one source');
+        }
+      }
+    },
+
+    create: createKafkaSource,
   },
 });
+
+/** Each with its place; a regular expression with its slashes. */
+function* placesOfTopics(given: Topics) {
+  yield* namedTopics(given);
+  if (typeof given.topics === 'string') yield [['topics'], given.topics] as const;
+}
+
+const topicsIn = (given: Topics): readonly string[] => [...placesOfTopics(given)].map(([, topic]) => topic);
+
+/** Whether two of names and regular expressions surely stand for the same topic. Of two expressions only Kafka tells. */
+function overlaps(one: string, other: string): boolean {
+  const [a, b] = [readSelection(one), readSelection(other)];
+  if (a instanceof RegExp) return b instanceof RegExp ? one === other : a.test(other);
+  return b instanceof RegExp ? b.test(one) : one === other;
+}
+
+async function createKafkaSource(
+  inputs: readonly { readonly name: string; readonly options: Options }[],
+  context: SourceContext,
+): Promise<Source> {
+  const { clock, random, log, untilEnd, group } = context;
+  const [{ options: shared }] = inputs as readonly [(typeof inputs)[0]];
+  const sessionTimeoutMs = parseDuration(shared.session_timeout)!;
+  const settings = {
+    connection: context.connection('kafka', shared.connection),
+    inputs: inputs.map(({ name, options: given }) => ({
+      source: name,
+      topics: readSelection(given.topics ?? given.topic!)!,
+      start: readStart(given.start)!,
+    })),
+    bufferBytesMax: parseSize(shared.buffer)!,
+    fetchBytesMax: parseSize(shared.fetch_bytes)!,
+    partitionBytesMax: parseSize(shared.partition_bytes)!,
+    fetchWaitMs: parseDuration(shared.fetch_wait)!,
+    clock,
+    random,
+    log,
+  };
+  if (context.detached) {
+    const { DetachedSource } = await import('../../connections/kafka/detached-source.ts');
+    return new DetachedSource({ ...settings, untilEnd });
+  }
+  const { GroupSource } = await import('../../connections/kafka/group-source.ts');
+  return new GroupSource({
+    ...settings,
+    group,
+    untilEnd,
+    sessionTimeoutMs,
+    rebalanceTimeoutMs: 2 * sessionTimeoutMs,
+    // A rebalance shows in the answer to a heartbeat: often, so that members meet quickly.
+    heartbeatMs: Math.min(1000, sessionTimeoutMs / 3),
+  });
+}
