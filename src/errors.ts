@@ -450,6 +450,10 @@ export const errorTable = {
     meaning: "No unique index covers exactly the key, so an upsert can't find its row.",
     hint: 'create the unique index that is printed, or correct key',
   },
+  sink_positions_newer: {
+    meaning: 'The tables with the positions were made by a newer pipectl.',
+    hint: 'run the newer program, or give the pipeline a guard.schema of its own',
+  },
   sink_positions_rights: {
     meaning: 'The role may not create the tables in which positions are kept.',
     hint: 'have them created once by the statements that are printed',

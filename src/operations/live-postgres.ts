@@ -83,7 +83,9 @@ async function tableCheck(
   }
   try {
     const { guard, columns } = planFor(table, options, expected);
-    const version = guard.kind === 'none' ? 'no column for the version' : 'a column for the version';
+    const isBeside = guard.kind === 'own' && guard.place === 'side';
+    const inTable = guard.kind === 'none' ? 'no column for the version' : 'a column for the version';
+    const version = isBeside ? 'versions beside it' : inTable;
     return { status: 'exists', subject, message: `${columns.length} columns to write, ${version}` };
   } catch (error) {
     if (!(error instanceof PipectlError)) throw error;
@@ -108,7 +110,8 @@ async function positionChecks(client: Client, { options, path }: SinkUse): Promi
     [schema, name],
   );
   const checks: LiveCheck[] = [];
-  for (const table of ['logs', 'positions']) {
+  const kept = guard?.versions === 'side' ? ['logs', 'positions', 'versions'] : ['logs', 'positions'];
+  for (const table of kept) {
     const subject = `table ${schema}.${table}`;
     const kept = await client.query<{ there: boolean; used: boolean }>(
       `SELECT c.oid IS NOT NULL AS there, has_table_privilege(c.oid, 'SELECT') AND has_table_privilege(c.oid, 'INSERT')

@@ -54,11 +54,15 @@ function newSink({ pipeline, options, fields, versioned, log, url: as = url }: S
   return new PostgresSink({ mode: 'upsert', key: ['id'], create: false, ...timeouts, ...options }, context);
 }
 
-for (const mode of ['upsert', 'append'] as const) {
-  sinkContract(`postgres (${mode})`, async () => {
+for (const [mode, versions] of [
+  ['upsert', 'column'],
+  ['upsert', 'side'],
+  ['append', 'column'],
+] as const) {
+  sinkContract(`postgres (${mode}, versions: ${versions})`, async () => {
     const table = uniqueName('contract');
     await admin.query(`CREATE TABLE ${table} (id bigint PRIMARY KEY, text text CHECK (text <> 'poison'))`);
-    const setup = { pipeline: table, options: { table, mode } };
+    const setup = { pipeline: table, options: { table, mode, guard: { schema: 'pipectl', versions } } };
     return {
       newSink: () => Promise.resolve(newSink(setup)),
       event: (id, text) => ({ id, text }),
@@ -443,7 +447,12 @@ describe('the PostgreSQL sink', () => {
 
     test('members that start at once make the table and the positions together', async () => {
       const schema = uniqueName('guard');
-      const options = { table, guard: { schema }, create: true, columns: { id: 'bigint' } };
+      const options = {
+        table,
+        guard: { schema, versions: 'column' as const },
+        create: true,
+        columns: { id: 'bigint' },
+      };
       const sinks = Array.from({ length: 4 }, () => newSink({ pipeline: table, options }));
       await Promise.all(sinks.map((sink) => sink.open()));
       await sinks[0]!.claim([p0]);
@@ -464,7 +473,11 @@ describe('the PostgreSQL sink', () => {
         `-c role=${role} -c search_path=${(await read('SELECT current_schema()'))[0]![0] as string}`,
       );
       await admin.query(`GRANT USAGE ON SCHEMA ${(await read('SELECT current_schema()'))[0]![0] as string} TO ${role}`);
-      const sink = newSink({ pipeline: table, url: restricted.href, options: { table, guard: { schema } } });
+      const sink = newSink({
+        pipeline: table,
+        url: restricted.href,
+        options: { table, guard: { schema, versions: 'column' as const } },
+      });
       await expect(sink.open()).rejects.toMatchObject({
         code: 'sink_positions_rights',
         hint: expect.stringContaining(`CREATE SCHEMA IF NOT EXISTS "${schema}"`),
@@ -476,7 +489,7 @@ describe('the PostgreSQL sink', () => {
     test('a role that may not use the schema of the positions is told what to grant', async () => {
       const schema = uniqueName('guard');
       const role = uniqueName('role');
-      const options = { table, guard: { schema } };
+      const options = { table, guard: { schema, versions: 'column' as const } };
       await admin.query(
         `CREATE TABLE ${table} (id bigint PRIMARY KEY); CREATE ROLE ${role} LOGIN PASSWORD 'secret'; GRANT ALL ON ${table} TO ${role}`,
       );
@@ -509,7 +522,12 @@ describe('the PostgreSQL sink', () => {
       own.username = role;
       own.password = 'secret';
       own.searchParams.delete('options');
-      const options = { table, guard: { schema: role }, create: true, columns: { id: 'bigint' } };
+      const options = {
+        table,
+        guard: { schema: role, versions: 'column' as const },
+        create: true,
+        columns: { id: 'bigint' },
+      };
       for (let start = 0; start < 2; start++) {
         const sink = newSink({ pipeline: table, url: own.href, options });
         await sink.open();

@@ -200,10 +200,11 @@ describe('the delivery verdict of a sink', () => {
     expect(await limits(file('[a.ndjson, b.ndjson]'))).toMatch(order);
   });
 
-  it('is settled by a version, which needs a place in the table', async () => {
+  it('is settled by a version, which needs a place in the table or beside it', async () => {
     const versioned = mapped('event.id').replace('key: [id] }\n', 'key: [id] }\n    version: event.placed_at\n');
     expect(await limits(versioned)).not.toMatch(order);
-    expect(await limits(versioned)).toMatch(/needs a place in the table/);
+    expect(await limits(versioned)).toMatch(/needs a place: .* in the table/);
+    expect(await limits(versioned.replace('key: [id]', 'key: [id], guard: { versions: side }'))).toBe('');
     expect(await limits(versioned.replace('key: [id]', 'key: [id], create: true'))).toBe('');
     expect(await limits(mapped('event.id').replace('key: [id]', 'key: [id], version_column: placed_at'))).toBe('');
   });

@@ -100,7 +100,8 @@ function both(a: ValueType, b: ValueType): ValueType {
 export function createTableSql(name: TableName, types: ColumnTypes, options: PostgresSinkOptions): string {
   const upsert = options.mode !== 'append';
   const columns = [...types].map(([column, type]) => `  ${quoteIdentifier(column)} ${type}`);
-  if (upsert && options.version_column === undefined) columns.push(`  ${quoteIdentifier(ownVersionColumn)} bigint[]`);
+  const ownColumn = upsert && options.version_column === undefined && options.guard?.versions !== 'side';
+  if (ownColumn) columns.push(`  ${quoteIdentifier(ownVersionColumn)} bigint[]`);
   if (upsert) columns.push(`  PRIMARY KEY (${(options.key ?? []).map(quoteIdentifier).join(', ')})`);
   return `CREATE TABLE IF NOT EXISTS ${tableSql(name)} (\n${columns.join(',\n')}\n)`;
 }

@@ -63,6 +63,11 @@ const ownOptions = Type.Object({
           minLength: 1,
           description: 'Schema with the tables in which positions are kept.',
         }),
+        versions: Type.Union([Type.Literal('column'), Type.Literal('side')], {
+          default: 'column',
+          description:
+            'Where the version of a row is kept. column: in the table, in `_pipectl_version` or `version_column`. side: in a table of this schema, so that the table itself stays as it is; a second write for every row.',
+        }),
       },
       { description: 'Where the promise is kept.' },
     ),
@@ -88,25 +93,26 @@ export type PostgresSinkOptions = Static<typeof ownOptions>;
 
 /** Which of two rows of one key wins, where that is not what the events mean. */
 function limitsOf(
-  { mode, key = [], create, version_column: versionColumn }: PostgresSinkOptions,
+  { mode, key = [], create, guard, version_column: versionColumn }: PostgresSinkOptions,
   { versioned, keepsOrder }: DeliveryInput,
 ): string[] {
   if (mode === 'append') return [];
   const ordered = versioned || versionColumn !== undefined;
+  const hasPlace = versionColumn !== undefined || create || guard?.versions === 'side';
   const limits: string[] = [];
   if (!ordered && !keepsOrder(key)) {
     limits.push(
       `order across partitions is not kept: [${key.join(', ')}] is not provably the key of the record, and of two rows from different partitions the one written later wins; say what is newer with \`version:\`, or let a key column be \`key\``,
     );
   }
-  if (versioned && versionColumn === undefined && !create) {
+  if (versioned && !hasPlace) {
     limits.push(
-      '`version:` needs a place in the table: a column `_pipectl_version bigint[]`, or the one that `version_column` names',
+      '`version:` needs a place: a column `_pipectl_version bigint[]` in the table, the one that `version_column` names, or `guard: { versions: side }`',
     );
   }
-  if (!ordered && !create) {
+  if (!ordered && !hasPlace) {
     limits.push(
-      'without a column that holds the version (`_pipectl_version bigint[]`, or `version_column`) a record that is processed again out of order, such as a dead letter, replaces a newer row',
+      'without a place for the version (a column `_pipectl_version bigint[]`, `version_column`, or `guard: { versions: side }`) a record that is processed again out of order, such as a dead letter, replaces a newer row',
     );
   }
   return limits;
@@ -139,6 +145,16 @@ export const postgresSink = defineSink({
         'option_conflict',
         'mode append replaces no row, so there is no version to compare',
         'remove version_column',
+      );
+    }
+    if (options.guard?.versions === 'side' && (mode === 'append' || versionColumn !== undefined)) {
+      context.problem(
+        ['guard', 'versions'],
+        'option_conflict',
+        mode === 'append'
+          ? 'mode append replaces no row, so there is no version to keep'
+          : 'version_column is where the version is kept',
+        'remove versions: side',
       );
     }
     if (columns !== undefined && !create && onNewField !== 'add_column') {

@@ -10,8 +10,11 @@ export const ownVersionColumn = '_pipectl_version';
 /** How a row that is there is kept from being replaced by an older one. */
 export type VersionGuard =
   | { readonly kind: 'none' }
-  /** In `_pipectl_version`. `versioned`: the order is that of `version:`, else of offsets. */
-  | { readonly kind: 'own'; readonly versioned: boolean }
+  /**
+   * Rebuild number, log and order in `_pipectl_version`, or in the table of versions beside the positions (`side`).
+   * `versioned`: the order is that of `version:`, else of offsets.
+   */
+  | { readonly kind: 'own'; readonly versioned: boolean; readonly place: 'column' | 'side' }
   /** The column holds the version itself. */
   | { readonly kind: 'column'; readonly column: Column };
 
@@ -97,19 +100,20 @@ function checkRights(table: Table, upsert: boolean): void {
 }
 
 function versionGuard(table: Table, options: PostgresSinkOptions, versioned: boolean): VersionGuard {
+  if (options.guard?.versions === 'side') return { kind: 'own', versioned, place: 'side' };
   if (options.version_column !== undefined) {
     const column = table.columns.find((candidate) => candidate.name === options.version_column);
     if (column === undefined || column.generated) throw unknownColumn(table, options.version_column, 'version_column');
     return { kind: 'column', column };
   }
   const own = table.columns.find((column) => column.name === ownVersionColumn);
-  if (own?.type === 'bigint[]') return { kind: 'own', versioned };
+  if (own?.type === 'bigint[]') return { kind: 'own', versioned, place: 'column' };
   if (!versioned) return { kind: 'none' };
   throw new PipectlError(
     'sink_version_place',
     `the sink has a version:, but ${table.sql} has no column to keep it in, so an older row could replace a newer one`,
     {
-      hint: `ALTER TABLE ${table.sql} ADD COLUMN ${quoteIdentifier(ownVersionColumn)} bigint[]; or name the column that holds the version by version_column`,
+      hint: `ALTER TABLE ${table.sql} ADD COLUMN ${quoteIdentifier(ownVersionColumn)} bigint[]; or name the column that holds the version by version_column; or keep versions beside the table: guard: { versions: side }`,
     },
   );
 }

@@ -3,60 +3,12 @@
  * rows. `owner_epoch` is raised by every new owner: a write that finds a higher one than its own is refused.
  */
 import type { Client } from 'pg';
-import { isTransient, quoteIdentifier, quoteLiteral, reasonOf, sqlState } from '../../connections/postgres/client.ts';
-import { runScript, type StatementResult } from '../../connections/postgres/script.ts';
+import { quoteLiteral } from '../../connections/postgres/client.ts';
+import type { StatementResult } from '../../connections/postgres/script.ts';
 import { Fenced, type OffsetRange, type Partition } from '../../engine/ports.ts';
 import { PipectlError } from '../../errors.ts';
+import { ownTable } from './own-tables.ts';
 import type { Claim } from './rows.ts';
-
-/** Statements that make the tables of `schema`, for a person or for us to run. */
-export function positionsDdl(schema: string): string {
-  const name = quoteIdentifier(schema);
-  return [
-    `CREATE SCHEMA IF NOT EXISTS ${name};`,
-    `CREATE TABLE IF NOT EXISTS ${name}.logs (`,
-    '  id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,',
-    '  cluster text NOT NULL, topic_id text NOT NULL, partition integer NOT NULL,',
-    '  UNIQUE (cluster, topic_id, partition)',
-    ');',
-    `CREATE TABLE IF NOT EXISTS ${name}.positions (`,
-    '  id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,',
-    '  cluster text NOT NULL, pipeline text NOT NULL, sink text NOT NULL, topic_id text NOT NULL, partition integer NOT NULL,',
-    `  topic text NOT NULL, log bigint NOT NULL REFERENCES ${name}.logs,`,
-    '  position bigint, owner_epoch bigint NOT NULL, pipeline_hash text NOT NULL, rebuild bigint NOT NULL DEFAULT 0,',
-    '  updated_at timestamptz NOT NULL DEFAULT now(),',
-    '  UNIQUE (cluster, pipeline, sink, topic_id, partition)',
-    ') WITH (fillfactor = 50);',
-  ].join('\n');
-}
-
-/** Makes the tables where they are missing. Several members may do so at once. */
-export async function ensurePositions(client: Client, schema: string): Promise<void> {
-  const { rows } = await client.query<{ there: boolean }>('SELECT to_regclass($1) IS NOT NULL AS there', [
-    positionsTable(schema),
-  ]);
-  if (rows[0]!.there) return;
-  const ddl = positionsDdl(schema);
-  try {
-    await runScript(
-      client,
-      `BEGIN; SELECT pg_advisory_xact_lock(hashtext(${quoteLiteral(`pipectl ${schema}`)})); ${ddl} COMMIT`,
-    );
-  } catch (error) {
-    if (isTransient(error)) throw error;
-    await client.query('ROLLBACK');
-    if (sqlState(error) !== '42501') throw error;
-    throw new PipectlError(
-      'sink_positions_rights',
-      `the role may not create the tables in which positions are kept: ${reasonOf(error)}`,
-      {
-        hint: `have them created once, and grant SELECT, INSERT and UPDATE on them:\n${ddl}`,
-      },
-    );
-  }
-}
-
-const positionsTable = (schema: string): string => `${quoteIdentifier(schema)}.positions`;
 
 /** Who claims. */
 export interface Owner {
@@ -86,8 +38,8 @@ interface ClaimRow {
 
 /** Raises the owner epoch of every partition in one statement. From here on a former owner's write fails. */
 export async function claimPartitions(client: Client, owner: Owner, partitions: readonly Partition[]): Promise<Claims> {
-  const positions = positionsTable(owner.schema);
-  const logs = `${quoteIdentifier(owner.schema)}.logs`;
+  const positions = ownTable(owner.schema, 'positions');
+  const logs = ownTable(owner.schema, 'logs');
   const lists = [
     partitions.map(({ cluster }) => cluster),
     partitions.map(({ topicId }) => topicId),
@@ -134,7 +86,7 @@ export async function claimPartitions(client: Client, owner: Owner, partitions: 
  * what they hold, and a new file under an old name is meant.
  */
 async function refuseOtherLogs(client: Client, owner: Owner, partitions: readonly Partition[]): Promise<void> {
-  const positions = positionsTable(owner.schema);
+  const positions = ownTable(owner.schema, 'positions');
   const { rows } = await client.query<{ topic: string; position: string }>(
     `SELECT t.topic, sum(t.position) AS position
        FROM ${positions} t
@@ -162,7 +114,7 @@ async function refuseOtherLogs(client: Client, owner: Owner, partitions: readonl
 /** Locks the position rows, in one order for everyone. Read the answer with `readLocked`. */
 export function lockPositions(schema: string, claims: readonly Claim[]): string {
   return (
-    `SELECT id, owner_epoch, position FROM ${positionsTable(schema)} WHERE id IN (${claims.map(({ id }) => id).join(', ')}) ` +
+    `SELECT id, owner_epoch, position FROM ${ownTable(schema, 'positions')} WHERE id IN (${claims.map(({ id }) => id).join(', ')}) ` +
     'ORDER BY cluster, pipeline, sink, topic_id, partition FOR UPDATE'
   );
 }
@@ -201,7 +153,7 @@ export function movePositions(
 ): string {
   const moves = ranges.map(({ partition, to }) => `(${claims.get(partition)!.id}, ${to})`).join(', ');
   return (
-    `UPDATE ${positionsTable(schema)} AS t SET position = greatest(t.position, m.to_offset), updated_at = now() ` +
+    `UPDATE ${ownTable(schema, 'positions')} AS t SET position = greatest(t.position, m.to_offset), updated_at = now() ` +
     `FROM (VALUES ${moves}) AS m(id, to_offset) WHERE t.id = m.id`
   );
 }

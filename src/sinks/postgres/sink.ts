@@ -20,16 +20,9 @@ import { addedTypes, declaredTypes, inferTypes } from './create.ts';
 import type { PostgresSinkOptions } from './index.ts';
 import { isolate, refusal } from './isolate.ts';
 import { NewFields } from './new-fields.ts';
+import { ensureOwnTables } from './own-tables.ts';
 import type { Plan } from './plan.ts';
-import {
-  type Claims,
-  claimPartitions,
-  ensurePositions,
-  lockPositions,
-  movePositions,
-  type Owner,
-  readLocked,
-} from './positions.ts';
+import { type Claims, claimPartitions, lockPositions, movePositions, type Owner, readLocked } from './positions.ts';
 import { type Claim, type EncodedBatch, type Row, RowEncoder, type Shape } from './rows.ts';
 import { TableSession } from './session.ts';
 import { type GroupStatements, groupStatements } from './statements.ts';
@@ -99,7 +92,7 @@ export class PostgresSink implements Sink {
 
   open(signal?: AbortSignal): Promise<void> {
     return this.#translating('opening', async () => {
-      await ensurePositions(await this.#session.client(signal), this.#owner.schema);
+      await ensureOwnTables(await this.#session.client(signal), this.#owner.schema);
       if (this.#session.plan !== null) return;
       if (!this.#options.create) throw await this.#session.missing();
       const types = declaredTypes(this.#options);
@@ -243,8 +236,8 @@ export class PostgresSink implements Sink {
     const { schema } = this.#owner;
     const groups = wire?.encoded.groups ?? [];
     const statements = groups.flatMap(({ shape }, i) => {
-      const { copy, move, clear } = this.#statementsOf(shape);
-      return move === '' ? [copy] : i === groups.length - 1 ? [copy, move] : [copy, move, clear];
+      const { write, clear } = this.#statementsOf(shape);
+      return i === groups.length - 1 ? write : [...write, ...clear];
     });
     const sql = [
       lockPositions(schema, claims),
@@ -276,12 +269,12 @@ export class PostgresSink implements Sink {
     let sent = 0;
     let written = 0;
     let at = 0;
-    groups.forEach(({ shape, rows }, i) => {
-      const { move } = this.#statementsOf(shape);
+    for (const { shape, rows } of groups) {
+      const { write, clear } = this.#statementsOf(shape);
       sent += rows.length;
-      written += this.#countOf(shape, rows, counts[move === '' ? at : at + 1]!.count);
-      at += move === '' ? 1 : i === groups.length - 1 ? 2 : 3;
-    });
+      written += this.#countOf(rows, counts[at + write.length - 1]!.count);
+      at += write.length + clear.length;
+    }
     return { ...outcomeOf(wire.encoded), written, skippedVersion: sent - written };
   }
 
@@ -352,11 +345,11 @@ export class PostgresSink implements Sink {
   }
 
   async #apply(client: Client, shape: Shape, rows: readonly Row[]): Promise<number | Error> {
-    const { copy, move, clear } = this.#statementsOf(shape);
-    const sql = ['SAVEPOINT part', copy, ...(move === '' ? [] : [move, clear]), 'RELEASE SAVEPOINT part'].join('; ');
+    const { write, clear } = this.#statementsOf(shape);
+    const sql = ['SAVEPOINT part', ...write, ...clear, 'RELEASE SAVEPOINT part'].join('; ');
     try {
       const results = await this.#run(client, sql, [copyData(rows)]);
-      return this.#countOf(shape, rows, results[move === '' ? 1 : 2]!.count);
+      return this.#countOf(rows, results[write.length]!.count);
     } catch (error) {
       if (refusal(error) === undefined || this.#tellsOfChange(error, shape)) throw error;
       await runScript(client, 'ROLLBACK TO SAVEPOINT part');
@@ -371,14 +364,14 @@ export class PostgresSink implements Sink {
   }
 
   /** Rows written. Without a version guard the server takes them all; where it says fewer, there was nothing to change. */
-  #countOf(_: Shape, rows: readonly Row[], count: number): number {
+  #countOf(rows: readonly Row[], count: number): number {
     return this.#session.plan!.guard.kind === 'none' ? rows.length : count;
   }
 
   #statementsOf(shape: Shape): GroupStatements {
     let statements = this.#statements.get(shape);
     if (statements === undefined) {
-      statements = groupStatements(this.#session.plan!, shape, this.#claims.rebuild);
+      statements = groupStatements(this.#session.plan!, shape, this.#claims.rebuild, this.#owner.schema);
       this.#statements.set(shape, statements);
     }
     return statements;

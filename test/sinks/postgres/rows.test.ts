@@ -46,10 +46,11 @@ const lines = ({ groups }: EncodedBatch): string[][] => groups.map(({ rows }) =>
 
 describe('a batch of rows', () => {
   test('carries log and offset after the columns where the table keeps versions', () => {
-    const encoded = new RowEncoder(planOf([id, a], { kind: 'own', versioned: false }), false, false).encode(
-      batchOf(p0, 5, [{ id: 1, a: null }]),
-      claims(),
-    );
+    const encoded = new RowEncoder(
+      planOf([id, a], { kind: 'own', versioned: false, place: 'column' }),
+      false,
+      false,
+    ).encode(batchOf(p0, 5, [{ id: 1, a: null }]), claims());
     expect(lines(encoded)).toEqual([['1\t\\N\t7\t5\n']]);
   });
 
@@ -107,7 +108,7 @@ describe('a batch of rows', () => {
   });
 
   test('refuses a version that can not be ordered', () => {
-    const encoder = new RowEncoder(planOf([id], { kind: 'own', versioned: true }), true, false);
+    const encoder = new RowEncoder(planOf([id], { kind: 'own', versioned: true, place: 'column' }), true, false);
     const batch: SinkBatch = {
       ...batchOf(p0, 0, [{ id: 1 }, { id: 2 }, { id: 3 }, { id: 4 }]),
       versions: [1.5, null, 'yesterday', '2026-01-01T00:00:00Z'],
