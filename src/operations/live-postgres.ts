@@ -100,9 +100,10 @@ function placeOf(code: string, { version_column: column }: PostgresSinkOptions):
   return code === 'sink_column_unknown' && column !== undefined ? ['version_column'] : ['table'];
 }
 
-/** Positions are kept in two tables, which `run` creates where it may. */
+/** Positions are kept in two tables, and versions beside a table in a third, which `run` creates where it may. */
 async function positionChecks(client: Client, { options, path }: SinkUse): Promise<LiveCheck[]> {
-  const name = (options as PostgresSinkOptions).guard?.schema ?? 'pipectl';
+  const { guard } = options as PostgresSinkOptions;
+  const name = guard?.schema ?? 'pipectl';
   const schema = quoteIdentifier(name);
   const { rows } = await client.query<{ may: boolean }>(
     `SELECT CASE WHEN to_regnamespace($1) IS NULL THEN has_database_privilege(current_database(), 'CREATE')
@@ -110,8 +111,8 @@ async function positionChecks(client: Client, { options, path }: SinkUse): Promi
     [schema, name],
   );
   const checks: LiveCheck[] = [];
-  const kept = guard?.versions === 'side' ? ['logs', 'positions', 'versions'] : ['logs', 'positions'];
-  for (const table of kept) {
+  for (const table of guard?.versions === 'side' ? ['logs', 'positions', 'versions'] : ['logs', 'positions']) {
+    const what = table === 'versions' ? 'keeps the versions of rows' : 'keeps positions';
     const subject = `table ${schema}.${table}`;
     const kept = await client.query<{ there: boolean; used: boolean }>(
       `SELECT c.oid IS NOT NULL AS there, has_table_privilege(c.oid, 'SELECT') AND has_table_privilege(c.oid, 'INSERT')
@@ -120,7 +121,7 @@ async function positionChecks(client: Client, { options, path }: SinkUse): Promi
     );
     const { there, used } = kept.rows[0]!;
     if (there ? used : rows[0]!.may) {
-      const message = there ? 'keeps positions' : 'keeps positions; `run` needs the right to create it';
+      const message = there ? what : `${what}; \`run\` needs the right to create it`;
       checks.push({ status: there ? 'exists' : 'created', subject, message });
       continue;
     }

@@ -3,7 +3,6 @@
  * rows. `owner_epoch` is raised by every new owner: a write that finds a higher one than its own is refused.
  */
 import type { Client } from 'pg';
-import { quoteLiteral } from '../../connections/postgres/client.ts';
 import type { StatementResult } from '../../connections/postgres/script.ts';
 import { Fenced, type OffsetRange, type Partition } from '../../engine/ports.ts';
 import { PipectlError } from '../../errors.ts';

@@ -19,7 +19,7 @@ import {
 import { SinkUnavailable } from '../../engine/ports.ts';
 import { exitCodes, PipectlError } from '../../errors.ts';
 import type { PostgresSinkOptions } from './index.ts';
-import { ensurePositions } from './positions.ts';
+import { ensureOwnTables } from './own-tables.ts';
 
 /** Longer than a frozen owner keeps its locks (`idle_transaction_timeout`, default 25 s). */
 const lockTimeoutMs = 30_000;
@@ -62,7 +62,7 @@ export class PostgresPositions implements SinkPositions {
 
   move(targets: readonly PositionTarget[]): Promise<void> {
     return this.#asking('moving the positions', async (client) => {
-      await ensurePositions(client, this.#schema);
+      await ensureOwnTables(client, this.#schema);
       await inTransaction(client, () => this.#move(client, targets));
     });
   }
