@@ -5,7 +5,8 @@
  * `stage.ts`. Each sink goes this way on its own; a transient failure repeats the sink's whole batch.
  */
 import { backoffMs } from './backoff.ts';
-import { type Epoch, type Route, type RouteBatch, deadLetter } from './epoch.ts';
+import { type Breaker, BreakerOpened, type Toll, tollOf } from './breaker.ts';
+import { type Epoch, type RetryPolicy, type Route, type RouteBatch, deadLetter } from './epoch.ts';
 import {
   type Clock,
   type DeadLetter,
@@ -14,12 +15,13 @@ import {
   Fenced,
   type Log,
   SinkUnavailable,
+  TooManyRejections,
   type WriteResult,
 } from './ports.ts';
 
 /** How one sink is doing, for the status. */
 export interface RouteHealth {
-  state: 'OK' | 'RETRYING' | 'FENCED';
+  state: 'OK' | 'RETRYING' | 'DOWN' | 'FENCED';
   /** Attempts that failed since start. */
   retries: number;
   /** Attempts that failed in a row; 0 when the last one succeeded. */
@@ -46,6 +48,10 @@ export interface DeliveryOptions {
   readonly clock: Clock;
   readonly random: () => number;
   readonly log: Log;
+  /** Judges each epoch before anything of it is durable. Default: none. */
+  readonly breaker?: Breaker;
+  /** Aborted when the run is to stop: nobody waits for a breaker any more. */
+  readonly stopping: AbortSignal;
   /** Told of every dead letter once it is durable. */
   readonly onDeadLetters: (letters: readonly DeadLetter[]) => void;
   /** Told when rows of a sink became visible: the records and how long `write` to `commit` took. */
@@ -56,6 +62,29 @@ export interface DeliveryOptions {
 export class DeliveryAbandoned extends Error {
   override name = 'DeliveryAbandoned';
   readonly code = 'drain_incomplete';
+}
+
+/** The run stops while the breaker holds the epoch. Nothing was moved, and that is no failure. */
+export class HeldByBreaker extends DeliveryAbandoned {
+  override name = 'HeldByBreaker';
+}
+
+/** A sink has been away for as long as `retry.for` allows, and `retry.then` is `stop`. */
+export class SinkGivenUp extends Error {
+  override name = 'SinkGivenUp';
+  readonly code = 'sink_unavailable';
+}
+
+/** Inside a delivery: the breaker has opened, so the sink rolls back and waits. */
+class Held extends Error {}
+
+/** Inside a delivery: the sink has been away for as long as its policy allows, which goes on without it. */
+class Exhausted extends Error {
+  override readonly cause: SinkUnavailable;
+  constructor(cause: SinkUnavailable) {
+    super(cause.message);
+    this.cause = cause;
+  }
 }
 
 /**
@@ -69,53 +98,172 @@ export async function deliver(
   options: DeliveryOptions,
   signal: AbortSignal,
 ): Promise<void> {
-  const durable = appendDeadLetters(epoch.letters, options, signal);
-  const deliveries = epoch.batches.map((batch, i) => deliverToSink(i, batch, prepared[i], durable, options, signal));
+  const { read, letters, batches } = epoch;
+  const toll = { read, letters, refused: options.routes.map(({ sink }) => ({ sink: sink.name, rejected: [] })) };
+  await passBreaker(toll, options, signal);
+  const durable = appendDeadLetters(letters, options, signal);
+  const deliveries = batches.map((batch, i) => {
+    const delivery = new SinkDelivery(i, batch, prepared[i], toll, durable, options, signal);
+    return delivery.run();
+  });
   const outcomes = await Promise.allSettled([durable, ...deliveries]);
   const errors = outcomes.flatMap((outcome) => (outcome.status === 'rejected' ? [outcome.reason as unknown] : []));
-  if (errors.length === 0) return;
+  if (errors.length === 0) {
+    options.breaker?.add(options.clock.now(), { read, dead: tollOf(toll) });
+    return;
+  }
   throw errors.find(isFatal) ?? errors.find((error) => error instanceof Fenced) ?? errors[0];
 }
 
 const isFatal = (error: unknown): boolean => !(error instanceof Fenced || error instanceof DeliveryAbandoned);
 
-async function deliverToSink(
-  index: number,
-  batch: RouteBatch,
-  prepared: unknown,
-  epochLettersDurable: Promise<void>,
-  options: DeliveryOptions,
-  signal: AbortSignal,
-): Promise<void> {
-  const { clock } = options;
-  const { sink } = options.routes[index]!;
-  let commitUnknown = false;
+/** Waits while the breaker is open, which it may be from now on because of this epoch. */
+async function passBreaker(toll: Toll, options: DeliveryOptions, signal: AbortSignal): Promise<void> {
+  const { breaker, stopping } = options;
+  while (breaker !== undefined && isHeld(toll, options)) {
+    if (!breaker.waits) throw new BreakerOpened(openingWords(breaker));
+    await breaker.resumed(AbortSignal.any([signal, stopping]));
+    if (stopping.aborted && breaker.opening !== null) throw new HeldByBreaker('the breaker is open');
+    if (signal.aborted) throw new DeliveryAbandoned('the breaker was open');
+  }
+}
+
+/** True while the breaker is open; says so when it opens. `anyway`: it opens whatever the ratio is. */
+function isHeld(toll: Toll, { breaker, clock, log }: DeliveryOptions, anyway = false): boolean {
+  if (breaker === undefined || breaker.opening !== null) return breaker !== undefined;
+  if (anyway) breaker.open(clock.now(), toll);
+  const holds = breaker.holds(clock.now(), toll);
+  if (holds) log.error('breaker_open', openingWords(breaker));
+  return holds;
+}
+
+/** `62% of 5000 records would become dead letters, more than 20%: 3100 x sink:orders sink_constraint`. */
+function openingWords({ opening, limits }: Breaker): string {
+  const { ratio, read, causes } = opening!;
+  const percent = (share: number): string => `${Math.round(share * 1000) / 10}%`;
+  const why = causes.map(({ count, stage, code }) => `${count} x ${stage} ${code}`).join(', ');
+  return `${percent(ratio)} of ${read} records would become dead letters, more than ${percent(limits.ratio)}: ${why}`;
+}
+
+/** One sink's part of an epoch. */
+class SinkDelivery {
+  readonly #index: number;
+  readonly #batch: RouteBatch;
+  readonly #prepared: unknown;
+  readonly #toll: Toll;
+  readonly #epochLettersDurable: Promise<void>;
+  readonly #options: DeliveryOptions;
+  readonly #signal: AbortSignal;
+  #commitUnknown = false;
   /** Those of its rejections that are durable already: a repeat of the batch refuses the same records. */
-  const buried = new Set<EventRecord>();
-  await retrying(options, signal, options.health[index]!, `sink_unavailable`, `writing to ${sink.name}`, async () => {
+  readonly #buried = new Set<EventRecord>();
+
+  constructor(
+    index: number,
+    batch: RouteBatch,
+    prepared: unknown,
+    toll: Toll,
+    epochLettersDurable: Promise<void>,
+    options: DeliveryOptions,
+    signal: AbortSignal,
+  ) {
+    this.#index = index;
+    this.#batch = batch;
+    this.#prepared = prepared;
+    this.#toll = toll;
+    this.#epochLettersDurable = epochLettersDurable;
+    this.#options = options;
+    this.#signal = signal;
+  }
+
+  async run(): Promise<void> {
+    const { health, routes } = this.#options;
+    const { sink, retry } = routes[this.#index]!;
+    for (;;) {
+      try {
+        await retrying(
+          this.#options,
+          this.#signal,
+          health[this.#index],
+          'sink_unavailable',
+          `writing to ${sink.name}`,
+          () => this.#attempt(),
+          retry,
+        );
+        return;
+      } catch (error) {
+        if (error instanceof Exhausted) return this.#giveUp(error.cause);
+        if (!(error instanceof Held)) throw error;
+        // Found anew when it is tried again.
+        this.#toll.refused[this.#index]!.rejected = [];
+        await passBreaker(this.#toll, this.#options, this.#signal);
+      }
+    }
+  }
+
+  async #attempt(): Promise<void> {
+    const { clock, routes } = this.#options;
+    const { sink } = routes[this.#index]!;
     const startedMs = clock.now();
     let committing = false;
     try {
-      const result = await sink.write(prepared, Number.POSITIVE_INFINITY);
-      await epochLettersDurable;
-      const failedAtMs = clock.now();
-      const fresh = result.rejected.filter(({ record }) => !buried.has(record));
-      await appendDeadLetters(
-        fresh.map((reason) => deadLetter(reason.record, `sink:${sink.name}`, reason, failedAtMs)),
-        options,
-        signal,
-      );
-      for (const { record } of fresh) buried.add(record);
+      const result = await this.#write();
+      await this.#epochLettersDurable;
+      await this.#bury(result.rejected);
       committing = true;
       await sink.commit();
-      batch.count.settle(commitUnknown ? asWritten(result) : result);
+      this.#batch.count.settle(this.#commitUnknown ? asWritten(result) : result);
     } catch (error) {
-      commitUnknown ||= committing;
+      this.#commitUnknown ||= committing;
       await sink.rollback();
       throw error;
     }
-    options.onWritten(index, batch.records, clock.now() - startedMs);
-  });
+    this.#options.onWritten(this.#index, this.#batch.records, clock.now() - startedMs);
+  }
+
+  /** Judged before the commit, and before a rejection is durable. */
+  async #write(): Promise<WriteResult> {
+    const { breaker, clock, routes } = this.#options;
+    const { sink } = routes[this.#index]!;
+    const mine = this.#toll.refused[this.#index]!;
+    mine.rejected = [];
+    try {
+      const most = breaker?.refusalsMax(clock.now(), this.#toll) ?? Number.POSITIVE_INFINITY;
+      const result = await sink.write(this.#prepared, most);
+      mine.rejected = result.rejected;
+      if (!isHeld(this.#toll, this.#options)) return result;
+    } catch (error) {
+      if (!(error instanceof TooManyRejections) || breaker === undefined) throw error;
+      mine.rejected = error.rejected;
+      isHeld(this.#toll, this.#options, true);
+    }
+    throw new Held();
+  }
+
+  /** Makes rejections durable. */
+  async #bury(rejected: WriteResult['rejected']): Promise<void> {
+    const { clock, routes } = this.#options;
+    const stage = `sink:${routes[this.#index]!.sink.name}`;
+    const failedAtMs = clock.now();
+    const fresh = rejected.filter(({ record }) => !this.#buried.has(record));
+    const letters = fresh.map((reason) => deadLetter(reason.record, stage, reason, failedAtMs));
+    await appendDeadLetters(letters, this.#options, this.#signal);
+    for (const { record } of fresh) this.#buried.add(record);
+  }
+
+  /** The sink has been away for too long: its rows become dead letters. Its position stays. */
+  async #giveUp({ message }: SinkUnavailable): Promise<void> {
+    const { log, routes } = this.#options;
+    const { sink } = routes[this.#index]!;
+    const { records, count } = this.#batch;
+    const reason = { code: 'sink_unavailable', message };
+    await this.#epochLettersDurable;
+    await this.#bury(records.map((record) => ({ record, ...reason })));
+    // Not among what the breaker counts: whoever asks for this wants the pipeline to go on.
+    this.#toll.refused[this.#index]!.rejected = [];
+    count.rejected += records.length;
+    if (records.length > 0) log.warn('sink_given_up', `${sink.name}: ${records.length} rows became dead letters`);
+  }
 }
 
 /**
@@ -139,7 +287,11 @@ async function appendDeadLetters(
   options.onDeadLetters(letters);
 }
 
-/** Repeats `attempt` while it is `SinkUnavailable`, with back-off; everything else goes to the caller. */
+/**
+ * Repeats `attempt` while it is `SinkUnavailable`, with back-off; everything else goes to the caller. Where `policy` does
+ * not wait for ever, the trouble is counted from its first failure on, over as many calls as it lasts; `stop` then
+ * rejects with `SinkGivenUp`.
+ */
 export async function retrying<T>(
   { clock, random, log }: Pick<DeliveryOptions, 'clock' | 'random' | 'log'>,
   signal: AbortSignal,
@@ -147,6 +299,7 @@ export async function retrying<T>(
   code: string,
   doing: string,
   attempt: () => Promise<T>,
+  policy: RetryPolicy = { then: 'wait' },
 ): Promise<T> {
   for (let failures = 1; ; failures++) {
     try {
@@ -157,15 +310,20 @@ export async function retrying<T>(
     } catch (error) {
       if (error instanceof Fenced && health) health.state = 'FENCED';
       if (!(error instanceof SinkUnavailable)) throw error;
-      const delayMs = backoffMs(failures, random());
+      const nowMs = clock.now();
+      const sinceMs = health?.failingSinceMs ?? nowMs;
+      const leftMs = policy.then === 'wait' ? Number.POSITIVE_INFINITY : sinceMs + policy.forMs - nowMs;
+      const delayMs = Math.min(backoffMs(failures, random()), leftMs);
       if (health) {
         health.state = 'RETRYING';
         health.retries++;
         health.failures = failures;
-        health.failingSinceMs ??= clock.now();
-        health.nextTryAtMs = clock.now() + delayMs;
+        health.failingSinceMs = sinceMs;
+        health.nextTryAtMs = delayMs > 0 ? nowMs + delayMs : null;
         health.cause = error.message;
       }
+      if (leftMs <= 0 && policy.then === 'stop') throw new SinkGivenUp(`${doing} failed: ${error.message}`);
+      if (leftMs <= 0) throw new Exhausted(error);
       log.warn(code, `${doing} failed: ${error.message}`, { attempt: failures, delayMs });
       await clock.sleep(delayMs, signal);
       if (signal.aborted) throw new DeliveryAbandoned(`${doing} was given up: ${error.message}`, { cause: error });

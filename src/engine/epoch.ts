@@ -25,7 +25,15 @@ export interface Route {
   readonly otherwise: boolean;
   /** What "newer" means for the row; null: the sink's own order. May throw an error with a `code`. */
   readonly version: ((record: EventRecord) => unknown) | null;
+  /** What is done about a sink that stays away. Default: it is waited for. */
+  readonly retry?: RetryPolicy;
 }
+
+/** What becomes of a batch whose sink has been away for `forMs`. */
+export type RetryPolicy =
+  | { readonly then: 'wait' }
+  /** `dlq`: its rows become dead letters and the next batch is tried once; `stop`: the run ends. */
+  | { readonly then: 'dlq' | 'stop'; readonly forMs: number };
 
 export interface PlannedStep {
   readonly step: Step;
@@ -47,6 +55,13 @@ export interface Program {
   /** For the records of all inputs. */
   readonly steps: readonly PlannedStep[];
   readonly routes: readonly Route[];
+  /**
+   * The `when` of sinks that another stage writes: what they take is not for the one that takes the rest. Such a sink
+   * has no rows here. Default: none.
+   */
+  readonly elsewhere?: readonly ((record: EventRecord) => boolean)[];
+  /** True where another stage makes the dead letters of decode and steps from the same records. */
+  readonly sinkLettersOnly?: boolean;
 }
 
 /** The input that reads a partition. A program with one input reads them all. */
@@ -107,6 +122,7 @@ export async function transform(
   clock: Clock,
 ): Promise<Epoch> {
   const letters: DeadLetter[] = [];
+  const stepLetters: DeadLetter[] = program.sinkLettersOnly === true ? [] : letters;
   const stages = newStageCounts(program);
   const stagesAt = stagePlaces(program);
   const shared = stages.length - program.steps.length;
@@ -136,11 +152,11 @@ export async function transform(
     const own = stagesAt.get(input)!;
     for (let start = 0; start < records.length; start += SLICE_RECORDS) {
       const end = Math.min(start + SLICE_RECORDS, records.length);
-      let slice = decode(chunk, start, end, input.reader, stages[own]!, letters, clock);
-      slice = applySteps(input.steps, slice, stages, own + 1, letters, clock);
-      slice = applySteps(program.steps, slice, stages, shared, letters, clock);
+      let slice = decode(chunk, start, end, input.reader, stages[own]!, stepLetters, clock);
+      slice = applySteps(input.steps, slice, stages, own + 1, stepLetters, clock);
+      slice = applySteps(program.steps, slice, stages, shared, stepLetters, clock);
       delivered += slice.length;
-      route(program.routes, slice, batches, floors, letters, clock);
+      route(program, slice, batches, floors, letters, clock);
       if (end < records.length || chunk !== chunks.at(-1)) await clock.sleep(0);
     }
   }
@@ -238,7 +254,7 @@ function applyStep(
 }
 
 function route(
-  routes: readonly Route[],
+  { routes, elsewhere = [] }: Program,
   records: readonly EventRecord[],
   batches: readonly RouteBatch[],
   floors: ReadonlyMap<Partition, number>,
@@ -248,10 +264,21 @@ function route(
   const nowMs = clock.now();
   // Records some `when` took; only needed where a route waits for the others.
   const taken = routes.some(({ otherwise }) => otherwise) ? new Set<EventRecord>() : undefined;
+  if (taken !== undefined) for (const when of elsewhere) for (const record of records) if (takes(when, record)) taken.add(record);
   for (const last of [false, true]) {
     for (let i = 0; i < routes.length; i++) {
       if (routes[i]!.otherwise === last) offer(routes[i]!, records, batches[i]!, taken, floors, letters, nowMs);
     }
+  }
+}
+
+/** What another stage's `when` fails on is that stage's to bury, and for no other sink either. */
+function takes(when: (record: EventRecord) => boolean, record: EventRecord): boolean {
+  try {
+    return when(record);
+  } catch (error) {
+    reasonOf(error);
+    return true;
   }
 }
 

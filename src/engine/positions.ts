@@ -1,6 +1,6 @@
 /** Where reading begins after an assignment. */
 import type { Route } from './epoch.ts';
-import { type Assignment, type Partition, type Place, type Sink, SourceFailed } from './ports.ts';
+import { type Assignment, type Partition, type Place, SourceFailed } from './ports.ts';
 
 export interface Claimed {
   /** The lowest position of all sinks, for every partition of the assignment. */
@@ -16,11 +16,16 @@ export interface Claimed {
 export async function claimPositions(
   assignment: Assignment,
   routes: readonly Route[],
-  claim: (sink: Sink, partitions: readonly Partition[]) => Promise<ReadonlyMap<Partition, number>>,
+  claim: (
+    route: Route,
+    partitions: readonly Partition[],
+    index: number,
+  ) => Promise<ReadonlyMap<Partition, number>>,
 ): Promise<Claimed> {
   const partitions = assignment.partitions.map(({ partition }) => partition);
   const stored: ReadonlyMap<Partition, number>[] = [];
-  for (const { sink } of routes) if (sink.storesPositions) stored.push(await claim(sink, partitions));
+  for (const [i, route] of routes.entries())
+    if (route.sink.storesPositions) stored.push(await claim(route, partitions, i));
   const anyWithout = routes.some(({ sink }) => !sink.storesPositions);
   refuseMoved(assignment, stored);
   const floors = new Map<Partition, number>();

@@ -21,6 +21,8 @@ export interface PartitionProgress {
 /** Counters and states of a running stage, updated in place; a reader takes what it needs when it needs it. */
 export interface StageReport {
   state: StageState;
+  /** The sinks were there and the source was joined once: its set-up is sound. */
+  connected: boolean;
   read: number;
   /** Records gathered in epochs that are not sealed yet. */
   pending: number;
@@ -39,6 +41,7 @@ export interface StageReport {
 
 export const newReport = (program: Program): StageReport => ({
   state: 'starting',
+  connected: false,
   read: 0,
   pending: 0,
   epochs: 0,
@@ -72,4 +75,11 @@ export function sealEpoch(report: StageReport, epoch: Epoch): void {
 export function forgetEpoch(report: StageReport, epoch: Epoch): void {
   report.pending -= epoch.read;
   for (const [i, batch] of epoch.batches.entries()) report.health[i]!.pendingRows -= batch.records.length;
+}
+
+/** After a stage that failed another one counts on in its report: nothing is pending, and its positions are the last known. */
+export function takeUp(report: StageReport): void {
+  report.state = 'starting';
+  report.pending = 0;
+  for (const health of report.health) health.pendingRows = 0;
 }

@@ -4,8 +4,9 @@
  * crashes, nothing is lost and nothing counts twice.
  */
 import { backoffMs } from './backoff.ts';
-import { DeliveryAbandoned, type DeliveryOptions, deliver, wellRoute, retrying } from './delivery.ts';
-import { type Epoch, type Program, transform } from './epoch.ts';
+import type { Breaker, BreakerOpening } from './breaker.ts';
+import { DeliveryAbandoned, type DeliveryOptions, HeldByBreaker, type RouteHealth, deliver, retrying, wellRoute } from './delivery.ts';
+import { type Epoch, type Program, type RetryPolicy, transform } from './epoch.ts';
 import { Gathering } from './gathering.ts';
 import { GroupOffsets } from './group-offsets.ts';
 import {
@@ -34,8 +35,12 @@ export interface StageOptions {
   readonly limits: GatherLimits;
   /** Micro-batching: an epoch that is not full begins at most this often; null: as soon as there is something. */
   readonly batchEveryMs: number | null;
-  /** For how long a sink that is away at the start is waited for before the run fails. */
-  readonly openMs: number;
+  /** For how long a sink that is away at the start is waited for before the run fails; null: without end. */
+  readonly openMs: number | null;
+  /** Default: none. */
+  readonly breaker?: Breaker;
+  /** Of a former stage, to go on counting where that one failed. Default: a new one. */
+  readonly report?: StageReport;
   readonly onDeadLetters: (letters: readonly DeadLetter[]) => void;
 }
 
@@ -76,7 +81,7 @@ export class Stage {
   constructor(options: StageOptions) {
     const { program, clock } = options;
     this.#options = options;
-    this.report = newReport(program);
+    this.report = options.report ?? newReport(program);
     this.#gathering = new Gathering({
       ...options,
       everyMs: options.batchEveryMs,
@@ -94,6 +99,7 @@ export class Stage {
       ...options,
       routes: program.routes,
       health: this.report.health,
+      stopping: this.#stopping.signal,
       onWritten: (index, records, elapsedMs) => {
         const nowMs = clock.now();
         const endToEnd = this.report.endToEnd.at(nowMs);
@@ -131,6 +137,14 @@ export class Stage {
     this.#gathering.wake();
   }
 
+  /** Closes the breaker with a note for the log. Tells what it was open for; null where it was not. */
+  resume(note: string): BreakerOpening | null {
+    const { breaker, clock, log } = this.#options;
+    const opening = breaker?.resume(clock.now()) ?? null;
+    if (opening !== null) log.warn('resumed', `goes on after the breaker: ${note}`);
+    return opening;
+  }
+
   /** Ends retries too: an epoch that can't be written now stays unwritten and is read again by the next run. */
   giveUp(): void {
     this.stop();
@@ -142,8 +156,9 @@ export class Stage {
   async #gather(): Promise<void> {
     const { source, program } = this.#options;
     try {
-      for (const { sink } of program.routes) await this.#open(sink);
+      for (const [i, { sink }] of program.routes.entries()) await this.#open(sink, this.report.health[i]!);
       await this.#start(source);
+      this.report.connected = true;
       await this.#loop();
     } catch (error) {
       // Asked to stop while it waited for a sink to come back.
@@ -152,23 +167,23 @@ export class Stage {
     }
   }
 
-  /** Finishes what is being written. What a newer owner refuses is that owner's to write. */
+  /** Finishes what is being written. What a newer owner refuses, or the breaker holds, is for whoever comes next. */
   async #drain(): Promise<void> {
     try {
       await this.#settle();
     } catch (error) {
-      if (!(error instanceof Fenced)) throw error;
+      if (!(error instanceof Fenced || error instanceof HeldByBreaker)) throw error;
     }
   }
 
-  async #open(sink: Sink): Promise<void> {
+  async #open(sink: Sink, health: RouteHealth): Promise<void> {
     const { clock, openMs } = this.#options;
     const opened = new AbortController();
     const tooLate = new AbortController();
-    void clock.sleep(openMs, opened.signal).then(() => tooLate.abort());
+    if (openMs !== null) void clock.sleep(openMs, opened.signal).then(() => tooLate.abort());
     const signal = AbortSignal.any([tooLate.signal, this.#stopping.signal]);
     try {
-      await this.#retrying(`connecting to ${sink.name}`, () => sink.open(signal), signal);
+      await this.#retrying(`connecting to ${sink.name}`, health, () => sink.open(signal), signal);
     } catch (error) {
       if (!(error instanceof DeliveryAbandoned) || this.#stopping.signal.aborted) throw error;
       throw new SinkNeverThere((error.cause as Error).message, { cause: error });
@@ -285,6 +300,8 @@ export class Stage {
   }
 
   async #refused(error: unknown): Promise<void> {
+    // The loop ends next, since it was held only until the run was to stop.
+    if (error instanceof HeldByBreaker) return;
     if (!(error instanceof Fenced)) throw error;
     const { log, clock, random, source } = this.#options;
     this.#owning = false;
@@ -311,9 +328,13 @@ export class Stage {
     this.#abandon = new AbortController();
     if (this.#givingUp.signal.aborted) this.#abandon.abort();
     for (const { partition } of assignment.partitions) this.#topics.recognise(partition);
-    const { positions, floors } = await claimPositions(assignment, this.#options.program.routes, (sink, partitions) =>
-      this.#retrying(`claiming partitions at ${sink.name}`, () => sink.claim(partitions)),
-    );
+    const { routes } = this.#options.program;
+    const { positions, floors } = await claimPositions(assignment, routes, ({ sink, retry }, partitions, i) => {
+      const doing = `claiming partitions at ${sink.name}`;
+      // Without its positions there is nothing that could be read for it, so it is waited for also with `then: dlq`.
+      const policy = retry?.then === 'stop' ? retry : undefined;
+      return this.#retrying(doing, report.health[i]!, () => sink.claim(partitions), this.#stopping.signal, policy);
+    });
     this.#tellOfGoingBack(assignment, positions);
     // What troubled a sink was a batch of the former generation.
     for (const health of report.health) Object.assign(health, wellRoute());
@@ -360,7 +381,13 @@ export class Stage {
     );
   }
 
-  async #retrying<T>(doing: string, attempt: () => Promise<T>, signal = this.#stopping.signal): Promise<T> {
-    return retrying(this.#options, signal, undefined, 'sink_unavailable', doing, attempt);
+  async #retrying<T>(
+    doing: string,
+    health: RouteHealth,
+    attempt: () => Promise<T>,
+    signal: AbortSignal,
+    policy?: RetryPolicy,
+  ): Promise<T> {
+    return retrying(this.#options, signal, health, 'sink_unavailable', doing, attempt, policy);
   }
 }
