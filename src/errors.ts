@@ -23,6 +23,10 @@ export const errorTable = {
     meaning: 'Two sinks take `otherwise`.',
     hint: 'give one of them a condition of its own',
   },
+  sinks_all_optional: {
+    meaning: 'Every sink of the pipeline is `required: false`, so nothing says how far the pipeline is.',
+    hint: 'leave `required: false` out at the one that matters most',
+  },
   option_missing: {
     meaning: 'An option that another one asks for is missing.',
     hint: 'add it, as the message says',
@@ -497,6 +501,10 @@ export const errorTable = {
   },
 
   // -- running ------------------------------------------------------------------------------------------------------
+  breaker_open: {
+    meaning: 'Too large a share of the records would become dead letters: the breaker holds the pipeline.',
+    hint: '`pipectl resume` goes on with a running pipeline; `dlq: { breaker: ... }` sets what is too much',
+  },
   drain_incomplete: {
     meaning: 'The pipeline could not write everything before its time to stop was over.',
     hint: 'nothing is lost: what was not written is read again at the next run',
@@ -533,6 +541,18 @@ export const errorTable = {
   pipeline_invalid: {
     meaning: 'The pipeline file has errors.',
     hint: 'correct them; `pipectl validate` shows them too',
+  },
+  optional_sink_down: {
+    meaning: 'The stage of a sink that is not required has failed; the others go on, and it is started anew.',
+    hint: 'read the cause beside it; the sink catches up from its own position when it is back',
+  },
+  resumed: {
+    meaning: 'Somebody has closed the breaker: the pipeline goes on, and for one window it does not open again.',
+    hint: 'nothing to do; the note says who and why',
+  },
+  sink_given_up: {
+    meaning: 'A sink has been away for as long as `retry.for` says: rows of it became dead letters.',
+    hint: 'look at them with `pipectl dlq ls`, and write them when the sink is back',
   },
   sink_unavailable: {
     meaning: 'A sink could not be reached.',

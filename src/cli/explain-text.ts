@@ -46,8 +46,13 @@ export function explanationText(explained: Explanation, live: LiveFindings | nul
       ),
     ),
     componentsSection('LOOKUPS', lookups),
-    section('SINKS', ...sinks.map((sink) => sinkText(sink, sinks.length, say))),
-    section('DEAD LETTERS', settingLines([explained.deadLetters]), say(deadLetterSentence(explained))),
+    section('SINKS', ...sinks.map((sink) => sinkText(sink, say))),
+    section(
+      'DEAD LETTERS',
+      settingLines([explained.deadLetters, ...explained.breaker]),
+      say(deadLetterSentence(explained)),
+      say(breakerSentence(explained)),
+    ),
     section(
       'INTERNAL TOPICS',
       say(explained.internalTopics.length === 0 ? 'none: no step keeps state' : explained.internalTopics.join(', ')),
@@ -98,9 +103,10 @@ const valueText = (value: unknown): string =>
   printable(typeof value === 'string' ? value : JSON.stringify(value), true);
 
 const stageLines = ({ stages }: Explanation): readonly string[] =>
-  stages.map(({ reads, steps, writes }, index) => {
+  stages.map(({ reads, steps, writes, group }, index) => {
+    const as = stages.length > 1 && group !== null ? ` as group ${group}` : '';
     const between = steps.length === 0 ? '' : ` through ${steps.join(', ')}`;
-    return `${index + 1}  sink stage, keeps no state: reads ${reads}${between}, writes to ${writes.join(', ')}`;
+    return `${index + 1}  sink stage, keeps no state: reads ${reads}${as}${between}, writes to ${writes.join(', ')}`;
   });
 
 const eventTimeLines = ({ eventTime, source }: Explanation): readonly string[] => [
@@ -118,8 +124,7 @@ function eventText({ fields, open }: ExplainedEvent): string {
 }
 
 function sinkText(
-  { name, component, settings, connection, when, version, required, delivery }: ExplainedSink,
-  sinkCount: number,
+  { name, component, settings, connection, when, version, required, group, whileAway, delivery }: ExplainedSink,
   say: (text: string, indent?: number) => string,
 ): string {
   const receives =
@@ -133,7 +138,13 @@ function sinkText(
     say(`gets ${receives}`, 5),
     settingLines(settings, 5),
     version === null ? '' : say(`a row is newer where this is higher: ${version}`, 5),
-    required || sinkCount === 1 ? '' : say('not required: may fall behind while the others go on', 5),
+    whileAway.length === 0 ? '' : settingLines(whileAway, 5),
+    required
+      ? ''
+      : say(
+          `not required: may fall behind and catch up while the others go on${group === null ? '' : `; reads as group ${group}`}`,
+          5,
+        ),
     say(`delivery: ${delivery.verdict}: ${delivery.reason}`, 5),
     ...(delivery.limits ?? []).map((limit) => say(`! ${limit}`, 7)),
   ].join('');
@@ -144,6 +155,13 @@ function deadLetterSentence({ deadLetters, kafka }: Explanation): string {
   const need = kafka?.topics.find(({ role }) => role === 'dead letters');
   if (deadLetters.name === 'file' || need === undefined) return `${durable}; the file is made with the first one`;
   return `${durable}; ${need.why}: see --topics to create it beforehand`;
+}
+
+function breakerSentence({ breaker }: Explanation): string {
+  const value = (name: string): unknown => breaker.find((setting) => setting.name === `breaker.${name}`)?.value;
+  const ratio = value('ratio');
+  if (typeof ratio !== 'number') return 'the breaker is off: however many records fail, the pipeline goes on';
+  return `the breaker opens when more than ${Number((ratio * 100).toFixed(4))}% of what is read within ${String(value('over'))}, and at least ${String(value('min'))} records, would become dead letters: nothing of that epoch is written, no position moves, and the pipeline waits for \`pipectl resume\`; with --until-end it ends with exit code 4`;
 }
 
 function liveText({ checks }: LiveFindings, say: (text: string, indent?: number) => string): string {

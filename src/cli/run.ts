@@ -1,10 +1,11 @@
 import type { Command } from 'commander';
 import type { Override } from '../definition/overrides.ts';
 import type { PipelineDefinition } from '../definition/pipeline.ts';
-import { DeliveryAbandoned } from '../engine/delivery.ts';
+import { BreakerOpened } from '../engine/breaker.ts';
+import { DeliveryAbandoned, SinkGivenUp } from '../engine/delivery.ts';
 import { SinkUnavailable, SourceFailed } from '../engine/ports.ts';
 import { SinkNeverThere } from '../engine/stage.ts';
-import { PipectlError, exitCodes } from '../errors.ts';
+import { PipectlError, errorTable, exitCodes } from '../errors.ts';
 import type { Plan } from '../plan/index.ts';
 import { systemClock } from '../runtime/clock.ts';
 import { type RunningPipeline, startPipeline } from '../runtime/run.ts';
@@ -151,7 +152,11 @@ function asPipectlError(error: unknown, { definition }: Plan): unknown {
     const there = places.length === 0 ? hint : hint.replace('--to earliest', `--to ${places.join(',')}`);
     return new PipectlError(error.code, message, { cause: error, hint: forFile(there, definition) });
   }
-  if (error instanceof SinkNeverThere || error instanceof SinkUnavailable) {
+  if (error instanceof BreakerOpened) {
+    const hint = `Nothing of what the breaker holds was written: look at the cause, then run again. ${errorTable.breaker_open.hint}`;
+    return new PipectlError('breaker_open', message, { cause: error, hint, exitCode: exitCodes.deadLetters });
+  }
+  if (error instanceof SinkNeverThere || error instanceof SinkUnavailable || error instanceof SinkGivenUp) {
     return new PipectlError('sink_unavailable', message, { cause: error, exitCode: exitCodes.unreachable });
   }
   if (error instanceof DeliveryAbandoned) {

@@ -68,6 +68,25 @@ export const besideSink = Type.Object(
         description: 'What "newer" means: a row is replaced only by one with a higher version. Default: the offset.',
       }),
     ),
+    required: Type.Boolean({
+      default: true,
+      description:
+        'false: this sink may fall behind and catch up while the others go on. It reads as a consumer group of its own, GROUP.SINK.',
+    }),
+    retry: Type.Optional(
+      Type.Object(
+        {
+          for: Type.Optional(duration({ description: 'How long the sink is tried before `then` happens.' })),
+          // oxlint-disable-next-line unicorn/no-thenable -- a word of the file, in a schema nobody awaits
+          then: Type.Union([Type.Literal('wait'), Type.Literal('dlq'), Type.Literal('stop')], {
+            default: 'wait',
+            description:
+              'What becomes of rows when the sink has been away for so long: they wait for it, become dead letters (code sink_unavailable), or the run ends with exit code 3.',
+          }),
+        },
+        { description: 'What happens while the sink is away. It is tried again with growing pauses in any case.' },
+      ),
+    ),
   },
   { description: 'One sink.' },
 );
@@ -109,6 +128,34 @@ export const frame = Type.Object(
               description:
                 'File for dead letters of a pipeline without Kafka. Default: NAME.dlq.ndjson beside the pipeline.',
             }),
+          ),
+          breaker: Type.Optional(
+            Type.Union(
+              [
+                Type.Object(
+                  {
+                    ratio: Type.Number({
+                      default: 0.2,
+                      minimum: 0,
+                      maximum: 1,
+                      description: 'Share of the records read that may become dead letters.',
+                    }),
+                    over: duration({ default: '1m', description: 'The time over which they are counted.' }),
+                    min: Type.Integer({
+                      default: 100,
+                      minimum: 1,
+                      description: 'Dead letters in that time before it may open.',
+                    }),
+                  },
+                  { description: 'When the breaker opens.' },
+                ),
+                Type.Literal('off'),
+              ],
+              {
+                description:
+                  'Holds the pipeline when too many records become dead letters, until `pipectl resume`. Default: { ratio: 0.2, over: 1m, min: 100 }; `off` never does.',
+              },
+            ),
           ),
         },
         { description: 'Where records go that could not be processed.' },
@@ -206,13 +253,13 @@ export const projectFrame = Type.Object(
 
 /** Words of the language that this version does not have, by where they stand (`placeOf`). */
 const notAvailableYet: Readonly<Record<string, readonly string[]>> = {
-  '': ['alerts', 'registry', 'state', 'retry'],
+  '': ['alerts', 'registry', 'state'],
   source: ['cdc', 'postgres', 'schema'],
   'source.kafka': ['schema'],
   time: ['profile', 'lateness', 'late', 'keep', 'corrections', 'idle', 'quiet'],
-  dlq: ['breaker', 'compat', 'redact'],
+  dlq: ['compat', 'redact'],
   steps: ['window', 'join', 'dedupe', 'repartition'],
-  sinks: ['kafka', 'clickhouse', 'redis', 'bigquery', 'required', 'retry'],
+  sinks: ['kafka', 'clickhouse', 'redis', 'bigquery'],
   'sinks.postgres': ['guard', 'on_new_field'],
   kafka: ['client'],
   lookups: ['postgres', 'kafka', 'redis'],

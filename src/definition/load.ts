@@ -12,6 +12,7 @@ import { ConnectionUses, connectionUses } from './connection-use.ts';
 import { readEventSchema } from './event-schema.ts';
 import type { InterpolationSources } from './interpolation.ts';
 import { checkDeadLetters, deadLetterPlace } from './dead-letter-place.ts';
+import { breakerLimits, checkRequired, deliveryUse } from './delivery.ts';
 import { asJsonSchema, isMapping, type JsonSchema } from './json-schema.ts';
 import { type ListedEntry, nameAll } from './names.ts';
 import { applyOverrides, type Override } from './overrides.ts';
@@ -267,8 +268,9 @@ class Loader {
       ...use,
       ...(entry.when === undefined ? {} : { when: entry.when }),
       ...(entry.version === undefined ? {} : { version: entry.version }),
-      required: true,
+      ...deliveryUse(entry, use.path.slice(0, -1), problems),
     }));
+    checkRequired(sinks, problems);
     const lookups: Record<string, ComponentUse> = {};
     for (const [name, component] of used.lookups) {
       const entry = isMapping(value.lookups) ? value.lookups[name] : undefined;
@@ -318,6 +320,7 @@ class Loader {
       sinks: firstBroken === -1 ? sinks.filter((sink) => sink !== null) : [],
       lookups,
       dlq,
+      breaker: breakerLimits(value.dlq),
       batchEveryMs: typeof batch.every === 'string' ? (parseDuration(batch.every) ?? null) : null,
       connections: connections.all,
       vars: this.#vars,

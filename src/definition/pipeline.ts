@@ -1,4 +1,6 @@
 /** A pipeline file as the program sees it: interpolated, defaults filled in, one entry per component. */
+import type { BreakerLimits } from '../engine/breaker.ts';
+import type { RetryPolicy } from '../engine/epoch.ts';
 import type { Type } from '../expressions/index.ts';
 
 /** Place of a value in the file, from the root: `['steps', 0, 'filter']`. */
@@ -47,8 +49,10 @@ export interface SinkUse extends ComponentUse {
   readonly when?: unknown;
   /** Expression for what "newer" means. */
   readonly version?: unknown;
-  /** A required sink holds the pipeline back when it is away. So far every sink is one. */
+  /** A required sink holds the pipeline back when it is away. One that is not reads for itself (`sink-groups.ts`). */
   readonly required: boolean;
+  /** What becomes of its rows while it is away. */
+  readonly retry: RetryPolicy;
 }
 
 export interface ConnectionUse {
@@ -79,6 +83,8 @@ export interface PipelineDefinition {
   readonly lookups: Readonly<Record<string, ComponentUse>>;
   /** A topic for a Kafka source, else a file, as an absolute path. */
   readonly dlq: { readonly topic: string } | { readonly file: string };
+  /** When too many dead letters hold the pipeline; null: never. */
+  readonly breaker: BreakerLimits | null;
   /** Micro-batching: an epoch at most this often; null: as soon as there is something. */
   readonly batchEveryMs: number | null;
   /** By name; options written inside a component stand under the component's place (`sinks[0].postgres`). */

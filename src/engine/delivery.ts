@@ -299,7 +299,7 @@ export async function retrying<T>(
   code: string,
   doing: string,
   attempt: () => Promise<T>,
-  policy: RetryPolicy = { then: 'wait' },
+  policy: RetryPolicy = { action: 'wait' },
 ): Promise<T> {
   for (let failures = 1; ; failures++) {
     try {
@@ -312,7 +312,7 @@ export async function retrying<T>(
       if (!(error instanceof SinkUnavailable)) throw error;
       const nowMs = clock.now();
       const sinceMs = health?.failingSinceMs ?? nowMs;
-      const leftMs = policy.then === 'wait' ? Number.POSITIVE_INFINITY : sinceMs + policy.forMs - nowMs;
+      const leftMs = policy.action === 'wait' ? Number.POSITIVE_INFINITY : sinceMs + policy.forMs - nowMs;
       const delayMs = Math.min(backoffMs(failures, random()), leftMs);
       if (health) {
         health.state = 'RETRYING';
@@ -322,7 +322,7 @@ export async function retrying<T>(
         health.nextTryAtMs = delayMs > 0 ? nowMs + delayMs : null;
         health.cause = error.message;
       }
-      if (leftMs <= 0 && policy.then === 'stop') throw new SinkGivenUp(`${doing} failed: ${error.message}`);
+      if (leftMs <= 0 && policy.action === 'stop') throw new SinkGivenUp(`${doing} failed: ${error.message}`);
       if (leftMs <= 0) throw new Exhausted(error);
       log.warn(code, `${doing} failed: ${error.message}`, { attempt: failures, delayMs });
       await clock.sleep(delayMs, signal);

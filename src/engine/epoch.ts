@@ -31,9 +31,9 @@ export interface Route {
 
 /** What becomes of a batch whose sink has been away for `forMs`. */
 export type RetryPolicy =
-  | { readonly then: 'wait' }
+  | { readonly action: 'wait' }
   /** `dlq`: its rows become dead letters and the next batch is tried once; `stop`: the run ends. */
-  | { readonly then: 'dlq' | 'stop'; readonly forMs: number };
+  | { readonly action: 'dlq' | 'stop'; readonly forMs: number };
 
 export interface PlannedStep {
   readonly step: Step;
@@ -264,7 +264,8 @@ function route(
   const nowMs = clock.now();
   // Records some `when` took; only needed where a route waits for the others.
   const taken = routes.some(({ otherwise }) => otherwise) ? new Set<EventRecord>() : undefined;
-  if (taken !== undefined) for (const when of elsewhere) for (const record of records) if (takes(when, record)) taken.add(record);
+  if (taken !== undefined)
+    for (const when of elsewhere) for (const record of records) if (takes(when, record)) taken.add(record);
   for (const last of [false, true]) {
     for (let i = 0; i < routes.length; i++) {
       if (routes[i]!.otherwise === last) offer(routes[i]!, records, batches[i]!, taken, floors, letters, nowMs);

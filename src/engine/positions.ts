@@ -16,11 +16,7 @@ export interface Claimed {
 export async function claimPositions(
   assignment: Assignment,
   routes: readonly Route[],
-  claim: (
-    route: Route,
-    partitions: readonly Partition[],
-    index: number,
-  ) => Promise<ReadonlyMap<Partition, number>>,
+  claim: (route: Route, partitions: readonly Partition[], index: number) => Promise<ReadonlyMap<Partition, number>>,
 ): Promise<Claimed> {
   const partitions = assignment.partitions.map(({ partition }) => partition);
   const stored: ReadonlyMap<Partition, number>[] = [];

@@ -5,7 +5,15 @@
  */
 import { backoffMs } from './backoff.ts';
 import type { Breaker, BreakerOpening } from './breaker.ts';
-import { DeliveryAbandoned, type DeliveryOptions, HeldByBreaker, type RouteHealth, deliver, retrying, wellRoute } from './delivery.ts';
+import {
+  DeliveryAbandoned,
+  type DeliveryOptions,
+  HeldByBreaker,
+  type RouteHealth,
+  deliver,
+  retrying,
+  wellRoute,
+} from './delivery.ts';
 import { type Epoch, type Program, type RetryPolicy, transform } from './epoch.ts';
 import { Gathering } from './gathering.ts';
 import { GroupOffsets } from './group-offsets.ts';
@@ -332,7 +340,7 @@ export class Stage {
     const { positions, floors } = await claimPositions(assignment, routes, ({ sink, retry }, partitions, i) => {
       const doing = `claiming partitions at ${sink.name}`;
       // Without its positions there is nothing that could be read for it, so it is waited for also with `then: dlq`.
-      const policy = retry?.then === 'stop' ? retry : undefined;
+      const policy = retry?.action === 'stop' ? retry : undefined;
       return this.#retrying(doing, report.health[i]!, () => sink.claim(partitions), this.#stopping.signal, policy);
     });
     this.#tellOfGoingBack(assignment, positions);

@@ -5,6 +5,7 @@
  * enough for an idempotent producer.
  */
 import type { PipelineDefinition } from '../definition/pipeline.ts';
+import { groupsOf } from '../definition/sink-groups.ts';
 import { topicsOf } from '../definition/topics.ts';
 
 export interface TopicNeed {
@@ -42,7 +43,8 @@ export interface ClusterNeeds {
 const deadLetterRetentionMs = 7 * 86_400_000;
 
 /** Of a pipeline that reads from Kafka. */
-export function clusterNeeds({ sources, group, dlq, connections }: PipelineDefinition): ClusterNeeds {
+export function clusterNeeds(definition: PipelineDefinition): ClusterNeeds {
+  const { sources, dlq, connections } = definition;
   const { connection } = sources[0].options as { readonly connection?: string };
   const inputs = sources.flatMap(topicsOf);
   const { brokers, sasl } = (connections[connection ?? 'kafka']?.options ?? {}) as {
@@ -71,13 +73,16 @@ export function clusterNeeds({ sources, group, dlq, connections }: PipelineDefin
         operations: ['READ', 'DESCRIBE'],
         why: 'reads records',
       })),
-      {
+      ...groupsOf(definition).map(({ group, sink }): AclNeed => ({
         resource: 'group',
         name: group,
         pattern: 'literal',
         operations: ['READ'],
-        why: 'joins the consumer group and commits offsets',
-      },
+        why:
+          sink === null
+            ? 'joins the consumer group and commits offsets'
+            : `the same for sink ${sink}, which reads for itself`,
+      })),
       ...(dlqTopic === null
         ? []
         : [

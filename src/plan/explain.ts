@@ -7,7 +7,8 @@ import type { Delivery } from '../declaration/component.ts';
 import { type Components, components } from '../definition/components.ts';
 import { asJsonSchema, type JsonSchema } from '../definition/json-schema.ts';
 import type { LoadedPipeline } from '../definition/load.ts';
-import type { ComponentUse, PipelineDefinition } from '../definition/pipeline.ts';
+import { groupsOf, sinkGroup } from '../definition/sink-groups.ts';
+import type { ComponentUse, PipelineDefinition, SinkUse } from '../definition/pipeline.ts';
 import type { Type } from '../expressions/index.ts';
 import { type ClusterNeeds, clusterNeeds } from './cluster-needs.ts';
 import { eventTimeText } from './event-time.ts';
@@ -37,6 +38,10 @@ export interface ExplainedSink extends ExplainedComponent {
   readonly mode: string | null;
   readonly version: string | null;
   readonly required: boolean;
+  /** The consumer group it reads as; null where it reads with the others, or without Kafka. */
+  readonly group: string | null;
+  /** What stands beside the component about a sink that is away; empty where nothing does. */
+  readonly whileAway: readonly Setting[];
   readonly delivery: Delivery;
   readonly connection: string | null;
 }
@@ -56,6 +61,8 @@ export interface Explanation {
     readonly reads: string;
     readonly steps: readonly string[];
     readonly writes: readonly string[];
+    /** The consumer group it reads as; null without Kafka. */
+    readonly group: string | null;
   }[];
   readonly source: ExplainedComponent & { readonly reads: string; readonly connection: string | null };
   readonly decode: { readonly values: string; readonly keys: string | null };
@@ -64,6 +71,8 @@ export interface Explanation {
   readonly lookups: readonly ExplainedComponent[];
   readonly sinks: readonly ExplainedSink[];
   readonly deadLetters: Setting;
+  /** When too many of them hold the pipeline; one setting, `off`, where they never do. */
+  readonly breaker: readonly Setting[];
   readonly connections: readonly ExplainedComponent[];
   readonly vars: readonly Setting[];
   /** Topics that the pipeline makes for its state. */
@@ -120,15 +129,14 @@ class Explainer {
         ...(this.#usesKafka() ? [this.#settings.one('group', group, ['group'], "default: the pipeline's name")] : []),
         ...this.#batch(),
       ],
-      stages: [
-        {
-          kind: 'sink',
-          state: 'none',
-          reads,
-          steps: steps.map((step) => step.name),
-          writes: sinks.map((sink) => sink.name),
-        },
-      ],
+      stages: groupsOf(this.#definition).map(({ group, sink }) => ({
+        kind: 'sink',
+        state: 'none',
+        reads,
+        steps: steps.map((step) => step.name),
+        writes: sink === null ? sinks.filter(({ required }) => required).map(({ name: one }) => one) : [sink],
+        group: this.#usesKafka() ? group : null,
+      })),
       source: {
         ...this.#component(this.#definition.sources[0], this.#plan.inputs[0].declaration.options),
         reads,
@@ -140,6 +148,7 @@ class Explainer {
       lookups: this.#lookups(),
       sinks: this.#sinks(),
       deadLetters: this.#deadLetters(),
+      breaker: this.#breaker(),
       connections: this.#connections(),
       vars: Object.entries(vars).map(([key, value]) => this.#settings.ofVar(key, value)),
       internalTopics: [],
@@ -229,10 +238,36 @@ class Explainer {
         mode: mode ?? null,
         version: text(use.version),
         required: use.required,
+        group: !use.required && this.#usesKafka() ? sinkGroup(this.#definition, use) : null,
+        whileAway: this.#whileAway(use),
         delivery,
         connection: this.#connectionOf(use),
       };
     });
+  }
+
+  #whileAway({ required, retry, path }: SinkUse): readonly Setting[] {
+    const beside = path.slice(0, -1);
+    return [
+      ...(required ? [] : [this.#settings.one('required', required, [...beside, 'required'])]),
+      ...(retry.action === 'wait'
+        ? []
+        : [
+            this.#settings.one('retry.for', durationText(retry.forMs), [...beside, 'retry', 'for']),
+            this.#settings.one('retry.then', retry.action, [...beside, 'retry', 'then']),
+          ]),
+    ];
+  }
+
+  #breaker(): readonly Setting[] {
+    const { breaker } = this.#definition;
+    const at = ['dlq', 'breaker'];
+    if (breaker === null) return [this.#settings.one('breaker', 'off', at)];
+    return [
+      this.#settings.one('breaker.ratio', breaker.ratio, [...at, 'ratio']),
+      this.#settings.one('breaker.over', durationText(breaker.overMs), [...at, 'over']),
+      this.#settings.one('breaker.min', breaker.min, [...at, 'min']),
+    ];
   }
 
   #connectionOf({ options }: ComponentUse): string | null {

@@ -21,7 +21,7 @@ import type {
   ValuePath,
 } from '../definition/pipeline.ts';
 import type { ProblemList } from '../definition/problems.ts';
-import type { PlannedStep, Route } from '../engine/epoch.ts';
+import type { PlannedStep, RetryPolicy, Route } from '../engine/epoch.ts';
 import type { Clock, Lookup } from '../engine/ports.ts';
 import {
   type Compiled,
@@ -129,7 +129,11 @@ export async function planPipeline(
       otherwise,
       when: when && ((record) => when.evaluate(record as Scope) === true),
       version: version && ((record) => version.evaluate(record as Scope)),
-      delivery: declaration.delivery(use.options as never, { versioned: version !== null, keepsOrder }),
+      retry: use.retry,
+      delivery: withRetry(
+        declaration.delivery(use.options as never, { versioned: version !== null, keepsOrder }),
+        use.retry,
+      ),
     };
   });
   lookups.check((use) => builder.context(use.path, 'dyn'));
@@ -278,6 +282,16 @@ function checkExpressions({ expressions }: LoadedPipeline, builder: Builder): vo
   }
 }
 
+/** Rows that became dead letters because their sink was away are not among those the promise is about. */
+function withRetry(delivery: Delivery, retry: RetryPolicy): Delivery {
+  if (retry.action !== 'dlq') return delivery;
+  const isExact = delivery.verdict === 'effectively once';
+  const limit = isExact
+    ? 'while it is away its rows become dead letters, but its position can not move: started again or rebalanced before it is back, the pipeline waits for it, then reads from that position again and writes these rows too; they stay in the queue, under the same ids'
+    : 'while it is away its rows become dead letters, and the position moves past them: replay them when it is back';
+  return { ...delivery, limits: [...(delivery.limits ?? []), limit] };
+}
+
 function checkOtherwise({ sinks }: PipelineDefinition, problems: ProblemList): void {
   const otherwise = sinks.filter(({ when }) => when === 'otherwise');
   for (const { path } of otherwise.slice(1)) {
@@ -304,7 +318,9 @@ function hashOf({ sources, steps, sinks, lookups, vars, secrets }: PipelineDefin
     { field, unit, aheadMs },
     ...(own.length === 0 ? [] : [own]),
   ]);
-  const meaning = JSON.stringify([...read.flat(), steps, sinks, lookups, open], (_, value: unknown) =>
+  // Whether a sink is waited for does not change what it holds in the end.
+  const written = sinks.map(({ retry: _, ...sink }) => ({ ...sink, required: true }));
+  const meaning = JSON.stringify([...read.flat(), steps, written, lookups, open], (_, value: unknown) =>
     typeof value === 'bigint' ? String(value) : value,
   );
   return createHash('sha256').update(meaning).digest('hex').slice(0, 16);

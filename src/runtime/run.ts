@@ -1,11 +1,14 @@
-/** A pipeline that runs: its stage, its status, its end. */
-import type { Clock, DeadLetter, Sink } from '../engine/ports.ts';
+/** A pipeline that runs: its stages, its status, its end. */
+import type { ComponentUse } from '../definition/pipeline.ts';
+import { Breaker, type BreakerOpening } from '../engine/breaker.ts';
+import type { Clock, DeadLetter, Sink, Source } from '../engine/ports.ts';
+import type { StageReport } from '../engine/report.ts';
 import { Stage } from '../engine/stage.ts';
 import { DeadLetterCauses } from '../operations/dead-letters/causes.ts';
-import type { ComponentUse } from '../definition/pipeline.ts';
 import type { Plan } from '../plan/index.ts';
-import { type Assembly, assemble, memberName } from './assemble.ts';
+import { type Assembly, type StagePart, assemble, memberName, stageParts } from './assemble.ts';
 import { type PipelineLog, pipelineLog } from './log.ts';
+import { OptionalStage } from './optional-stage.ts';
 import { Snapshots } from './snapshot.ts';
 import type { StatusSnapshot } from './status.ts';
 
@@ -19,6 +22,13 @@ export interface RunOptions {
   readonly writeLog: ((line: string) => void) | undefined;
 }
 
+/** A breaker that was closed again. */
+export interface Resumed {
+  /** The sink whose stage it held; null: that of all required sinks. */
+  readonly sink: string | null;
+  readonly opening: BreakerOpening;
+}
+
 export interface RunningPipeline {
   /** Resolves when the pipeline has drained and closed everything; rejects with what stopped it. */
   readonly done: Promise<void>;
@@ -26,6 +36,8 @@ export interface RunningPipeline {
   snapshot(): StatusSnapshot;
   /** Written to the dead-letter queue so far. */
   deadLetterCount(): number;
+  /** Closes every breaker that is open; the note goes to the log. */
+  resume(note: string): readonly Resumed[];
   /** Gathers no more, writes and commits what is gathered; gives up after the drain's deadline. */
   stop(): void;
 }
@@ -40,9 +52,17 @@ const SAMPLE_EVERY_MS = 500;
 /** Below the 30 s after which container platforms kill. */
 const DRAIN_MS = 25_000;
 
+/** One stage as the status sees it: what it tells of itself, also while another one takes its place. */
+interface Lane {
+  readonly part: StagePart;
+  readonly stage: Stage;
+  readonly breaker: Breaker | null;
+  source: Source;
+}
+
 /** Starts a planned pipeline. */
 export async function startPipeline(plan: Plan, options: RunOptions): Promise<RunningPipeline> {
-  const { clock } = options;
+  const { clock, untilEnd, dryRun } = options;
   const { definition } = plan;
   const member = memberName();
   const log = pipelineLog({
@@ -52,36 +72,66 @@ export async function startPipeline(plan: Plan, options: RunOptions): Promise<Ru
     secrets: definition.secrets,
     now: () => clock.now(),
   });
-  const { program, source, lookups, deadLetters } = await assemble(plan, { ...options, log });
+  const assembly = await assemble(plan, { ...options, log });
   const causes = new DeadLetterCauses(definition.secrets);
   let deadLetterCount = 0;
-  let draining: NodeJS.Timeout | undefined;
-  const stop = () => {
-    stage.stop();
-    if (draining !== undefined) return;
-    draining = setTimeout(() => stage.giveUp(), DRAIN_MS);
-    log.info('draining', 'reads no more; what was read is written and committed');
+  const onDeadLetters = (letters: readonly DeadLetter[]): void => {
+    for (const letter of letters) causes.add(letter);
+    deadLetterCount += letters.length;
+    if (options.deadLettersMax !== null && deadLetterCount > options.deadLettersMax) stop();
   };
-  const stage = new Stage({
-    program,
-    source,
-    deadLetters,
-    clock,
-    random: Math.random,
-    log,
-    limits: epochLimits,
-    batchEveryMs: definition.batchEveryMs,
-    openMs: OPEN_MS,
-    onDeadLetters: (letters: readonly DeadLetter[]) => {
-      for (const letter of letters) causes.add(letter);
-      deadLetterCount += letters.length;
-      if (options.deadLettersMax !== null && deadLetterCount > options.deadLettersMax) stop();
-    },
-  });
+
+  const makeStage = async (part: StagePart, breaker: Breaker | null, report?: StageReport) => {
+    const { program, source } = await assembly.make(part);
+    const stage = new Stage({
+      program,
+      source,
+      deadLetters: assembly.deadLetters,
+      clock,
+      random: Math.random,
+      log,
+      limits: epochLimits,
+      batchEveryMs: definition.batchEveryMs,
+      openMs: part.isMain ? OPEN_MS : null,
+      onDeadLetters,
+      ...(breaker && { breaker }),
+      ...(report && { report }),
+    });
+    return { stage, source };
+  };
+  const makeLane = async (part: StagePart): Promise<Lane> => {
+    const { breaker: limits } = definition;
+    // Where a schedule waits for the end, nobody is there to resume it; what is only shown costs nothing.
+    const breaker = limits === null || dryRun !== null ? null : new Breaker(limits, !untilEnd);
+    return { part, breaker, ...(await makeStage(part, breaker)) };
+  };
+  const optionalOf = (lane: Lane): OptionalStage =>
+    new OptionalStage({
+      name: plan.sinks[lane.part.sinks[0]!]!.use.name,
+      first: lane.stage,
+      async next(report) {
+        const { stage, source } = await makeStage(lane.part, lane.breaker, report);
+        lane.source = source;
+        return stage;
+      },
+      clock,
+      random: Math.random,
+      log,
+    });
+
+  const [mainPart, ...otherParts] = stageParts(plan, dryRun !== null);
+  const main = await makeLane(mainPart);
+  const others = await Promise.all(otherParts.map(makeLane));
+  const optionals = others.map(optionalOf);
+  const lanes = [main, ...others] as const;
   const snapshots = new Snapshots({
     plan,
-    report: stage.report,
-    source,
+    lanes: lanes.map((lane) => ({
+      sinks: lane.part.sinks,
+      report: lane.stage.report,
+      breaker: lane.breaker,
+      ends: () => lane.source.ends(),
+    })),
     sourceText: sourceText(plan),
     clock,
     member,
@@ -89,14 +139,31 @@ export async function startPipeline(plan: Plan, options: RunOptions): Promise<Ru
     deadLetterCauses: (nowMs) => causes.snapshot(nowMs),
     deadLetterDestination: 'topic' in definition.dlq ? definition.dlq.topic : definition.dlq.file,
   });
+
+  let draining: NodeJS.Timeout | undefined;
+  const stop = (): void => {
+    main.stage.stop();
+    for (const optional of optionals) optional.stop();
+    if (draining !== undefined) return;
+    draining = setTimeout(() => main.stage.giveUp(), DRAIN_MS);
+    log.info('draining', 'reads no more; what was read is written and committed');
+  };
+  const giveUp = (): void => {
+    main.stage.giveUp();
+    for (const optional of optionals) optional.stop();
+  };
   const sampling = setInterval(() => snapshots.sample(), SAMPLE_EVERY_MS);
   log.info('started', `${definition.name} started`, { hash: plan.hash });
 
-  const run = async () => {
+  const run = async (): Promise<void> => {
+    const { lookups, deadLetters } = assembly;
     try {
       await Promise.all(lookups.map((lookup) => lookup.open()));
-      await stage.run();
-      log.info('stopped', `${definition.name} stopped`, { read: stage.report.read });
+      await allOrNone(
+        [main.stage, ...optionals].map((stage) => stage.run()),
+        giveUp,
+      );
+      log.info('stopped', `${definition.name} stopped`, { read: main.stage.report.read });
     } catch (error) {
       log.error(codeOf(error), error instanceof Error ? error.message : String(error));
       throw error;
@@ -112,8 +179,28 @@ export async function startPipeline(plan: Plan, options: RunOptions): Promise<Ru
     log,
     snapshot: () => snapshots.take(),
     deadLetterCount: () => deadLetterCount,
+    resume: (note) =>
+      [main.stage, ...optionals].flatMap((stage, index) => {
+        const opening = stage.resume(note);
+        const sink = index === 0 ? null : plan.sinks[lanes[index]!.part.sinks[0]!]!.use.name;
+        return opening === null ? [] : [{ sink, opening }];
+      }),
     stop,
   };
+}
+
+/** Waits for all. The first that fails ends the others, and its error is the one that is told. */
+async function allOrNone(runs: readonly Promise<void>[], giveUp: () => void): Promise<void> {
+  const failures: unknown[] = [];
+  await Promise.all(
+    runs.map((run) =>
+      run.catch((error: unknown) => {
+        failures.push(error);
+        giveUp();
+      }),
+    ),
+  );
+  if (failures.length > 0) throw failures[0];
 }
 
 /** The stable code of an error, for logs. */

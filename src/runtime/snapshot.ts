@@ -1,10 +1,13 @@
-/** Makes the status snapshot of a running stage: totals from its report, rates from samples taken every half second. */
+/** Makes the status snapshot of a running pipeline: totals from the reports of its stages, rates from samples taken every half second. */
 import type { PartitionProgress, StageReport } from '../engine/report.ts';
-import type { Clock, Partition, Source } from '../engine/ports.ts';
+import type { Breaker } from '../engine/breaker.ts';
+import type { Clock, Partition } from '../engine/ports.ts';
 import type { Plan } from '../plan/index.ts';
+import { publicMessage } from '../operations/dead-letters/record.ts';
 import { Samples } from './samples.ts';
 import type {
   Account,
+  BreakerStatus,
   DeadLetterCause,
   PartitionStatus,
   RunState,
@@ -19,10 +22,19 @@ const DOWN_AFTER_MS = 3_000;
 /** A partition that neither moves nor is empty for this long has stalled. */
 const STALL_AFTER_MS = 10_000;
 
+/** One stage and the sinks it writes, as indexes into `Plan.sinks`. */
+export interface SnapshotLane {
+  readonly sinks: readonly number[];
+  readonly report: StageReport;
+  readonly breaker: Breaker | null;
+  /** What its source knows of the ends of its partitions. */
+  readonly ends: () => ReadonlyMap<Partition, number>;
+}
+
 export interface SnapshotOptions {
   readonly plan: Plan;
-  readonly report: StageReport;
-  readonly source: Pick<Source, 'ends'>;
+  /** The first is the main one: what it reads is what the pipeline reads. */
+  readonly lanes: readonly SnapshotLane[];
   /** How the source is named in the picture: `shop.orders.placed.v1 (json)`. */
   readonly sourceText: string;
   readonly clock: Clock;
@@ -42,18 +54,21 @@ interface PartitionSamples {
 
 export class Snapshots {
   readonly #options: SnapshotOptions;
+  readonly #main: SnapshotLane;
   readonly #startedAtMs: number;
   readonly #rates = new Map<string, Samples>();
   readonly #partitions = new Map<Partition, PartitionSamples>();
 
   constructor(options: SnapshotOptions) {
     this.#options = options;
+    this.#main = options.lanes[0]!;
     this.#startedAtMs = options.clock.now();
   }
 
   /** Call twice a second: rates come from what is sampled here. */
   sample(): void {
-    const { report, source, clock } = this.#options;
+    const { lanes, clock } = this.#options;
+    const { report } = this.#main;
     const nowMs = clock.now();
     const rate = (name: string, value: number) => {
       const samples = this.#rates.get(name) ?? new Samples();
@@ -67,10 +82,15 @@ export class Snapshots {
       rate(`${i}.dead`, stage.dead);
       rate(`${i}.busy`, stage.busyMs);
     }
-    for (const [i, sink] of report.sinks.entries()) rate(`sink.${i}`, sink.written);
-    rate('dead', deadTotal(report));
+    for (const lane of lanes) {
+      for (const [i, sink] of lane.report.sinks.entries()) {
+        rate(`sink.${lane.sinks[i]!}`, sink.written);
+        rate(`epochs.${lane.sinks[i]!}`, lane.report.epochs);
+      }
+    }
+    rate('dead', deadTotal(lanes));
 
-    const ends = source.ends();
+    const ends = this.#main.ends();
     for (const partition of this.#partitions.keys())
       if (!report.partitions.has(partition)) this.#partitions.delete(partition);
     let produced = 0;
@@ -89,22 +109,23 @@ export class Snapshots {
     }
     rate('produced', produced);
     rate('lag', lagTotal);
-    rate('epochs', report.epochs);
   }
 
   /** The picture as it is now. */
   take(): StatusSnapshot {
-    const { plan, report, source, clock, sourceText, events } = this.#options;
+    const { plan, lanes, clock, sourceText, events } = this.#options;
+    const { report } = this.#main;
     const nowMs = clock.now();
-    const ends = source.ends();
+    const ends = this.#main.ends();
     const partitions = [...report.partitions.values()].map((progress) => this.#partition(progress, ends, nowMs));
     const sinks = plan.sinks.map((_, i) => this.#sink(i, nowMs));
+    const breakers = this.#breakers(nowMs);
     const endToEnd = report.endToEnd.merged(nowMs);
     const ready = report.state === 'running' || report.state === 'draining';
     return {
       pipeline: plan.definition.name,
       environment: plan.definition.environment,
-      state: runState(report, sinks),
+      state: runState(report, sinks, breakers),
       startedAtMs: this.#startedAtMs,
       atMs: nowMs,
       source: sourceText,
@@ -117,8 +138,9 @@ export class Snapshots {
       lag: ready ? partitions.reduce((sum, { lag }) => sum + (lag ?? 0), 0) : null,
       lagChangePerSecond: this.#rate('lag'),
       sinks,
+      breakers,
       deadLetters: {
-        total: deadTotal(report),
+        total: deadTotal(lanes),
         perSecond: this.#rate('dead') ?? 0,
         destination: this.#options.deadLetterDestination,
         causes: this.#options.deadLetterCauses(nowMs),
@@ -132,7 +154,8 @@ export class Snapshots {
   }
 
   #stages(): StageStatus[] {
-    const { plan, report } = this.#options;
+    const { plan } = this.#options;
+    const { report } = this.#main;
     const produced: StageStatus = {
       name: 'produced',
       kind: 'produced',
@@ -211,11 +234,16 @@ export class Snapshots {
   }
 
   #sink(index: number, nowMs: number): SinkStatus {
-    const { plan, report } = this.#options;
-    const count = report.sinks[index]!;
-    const health = report.health[index]!;
+    const { plan, lanes } = this.#options;
+    const lane = lanes.find(({ sinks }) => sinks.includes(index))!;
+    const { report } = lane;
+    const at = lane.sinks.indexOf(index);
+    const count = report.sinks[at]!;
+    const health = report.health[at]!;
     const rowsPerSecond = this.#rate(`sink.${index}`) ?? 0;
-    const epochsPerSecond = this.#rate('epochs') ?? 0;
+    const epochsPerSecond = this.#rate(`epochs.${index}`) ?? 0;
+    const held = lane === this.#main ? null : (lane.breaker?.opening ?? null);
+    const isFailing = health.state === 'RETRYING' || health.state === 'DOWN';
     const down = health.failingSinceMs !== null && nowMs - health.failingSinceMs >= DOWN_AFTER_MS;
     const next =
       health.nextTryAtMs === null ? '' : `, next in ${Math.max(0, Math.ceil((health.nextTryAtMs - nowMs) / 1000))} s`;
@@ -224,12 +252,12 @@ export class Snapshots {
       required: plan.sinks[index]!.use.required,
       rowsPerSecond,
       batchRows: epochsPerSecond > 0 ? rowsPerSecond / epochsPerSecond : null,
-      writeP95Ms: report.writeMs[index]!.merged(nowMs).quantile(0.95),
+      writeP95Ms: report.writeMs[at]!.merged(nowMs).quantile(0.95),
       retries: health.retries,
-      behindRows: health.pendingRows,
-      state: health.state === 'RETRYING' && down ? 'DOWN' : health.state,
-      sinceMs: health.failingSinceMs,
-      note: health.state === 'RETRYING' ? `${health.cause}${next}` : '',
+      behindRows: lane === this.#main ? health.pendingRows : this.#behind(lane),
+      state: held !== null || (health.state === 'RETRYING' && down) ? 'DOWN' : health.state,
+      sinceMs: held?.atMs ?? health.failingSinceMs,
+      note: held !== null ? 'breaker open' : isFailing ? `${health.cause}${next}` : '',
       offered: count.offered,
       written: count.written,
       superseded: count.superseded,
@@ -238,6 +266,41 @@ export class Snapshots {
       excluded: count.excluded,
       rejected: count.rejected,
     };
+  }
+
+  /** Records between the positions of a group of its own and the ends of the log, as far as anybody here knows them. */
+  #behind({ report, ends: ownEnds }: SnapshotLane): number | null {
+    if (report.partitions.size === 0) return report.connected ? 0 : null;
+    const name = ({ topicId, partition }: Partition): string => `${topicId} ${partition}`;
+    const known = new Map([...this.#main.ends()].map(([partition, end]) => [name(partition), end]));
+    const own = ownEnds();
+    let behind = 0;
+    for (const { partition, position } of report.partitions.values()) {
+      const end = Math.max(own.get(partition) ?? position, known.get(name(partition)) ?? position);
+      behind += Math.max(0, end - position);
+    }
+    return behind;
+  }
+
+  #breakers(nowMs: number): BreakerStatus[] {
+    const { plan, lanes } = this.#options;
+    return lanes.flatMap(({ breaker, sinks }, i) => {
+      if (breaker === null) return [];
+      const { opening, limits } = breaker;
+      const closed = breaker.isArmed(nowMs) ? 'closed' : 'unarmed';
+      return {
+        state: opening === null ? closed : 'open',
+        sink: i === 0 ? null : plan.sinks[sinks[0]!]!.use.name,
+        ratio: opening?.ratio ?? breaker.ratio(nowMs),
+        ratioMax: limits.ratio,
+        overMs: limits.overMs,
+        sinceMs: opening?.atMs ?? null,
+        causes: (opening?.causes ?? []).map((cause) => ({
+          ...cause,
+          message: publicMessage(cause.message, plan.definition.secrets),
+        })),
+      } satisfies BreakerStatus;
+    });
   }
 }
 
@@ -260,16 +323,19 @@ const newPartitionSamples = ({ position }: PartitionProgress, nowMs: number): Pa
   lastPosition: position,
 });
 
-function runState(report: StageReport, sinks: readonly SinkStatus[]): RunState {
-  if (report.state !== 'running') return report.state;
-  if (sinks.some(({ state }) => state === 'DOWN')) return 'sink down';
-  if (sinks.some(({ state }) => state === 'FENCED')) return 'fenced';
+function runState({ state }: StageReport, sinks: readonly SinkStatus[], breakers: readonly BreakerStatus[]): RunState {
+  if (state !== 'running') return state;
+  if (breakers.some((breaker) => breaker.sink === null && breaker.state === 'open')) return 'breaker open';
+  const required = sinks.filter((sink) => sink.required);
+  if (required.some((sink) => sink.state === 'DOWN')) return 'sink down';
+  if (required.some((sink) => sink.state === 'FENCED')) return 'fenced';
   return 'running';
 }
 
-/** Dead letters of decode, steps and sinks together. */
-function deadTotal({ stages, sinks }: StageReport): number {
-  return stages.reduce((sum, { dead }) => sum + dead, 0) + sinks.reduce((sum, { rejected }) => sum + rejected, 0);
+/** Dead letters of decode, steps and sinks together. Decode and steps are the main stage's to count. */
+function deadTotal([main, ...others]: readonly SnapshotLane[]): number {
+  const rejected = [main!, ...others].flatMap(({ report }) => report.sinks.map((sink) => sink.rejected));
+  return [...main!.report.stages.map(({ dead }) => dead), ...rejected].reduce((sum, count) => sum + count, 0);
 }
 
 /** What was read and what became of it, in records, up to the last step; the sinks' own accounts begin there. */

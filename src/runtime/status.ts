@@ -8,6 +8,7 @@ export type RunState =
   | 'running'
   | 'back-pressured'
   | 'sink down'
+  | 'breaker open'
   | 'fenced'
   | 'draining'
   | 'stopped'
@@ -63,8 +64,11 @@ export interface SinkStatus {
   readonly batchRows: number | null;
   readonly writeP95Ms: number | null;
   readonly retries: number;
-  /** Rows gathered for it and not yet written. */
-  readonly behindRows: number;
+  /**
+   * Rows gathered for it and not yet written. Of a sink that is not required: records its own group has not yet written
+   * of what is in the log; null where that is not known.
+   */
+  readonly behindRows: number | null;
   readonly state: 'OK' | 'RETRYING' | 'DOWN' | 'FENCED';
   /** Since when it has been in trouble; null without trouble. */
   readonly sinceMs: number | null;
@@ -78,6 +82,28 @@ export interface SinkStatus {
   readonly skippedVersion: number;
   readonly excluded: number;
   readonly rejected: number;
+}
+
+/** The share of dead letters, and what happens when it is too large. */
+export interface BreakerStatus {
+  /** `unarmed`: for one window after it was resumed it does not open. */
+  readonly state: 'closed' | 'open' | 'unarmed';
+  /** The sink whose stage it holds; null: that of all required sinks. */
+  readonly sink: string | null;
+  /** Dead letters per record read, over the window; of an open one what it opened for. */
+  readonly ratio: number;
+  /** Above this it opens. */
+  readonly ratioMax: number;
+  readonly overMs: number;
+  /** Since when it is open; null while it is not. */
+  readonly sinceMs: number | null;
+  /** Why it opened, the most frequent first. */
+  readonly causes: readonly {
+    readonly stage: string;
+    readonly code: string;
+    readonly message: string;
+    readonly count: number;
+  }[];
 }
 
 export interface DeadLetterCause {
@@ -129,6 +155,8 @@ export interface StatusSnapshot {
   readonly lag: number | null;
   readonly lagChangePerSecond: number | null;
   readonly sinks: readonly SinkStatus[];
+  /** Of each stage; empty where it is off. */
+  readonly breakers: readonly BreakerStatus[];
   readonly deadLetters: {
     readonly total: number;
     readonly perSecond: number;

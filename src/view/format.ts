@@ -67,6 +67,13 @@ export function formatShare(share: number): string {
   return `${Math.round(share * 100)}%`;
 }
 
+/** A small share, as precise as it matters: `62%`, `1.5%`, `0.02%`, `0%`. */
+export function formatRatio(share: number): string {
+  const percent = share * 100;
+  if (percent === 0 || percent >= 10) return `${Math.round(percent)}%`;
+  return `${Number(percent >= 1 ? percent.toFixed(1) : percent.toFixed(2))}%`;
+}
+
 /** Wall clock in the machine's zone: `14:32:07`, and the date with it when that is not the day of `nowMs`: `11-21 09:14`. */
 export function formatClock(atMs: number, nowMs: number): string {
   const at = new Date(atMs);

@@ -1,7 +1,7 @@
 import { runbookCommand, runbookFor } from '../runtime/runbooks.ts';
 import type { StatusEvent, StatusSnapshot } from '../runtime/status.ts';
 import { accountTerms, differenceWords } from './account.ts';
-import { formatCount, formatDuration, formatLatency, formatRate, formatRateWithUnit } from './format.ts';
+import { formatCount, formatDuration, formatLatency, formatRate, formatRateWithUnit, formatRatio } from './format.ts';
 import { printableDeep } from './text.ts';
 import { lagWords, stateWords, verdict } from './verdict.ts';
 
@@ -87,6 +87,12 @@ export function finalSummary(raw: StatusSnapshot): readonly string[] {
     `${stamp(snapshot.atMs)} ${snapshot.pipeline} ${snapshot.state.toUpperCase()} after ${formatDuration(snapshot.atMs - snapshot.startedAtMs)}`,
     `  account: ${accountTerms(account).join(' ')}; ${differenceWords(account)}`,
     ...sinks.map((sink) => `  sink ${sink.name}: ${sinkTotals(sink)}`),
+    ...snapshot.breakers
+      .filter(({ state }) => state === 'open')
+      .map(
+        ({ sink, ratio, ratioMax }) =>
+          `  breaker open${sink === null ? '' : ` at ${sink}`}: ${formatRatio(ratio)} dead letters, more than ${formatRatio(ratioMax)}; what it holds was not written`,
+      ),
     ...(deadLetters.total === 0
       ? []
       : [`  dead letters: ${formatCount(deadLetters.total)} in ${deadLetters.destination}`]),

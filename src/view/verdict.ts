@@ -1,6 +1,6 @@
 import type { PartitionStatus, SinkStatus, StatusSnapshot } from '../runtime/status.ts';
 import { type RunbookName, runbookFor } from '../runtime/runbooks.ts';
-import { formatChange, formatCount, formatDuration, formatRateWithUnit } from './format.ts';
+import { formatChange, formatCount, formatDuration, formatRateWithUnit, formatRatio } from './format.ts';
 
 export interface PipelineVerdict {
   readonly ok: boolean;
@@ -16,8 +16,8 @@ interface Cause {
 }
 
 /**
- * Is it healthy, and if not, why? Worst first: what may be lost (a stop, records unaccounted for), what stands (a
- * required sink, a stalled partition), what lags behind, what is set aside.
+ * Is it healthy, and if not, why? Worst first: what may be lost (a stop, records unaccounted for), what stands (the
+ * breaker, a required sink, a stalled partition), what lags behind, what is set aside.
  */
 export function verdict(snapshot: StatusSnapshot): PipelineVerdict {
   const { account, deadLetters, partitions, sinks, state } = snapshot;
@@ -30,6 +30,7 @@ export function verdict(snapshot: StatusSnapshot): PipelineVerdict {
     ...(account.difference === 0
       ? []
       : [{ words: `${formatCount(account.difference)} records UNACCOUNTED FOR`, runbook: null }]),
+    ...said(breakerCause(snapshot), 'growing-dlq'),
     ...said(sinksIn(down.filter((sink) => sink.required)), 'sink-down'),
     ...said(partitionCause(partitions, 'STALL', 'STALLED'), 'growing-lag'),
     ...said(sinksIn(down.filter((sink) => !sink.required)), 'sink-down'),
@@ -89,14 +90,21 @@ function failure(snapshot: StatusSnapshot): Cause {
   return { words: `${error.code}: ${error.message}`, runbook: runbookFor(error.code) };
 }
 
+function breakerCause({ breakers, atMs }: StatusSnapshot): readonly string[] {
+  const open = breakers.find(({ sink, state }) => sink === null && state === 'open');
+  if (open === undefined) return [];
+  const since = open.sinceMs === null ? '' : ` ${formatDuration(atMs - open.sinceMs)}`;
+  return [`BREAKER OPEN${since} ${formatRatio(open.ratio)} dead letters`];
+}
+
 function sinkCause(sink: SinkStatus, atMs: number): string {
   const since = sink.sinceMs === null ? '' : ` ${formatDuration(atMs - sink.sinceMs)}`;
   return `${sink.name} ${sink.state}${since}`;
 }
 
 function backPressure(sinks: readonly SinkStatus[]): readonly string[] {
-  const slowest = sinks.toSorted((a, b) => b.behindRows - a.behindRows)[0];
-  return slowest === undefined || slowest.behindRows === 0
+  const slowest = sinks.toSorted((a, b) => (b.behindRows ?? 0) - (a.behindRows ?? 0))[0];
+  return slowest === undefined || (slowest.behindRows ?? 0) === 0
     ? []
     : [`${slowest.name} SLOW ${formatCount(slowest.behindRows)} rows wait`];
 }

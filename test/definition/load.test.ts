@@ -79,6 +79,7 @@ describe('a good file', () => {
         },
       ],
       dlq: { topic: 'orders.dlq' },
+      breaker: { ratio: 0.2, overMs: 60_000, min: 100 },
       batchEveryMs: null,
       connections: { kafka: { kind: 'kafka', options: { brokers: 'localhost:9092', connect_timeout: '5s' } } },
       vars: {},
@@ -90,7 +91,14 @@ describe('a good file', () => {
       ['set-1', 'dlq'],
     ]);
     expect(definition?.sinks).toEqual([
-      { component: 'stdout', name: 'stdout', options: { pretty: false }, path: ['sinks', 0, 'stdout'], required: true },
+      {
+        component: 'stdout',
+        name: 'stdout',
+        options: { pretty: false },
+        path: ['sinks', 0, 'stdout'],
+        required: true,
+        retry: { action: 'wait' },
+      },
     ]);
   });
 

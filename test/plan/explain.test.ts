@@ -271,6 +271,7 @@ it('a pipeline without state is one stage without internal topics, from what it 
       reads: 'orders',
       steps: ['paid', 'order', 'size', 'lean'],
       writes: ['postgres', 'stdout'],
+      group: 'orders',
     },
   ]);
   expect(internalTopics).toEqual([]);

@@ -1,205 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import {
-  type Assignment,
-  type DeadLetter,
-  Fenced,
-  type Partition,
-  type Sink,
-  type SinkBatch,
-  SinkUnavailable,
-  type Source,
-  type SourceEvent,
-  type WriteResult,
-} from '../../src/engine/ports.ts';
-import { Stage } from '../../src/engine/stage.ts';
-import { VirtualClock } from './clock.ts';
-
-const partitionNumber = (partition: number): Partition => ({
-  cluster: 'c',
-  topic: 't',
-  topicId: 't1',
-  partition,
-  source: 's',
-});
-const [p0, p1] = [partitionNumber(0), partitionNumber(1)];
-
-const assigned = (generation: number, committed: number | null = null): SourceEvent => ({
-  kind: 'assigned',
-  assignment: {
-    generation,
-    partitions: [p0, p1].map((partition) => ({ partition, committed, logStart: 0, logEnd: 1000, initial: 0 })),
-  },
-});
-
-/** Records of one partition with the offsets `[from, to)`, each with its offset as event. */
-const records = (generation: number, ...ranges: readonly (readonly [Partition, number, number])[]): SourceEvent => ({
-  kind: 'records',
-  generation,
-  chunks: ranges.map(([partition, from, to]) => ({
-    partition,
-    nextOffset: to,
-    bytes: to - from,
-    records: Array.from({ length: to - from }, (_, i) => ({
-      offset: from + i,
-      timestampMs: 0,
-      key: null,
-      value: Buffer.from(String(from + i)),
-      headers: undefined,
-    })),
-  })),
-});
-
-/** Gives what it is told to give. */
-class ScriptedSource implements Source {
-  readonly begun: [number, Record<number, number>][] = [];
-  readonly commits: [number, Record<number, number>][] = [];
-  onReassign: () => void = () => undefined;
-  onCommit: () => Promise<void> = () => Promise.resolve();
-  #events: SourceEvent[] = [];
-  #wake: () => void = () => undefined;
-
-  give(...events: SourceEvent[]): void {
-    this.#events.push(...events);
-    this.#wake();
-  }
-  async next(): Promise<SourceEvent> {
-    while (this.#events.length === 0) await new Promise<void>((resolve) => (this.#wake = resolve));
-    return this.#events.shift()!;
-  }
-  begin(generation: number, positions: ReadonlyMap<Partition, number>): void {
-    this.begun.push([generation, byNumber(positions)]);
-  }
-  async commit(generation: number, positions: ReadonlyMap<Partition, number>) {
-    this.commits.push([generation, byNumber(positions)]);
-    await this.onCommit();
-    return 'committed' as const;
-  }
-  async reassign(): Promise<void> {
-    this.onReassign();
-  }
-  start: Source['start'] = () => Promise.resolve();
-  ends = () => new Map();
-  close = () => Promise.resolve();
-}
-
-const byNumber = (positions: ReadonlyMap<Partition, number>): Record<number, number> =>
-  Object.fromEntries([...positions].map(([{ partition }, position]) => [partition, position]));
-
-/** Keeps the offsets it was given, with positions unless told otherwise; takes whatever lies at or above its position. */
-class Table implements Sink {
-  readonly name = 'table';
-  readonly storesPositions: boolean;
-  readonly rows = new Map<number, number[]>();
-  readonly positions = new Map<Partition, number>();
-  claims = 0;
-  onClaim: () => Promise<void> = () => Promise.resolve();
-  onWrite: (batch: SinkBatch) => void = () => undefined;
-  onCommit: () => void = () => undefined;
-  rejected: readonly number[] = [];
-  #staged: SinkBatch | undefined;
-
-  constructor(storesPositions = true) {
-    this.storesPositions = storesPositions;
-  }
-  async claim(partitions: readonly Partition[]): Promise<ReadonlyMap<Partition, number>> {
-    this.claims++;
-    await this.onClaim();
-    return new Map([...this.positions].filter(([partition]) => partitions.includes(partition)));
-  }
-  prepare(batch: SinkBatch): SinkBatch {
-    return batch;
-  }
-  async write(prepared: unknown): Promise<WriteResult> {
-    const batch = prepared as SinkBatch;
-    this.onWrite(batch);
-    this.#staged = batch;
-    const rejected = batch.records
-      .filter(({ raw }) => this.rejected.includes(raw.offset))
-      .map((record) => ({ record, code: 'sink_constraint', message: 'refused' }));
-    const written = batch.records.length - rejected.length;
-    return { written, supersededInBatch: 0, skippedOffset: 0, skippedVersion: 0, rejected };
-  }
-  async commit(): Promise<void> {
-    this.onCommit();
-    const { records: given, ranges } = this.#staged!;
-    for (const { partition, to } of ranges) this.positions.set(partition, to);
-    for (const { partition, raw } of given) {
-      const rows = this.rows.get(partition.partition) ?? [];
-      this.rows.set(partition.partition, rows);
-      rows.push(raw.offset);
-    }
-  }
-  open: Sink['open'] = () => Promise.resolve();
-  rollback = () => Promise.resolve();
-  close = () => Promise.resolve();
-}
-
-function begin(...sinks: Table[]) {
-  return beginEvery(null, ...sinks);
-}
-
-function beginEvery(batchEveryMs: number | null, ...sinks: Table[]) {
-  const clock = new VirtualClock();
-  const source = new ScriptedSource();
-  const letters: DeadLetter[] = [];
-  const told: DeadLetter[] = [];
-  const stage = new Stage({
-    program: {
-      inputs: [
-        {
-          source: 'in',
-          steps: [],
-          reader: {
-            decode: (value) => Number(Buffer.from(value).toString()),
-            readKey: (key) => key,
-            readMeta: () => null,
-          },
-        },
-      ],
-      steps: [],
-      routes: sinks.map((sink) => ({ sink, when: null, otherwise: false, version: null })),
-    },
-    source,
-    deadLetters: {
-      append(more) {
-        letters.push(...more);
-        return Promise.resolve();
-      },
-    },
-    clock,
-    random: () => 0.5,
-    log: { info: () => undefined, warn: () => undefined, error: () => undefined },
-    limits: { recordsMax: 100, bytesMax: 10_000 },
-    batchEveryMs,
-    openMs: 1000,
-    onDeadLetters: (more) => told.push(...more),
-  });
-  let error: unknown;
-  let over = false;
-  const done = stage
-    .run()
-    .catch((reason: unknown) => (error = reason))
-    .finally(() => (over = true));
-  const until = async (condition: () => boolean) => {
-    for (let turn = 0; turn < 5000 && !condition(); turn++) await clock.advance();
-    expect(condition(), `${condition.toString()} within 5,000 turns; ${String(error)}`).toBe(true);
-  };
-  return {
-    stage,
-    source,
-    clock,
-    letters,
-    told,
-    until,
-    async end() {
-      stage.stop();
-      await until(() => over);
-      await done;
-      if (error !== undefined) throw error as Error;
-    },
-    isOver: () => over,
-  };
-}
+import { type Assignment, Fenced, type SourceEvent, SinkUnavailable } from '../../src/engine/ports.ts';
+import { Table, assigned, begin, beginWith, p0, p1, records } from './scripted.ts';
 
 describe('an epoch that was refused because of one partition', () => {
   /** Epoch 0 to 10 of both partitions is refused; `then` arrives while the stage waits to ask whose they are. */
@@ -330,7 +131,7 @@ it('a sink that was in trouble is told to be well once its partitions belong to 
 
 it('a delivery that fails for good ends the run at once, also where batches are begun once an hour', async () => {
   const table = new Table();
-  const run = beginEvery(3_600_000, table);
+  const run = beginWith({ batchEveryMs: 3_600_000 }, table);
   const startedMs = run.clock.now();
   table.onWrite = () => {
     throw new Error('the table is gone');
@@ -346,7 +147,7 @@ describe('where batches are begun once an hour', () => {
 
   it('what comes in the meantime is one epoch', async () => {
     const table = new Table();
-    const run = beginEvery(everyMs, table);
+    const run = beginWith({ batchEveryMs: everyMs }, table);
     const epochs: number[] = [];
     table.onWrite = (batch) => epochs.push(batch.records.length);
     run.source.give(assigned(1), records(1, [p0, 0, 10]));
@@ -361,7 +162,7 @@ describe('where batches are begun once an hour', () => {
 
   it('a full epoch and the end of the input are written at once', async () => {
     const table = new Table();
-    const run = beginEvery(everyMs, table);
+    const run = beginWith({ batchEveryMs: everyMs }, table);
     const startedMs = run.clock.now();
     run.source.give(assigned(1), records(1, [p0, 0, 10]), records(1, [p0, 10, 110]), records(1, [p0, 110, 115]), {
       kind: 'ended',
@@ -374,7 +175,7 @@ describe('where batches are begun once an hour', () => {
 
   it('an assignment is answered at once, and what was held is read again by whoever owns it', async () => {
     const table = new Table();
-    const run = beginEvery(everyMs, table);
+    const run = beginWith({ batchEveryMs: everyMs }, table);
     run.source.give(assigned(1), records(1, [p0, 0, 10]));
     await run.until(() => table.rows.has(0));
     const startedMs = run.clock.now();

@@ -92,6 +92,17 @@ export const healthy: StatusSnapshot = {
     stage('map row', [9_714, 9_714, null, 0], 0.22),
   ],
   endToEnd: { p50Ms: 41, p95Ms: 63, p99Ms: 8.4 * 10 },
+  breakers: [
+    {
+      state: 'closed',
+      sink: null,
+      ratio: 0.000_2,
+      ratioMax: 0.2,
+      overMs: MINUTE,
+      sinceMs: null,
+      causes: [],
+    },
+  ],
   account: {
     read: 6_482_119_034,
     filtered: 1_296_423_806,

@@ -13,7 +13,7 @@ import type { Scope, Type } from '../../expressions/index.ts';
 import { JsonError, parseJson } from '../../expressions/json.ts';
 import { timestampOf } from '../../expressions/timestamp.ts';
 import { type Plan, planPipeline } from '../../plan/index.ts';
-import { assemble } from '../../runtime/assemble.ts';
+import { assemble, stageParts } from '../../runtime/assemble.ts';
 import { systemClock } from '../../runtime/clock.ts';
 import { dryRun } from '../../runtime/dry-run.ts';
 
@@ -129,7 +129,8 @@ export async function planSamples(plan: Plan, vars: Vars, options: PlanSampleOpt
     untilEnd: plan.inputs[0].use.component !== 'generate',
     dryRun: dryRun(() => Promise.resolve()),
   });
-  const { source, lookups, program } = assembly;
+  const { lookups } = assembly;
+  const { source, program } = await assembly.make(stageParts(plan, true)[0]);
   try {
     await Promise.all(lookups.map((lookup) => lookup.open()));
     const notes = new Map<string, number>();

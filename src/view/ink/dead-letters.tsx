@@ -1,13 +1,14 @@
 import type { ReactNode } from 'react';
 import type { DeadLetterCause, StatusSnapshot } from '../../runtime/status.ts';
-import { formatClock, formatCount, formatRateWithUnit } from '../format.ts';
+import { formatClock, formatCount, formatRateWithUnit, formatRatio } from '../format.ts';
 import { fitItems, type PanelSize } from './layout.ts';
 import { Line, Title } from './line.tsx';
 import { Table, type Column } from './table.tsx';
 
 export function deadLettersSize(snapshot: StatusSnapshot): PanelSize {
+  const held = heldCauses(snapshot).length;
   const count = snapshot.deadLetters.causes.length;
-  return { min: 1 + Math.min(1, count), want: 1 + count };
+  return { min: 1 + held + Math.min(1, count), want: 1 + held + count };
 }
 
 /** Why do records fail, and does it go on? One line a cause, what grows fastest first. */
@@ -20,7 +21,8 @@ export function DeadLetters(props: {
   const { snapshot, rows, focused, offset } = props;
   const { total, perSecond, destination, causes } = snapshot.deadLetters;
   const ordered = causes.toSorted((a, b) => b.perSecond - a.perSecond || b.count - a.count);
-  const { shown, rest } = fitItems(ordered, rows - 1, offset);
+  const held = heldCauses(snapshot);
+  const { shown, rest } = fitItems(ordered, Math.max(0, rows - 1 - held.length), offset);
   const others = rest.reduce((count, cause) => count + cause.count, 0);
   const growth = perSecond > 0 ? ` (+${formatRateWithUnit(perSecond)})` : '';
   return (
@@ -28,9 +30,15 @@ export function DeadLetters(props: {
       <Title
         name="DEAD LETTERS"
         note={total === 0 ? 'none' : `${formatCount(total)}${growth}`}
-        right={total === 0 ? '' : destination}
+        right={[total === 0 ? '' : destination, breakerWords(snapshot)].filter(Boolean).join('   ')}
         focused={focused}
       />
+      {held.map(({ stage, code, message, count }) => (
+        <Line
+          key={`${stage} ${code}`}
+          spans={[{ text: ` ! held ${formatCount(count)}  ${stage}  ${code}  ${message}`, tone: 'bad' }]}
+        />
+      ))}
       <Table columns={columns(snapshot.atMs)} rows={shown} isWrong={(cause) => cause.perSecond > 0} header={false} />
       {rest.length > 0 && (
         <Line spans={[{ text: `   +${formatCount(rest.length)} causes, ${formatCount(others)} dead letters` }]} />
@@ -38,6 +46,19 @@ export function DeadLetters(props: {
     </>
   );
 }
+
+/** `breaker at 0.02% of 20%`; nothing where all are off. */
+function breakerWords({ breakers }: StatusSnapshot): string {
+  const [worst] = breakers.toSorted((a, b) => b.ratio - a.ratio);
+  if (worst === undefined) return '';
+  const of = `${formatRatio(worst.ratio)} of ${formatRatio(worst.ratioMax)}`;
+  const open = breakers.find(({ state }) => state === 'open');
+  if (open !== undefined) return `BREAKER OPEN at ${formatRatio(open.ratio)}: pipectl resume`;
+  return worst.state === 'unarmed' ? 'breaker resumed, not armed yet' : `breaker at ${of}`;
+}
+
+/** What an open breaker keeps from becoming dead letters. */
+const heldCauses = ({ breakers }: StatusSnapshot) => breakers.flatMap(({ causes }) => causes.slice(0, 3));
 
 function columns(nowMs: number): readonly Column<DeadLetterCause>[] {
   return [
