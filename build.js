@@ -21,6 +21,27 @@ const compiledValidators = {
   },
 };
 
+/**
+ * commander and yaml ask for modules of Node that they hardly use, or whose mere loading reads all that they offer
+ * (`process.stdin`, `util.parseArgs`): together a good part of what `validate` takes.
+ */
+const lightBuiltins = {
+  'node:child_process': 'export default {}',
+  'node:process': 'export default globalThis.process',
+  process: 'export const emitWarning = process.emitWarning, env = process.env',
+  'node:util': `export const stripVTControlCharacters = (text) =>
+    process.getBuiltinModule('node:util').stripVTControlCharacters(text)`,
+};
+const withLightBuiltins = {
+  name: 'light-builtins',
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: /^(node:child_process|(node:)?process|node:util)$/ }, ({ path, importer }) =>
+      /[/\\]node_modules[/\\](commander|yaml)[/\\]/.test(importer) ? { path, namespace: 'light-builtin' } : null,
+    );
+    onLoad({ filter: /./, namespace: 'light-builtin' }, ({ path }) => ({ contents: lightBuiltins[path] }));
+  },
+};
+
 rmSync('dist', { recursive: true, force: true });
 await build({
   entryPoints: ['src/cli/main.ts'],
@@ -37,6 +58,6 @@ await build({
   banner: {
     js: "import { createRequire as nodeRequire } from 'node:module'; const require = nodeRequire(import.meta.url);",
   },
-  plugins: [compiledValidators],
+  plugins: [compiledValidators, withLightBuiltins],
   logLevel: 'warning',
 });

@@ -2,23 +2,24 @@ import { Ajv } from 'ajv';
 import standalone from 'ajv/dist/standalone/index.js';
 import type { Components } from '../src/definition/components.ts';
 import { partSchemas } from '../src/definition/schema.ts';
-import { ajvOptions, schemaHash } from '../src/definition/validator.ts';
+import { ajvOptions } from '../src/definition/validator.ts';
 
 /**
  * JavaScript that stands in for `src/definition/compiled-validators.ts` in `dist`: a validator for every schema of the
- * declarations, by its hash.
+ * declarations, by its id.
  */
 export function validatorsModule(components: Components): string {
-  const schemas = new Map(partSchemas(components).map((schema) => [schemaHash(schema), schema]));
+  const schemas = partSchemas(components);
   const ajv = new Ajv({ ...ajvOptions, code: { source: true, esm: true, lines: true } });
   const names: Record<string, string> = {};
-  for (const [hash, schema] of schemas) {
-    ajv.addSchema(schema, hash);
-    names[`validate_${hash}`] = hash;
+  const nameOf = (id: string) => `validate_${id.replaceAll('.', '_')}`;
+  for (const [id, schema] of schemas) {
+    ajv.addSchema(schema, id);
+    names[nameOf(id)] = id;
   }
   // Only the table is for others.
   const code = standalone.default(ajv, names).replaceAll(/^export const/gm, 'const');
-  const table = [...schemas.keys()].map((hash) => `  '${hash}': validate_${hash},\n`).join('');
+  const table = [...schemas.keys()].map((id) => `  '${id}': ${nameOf(id)},\n`).join('');
   return `import { createRequire } from 'node:module';
 const require = createRequire(import.meta.url);
 ${code}

@@ -102,6 +102,10 @@ export const errorTable = {
     meaning: 'The key of a sink depends on a lookup, so a record that is processed again may come under another key.',
     hint: 'take the key from the event as it was read, such as the expression in `on:` of the step',
   },
+  topic_partitions: {
+    meaning: 'A topic has fewer partitions than the conventions of the project ask for.',
+    hint: 'raise the number of its partitions, or change `conventions.partitions`',
+  },
   lookup_unused: { meaning: 'No step reads a lookup.', hint: 'remove it, or name it in an `enrich` step' },
   name_duplicate: { meaning: 'Two components of a pipeline have the same name.', hint: 'give each its own name' },
   name_invalid: {

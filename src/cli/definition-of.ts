@@ -9,7 +9,7 @@ import { PipectlError } from '../errors.ts';
  * wrong with its steps and sinks does not matter. Rejects with the report where the source can't be used.
  */
 export async function definitionOf(named: string | undefined, environment: string | null): Promise<PipelineDefinition> {
-  const file = await findPipeline(named);
+  const file = findPipeline(named);
   const { definition, problems } = await loadPipeline(file, { env: process.env, mode: 'run', environment });
   const isUsable =
     definition !== null &&

@@ -168,7 +168,13 @@ function liveText({ checks }: LiveFindings, say: (text: string, indent?: number)
   return checks.map(({ status, subject, message }) => say(`${mark[status]} ${subject}: ${message}`)).join('');
 }
 
-const mark = { exists: 'ok     ', created: 'create ', missing: 'MISSING', unknown: '?      ' } as const;
+const mark = {
+  exists: 'ok     ',
+  created: 'create ',
+  missing: 'MISSING',
+  breach: 'WARNING',
+  unknown: '?      ',
+} as const;
 
 /** For `--topics`: a table, then the commands. */
 export function topicsText(needs: ClusterNeeds): string {

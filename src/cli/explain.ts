@@ -47,7 +47,7 @@ async function explain(
   }
   if (live === true && output === 'mermaid')
     throw new PipectlError('usage', '--live has no place in -o mermaid', { exitCode: exitCodes.usage });
-  const file = await findPipeline(named);
+  const file = findPipeline(named);
   const [{ planPipeline }, { explainPipeline }, { Written }] = await Promise.all([
     import('../plan/index.ts'),
     import('../plan/explain.ts'),

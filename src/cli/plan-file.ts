@@ -16,7 +16,7 @@ export async function planFile(
   set: readonly Override[],
   environment: string | null = null,
 ): Promise<Plan> {
-  const file = await findPipeline(named);
+  const file = findPipeline(named);
   const loaded = await loadPipeline(file, { env: process.env, mode: 'run', environment, set });
   const plan = await planPipeline(loaded);
   const problems = weighed(loaded.problems.sorted(), loaded.strict);

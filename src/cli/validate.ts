@@ -49,7 +49,7 @@ async function validate(
   environment: string | null,
   { format, strict, set, connect, timeout }: ValidateOptions,
 ): Promise<number> {
-  const files = await findPipelines(named);
+  const files = findPipelines(named);
   const { planPipeline } = await import('../plan/index.ts');
   const checked: Checked[] = [];
   const unusable: PipectlError[] = [];

@@ -12,9 +12,10 @@ const errorsMax = 10 * problemsMax;
 
 /** Tells every violation to `problems`, one for each place. `file` is the value the parts belong to. */
 export async function checkParts(parts: readonly Part[], file: unknown, problems: ProblemList): Promise<void> {
-  for (const { path: base, value, schema } of parts) {
+  for (const part of parts) {
+    const { path: base, value, schema } = part;
     if (problems.isFull) return;
-    const validate = await validatorOf(schema);
+    const validate = await validatorOf(part);
     if (validate(value)) continue;
     const violations = withoutCascades((validate.errors ?? []).slice(0, errorsMax)).map(
       (error): Violation & ReturnType<typeof explainViolation> => {

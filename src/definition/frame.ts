@@ -91,6 +91,33 @@ export const besideSink = Type.Object(
   { description: 'One sink.' },
 );
 
+/** What one environment may hold. */
+const environment = Type.Object(
+  {
+    prefix: Type.Optional(
+      Type.String({
+        description:
+          'Stands before the consumer group, internal topics and the dead-letter topic, so that this environment takes no partitions from another. `${USER}-` gives each developer one.',
+      }),
+    ),
+    env_file: Type.Optional(
+      Type.String({
+        minLength: 1,
+        description:
+          'File of variables (KEY=value lines), beside pipectl.yaml. What is set in the real environment goes before it.',
+      }),
+    ),
+    strict: Type.Boolean({ default: false, description: 'Count warnings as errors, in `validate` and `run`.' }),
+    vars: Type.Optional(
+      Type.Record(Type.String(), anything, { description: 'Values of `vars.NAME` here, in place of all others.' }),
+    ),
+    connections: Type.Optional(
+      Type.Record(Type.String(), anything, { description: 'Services here, in place of all others of their name.' }),
+    ),
+  },
+  { description: 'What is different in this environment.' },
+);
+
 /** The file's own keys. Components and connections are put in by `schema.ts`. */
 export const frame = Type.Object(
   {
@@ -172,55 +199,6 @@ export const frame = Type.Object(
         description: 'Tables that `enrich` reads, by the name it uses for them.',
       }),
     ),
-    connections: Type.Optional(
-      Type.Record(Type.String(), anything, { description: 'Services, by the name components use for them.' }),
-    ),
-    vars: Type.Optional(
-      Type.Record(Type.String(), anything, { description: 'Values that expressions read as `vars.NAME`.' }),
-    ),
-  },
-  { description: 'A pipeline: sources, steps, sinks.' },
-);
-
-/** What one environment may hold. */
-const environment = Type.Object(
-  {
-    prefix: Type.Optional(
-      Type.String({
-        description:
-          'Stands before the consumer group, internal topics and the dead-letter topic, so that this environment takes no partitions from another. `${USER}-` gives each developer one.',
-      }),
-    ),
-    env_file: Type.Optional(
-      Type.String({
-        minLength: 1,
-        description:
-          'File of variables (KEY=value lines), beside pipectl.yaml. What is set in the real environment goes before it.',
-      }),
-    ),
-    strict: Type.Boolean({ default: false, description: 'Count warnings as errors, in `validate` and `run`.' }),
-    vars: Type.Optional(
-      Type.Record(Type.String(), anything, { description: 'Values of `vars.NAME` here, in place of all others.' }),
-    ),
-    connections: Type.Optional(
-      Type.Record(Type.String(), anything, { description: 'Services here, in place of all others of their name.' }),
-    ),
-  },
-  { description: 'What is different in this environment.' },
-);
-
-/** What `pipectl.yaml` may hold. */
-export const projectFrame = Type.Object(
-  {
-    format: frame.properties.format,
-    connections: frame.properties.connections,
-    vars: frame.properties.vars,
-    defaults: Type.Optional(
-      Type.Object(
-        { time: frame.properties.time, dlq: frame.properties.dlq, batch: frame.properties.batch },
-        { description: 'What holds for each pipeline that does not say otherwise.' },
-      ),
-    ),
     environments: Type.Optional(
       Type.Record(Type.String(), environment, {
         description: 'What is different in each environment, chosen by --env NAME or PIPECTL_ENV.',
@@ -240,13 +218,38 @@ export const projectFrame = Type.Object(
           partitions: Type.Optional(
             Type.Object(
               { min: Type.Integer({ minimum: 1, description: 'A topic has at least so many partitions.' }) },
-              { description: 'Checked where topics can be looked at.' },
+              { description: 'Checked where topics can be looked at: `validate --connect`, `explain --live`.' },
             ),
           ),
         },
         { description: 'What topics are held to. A breach is a warning, with --strict an error.' },
       ),
     ),
+    connections: Type.Optional(
+      Type.Record(Type.String(), anything, { description: 'Services, by the name components use for them.' }),
+    ),
+    vars: Type.Optional(
+      Type.Record(Type.String(), anything, { description: 'Values that expressions read as `vars.NAME`.' }),
+    ),
+  },
+  { description: 'A pipeline: one source, steps, sinks.' },
+);
+
+/** What `pipectl.yaml` may hold. */
+export const projectFrame = Type.Object(
+  {
+    format: frame.properties.format,
+    connections: frame.properties.connections,
+    vars: frame.properties.vars,
+    lookups: frame.properties.lookups,
+    defaults: Type.Optional(
+      Type.Object(
+        { time: frame.properties.time, dlq: frame.properties.dlq, batch: frame.properties.batch },
+        { description: 'What holds for each pipeline that does not say otherwise.' },
+      ),
+    ),
+    environments: frame.properties.environments,
+    conventions: frame.properties.conventions,
   },
   { description: 'What the pipelines of a folder share.' },
 );

@@ -19,6 +19,7 @@ import { applyOverrides, type Override } from './overrides.ts';
 import type {
   ComponentUse,
   ConnectionUse,
+  LookupUse,
   PipelineDefinition,
   SinkUse,
   SourceUse,
@@ -26,7 +27,7 @@ import type {
   ValuePath,
 } from './pipeline.ts';
 import { ProblemList } from './problems.ts';
-import { applyDefaults, type EnvFile, knownVars, loadProject, type Project } from './project.ts';
+import { applyDefaults, conventionsOf, type EnvFile, knownVars, loadProject, type Project } from './project.ts';
 import { parseYaml, plainYaml, type ReadYaml } from './read-yaml.ts';
 import { fillDefaults, resolveValue, type WrittenExpression } from './resolve.ts';
 import { partsOf, type Place, schemaForPipeline } from './schema.ts';
@@ -133,6 +134,8 @@ class Loader {
     applyOverrides(file, this.#options.set ?? [], problems);
     const uses = this.#components;
     const project = await this.#project(file);
+    // They are read with the project, and what differs between environments is no part of the pipeline.
+    delete file.environments;
     this.#strict = project.strict;
     this.#envFile = project.envFile;
     checkWritten(file, problems);
@@ -194,6 +197,7 @@ class Loader {
   #project(file: Record<string, unknown>): Promise<Project> {
     const { env, mode, environment = null, opensEnvFile = false } = this.#options;
     return loadProject(this.#file, file, {
+      source: this.#yaml.source,
       environment,
       env,
       mode,
@@ -271,13 +275,17 @@ class Loader {
       ...deliveryUse(entry, use.path.slice(0, -1), problems),
     }));
     checkRequired(sinks, problems);
-    const lookups: Record<string, ComponentUse> = {};
+    const lookups: Record<string, LookupUse> = {};
+    const addLookup = (name: string, component: string, entry: Record<string, unknown>, directory: string) => {
+      const use = this.#use({ ...entry, name }, 'lookups', component, ['lookups', name], connections);
+      if (!problems.hasErrorsBelow(['lookups', name])) lookups[name] = { ...use, directory };
+    };
     for (const [name, component] of used.lookups) {
       const entry = isMapping(value.lookups) ? value.lookups[name] : undefined;
-      if (!isMapping(entry)) continue;
-      const use = this.#use({ ...entry, name }, 'lookups', component, ['lookups', name], connections);
-      if (!problems.hasErrorsBelow(['lookups', name])) lookups[name] = use;
+      if (isMapping(entry)) addLookup(name, component, entry, this.#directory);
     }
+    for (const [name, { component, entry }] of project.lookups.used)
+      addLookup(name, component, entry, project.lookups.directory);
     const read = written.map(({ name: ownName, path, entry, component, given }, index) => {
       if (component === null) return null;
       const named = ownName === null ? entry : { ...entry, name: ownName };
@@ -287,6 +295,8 @@ class Loader {
     });
     const [first] = read;
     if (first === undefined || first === null) return null;
+    const ownConventions = conventionsOf(value.conventions, problems);
+    const topicConvention = ownConventions.topics ?? project.conventions.topics;
     const dlq = deadLetterPlace(
       value.dlq,
       {
@@ -300,7 +310,7 @@ class Loader {
     );
     const found = read.filter((source) => source !== null);
     for (const source of found) checkDeadLetters(dlq, source, this.#directory, problems);
-    if (project.topics !== null) this.#checkTopics(found, sinks, project.topics);
+    if (topicConvention !== null) this.#checkTopics(found, sinks, topicConvention);
     const merged = mergeSources(found, this.#components.sources, connections.all, problems);
     if (problems.hasErrorsBelow(['source']) || problems.hasErrorsBelow(['sources'])) return null;
     const [firstSource, ...otherSources] = await Promise.all(merged.map((source) => this.#sourceUse(source)));
@@ -319,8 +329,10 @@ class Loader {
       steps: (firstBroken === -1 ? steps : steps.slice(0, firstBroken)).filter((step) => step !== null),
       sinks: firstBroken === -1 ? sinks.filter((sink) => sink !== null) : [],
       lookups,
+      lookupNames: [...Object.keys(isMapping(value.lookups) ? value.lookups : {}), ...project.lookups.names],
       dlq,
       breaker: breakerLimits(value.dlq),
+      partitionsMin: ownConventions.partitionsMin ?? project.conventions.partitionsMin,
       batchEveryMs: typeof batch.every === 'string' ? (parseDuration(batch.every) ?? null) : null,
       connections: connections.all,
       vars: this.#vars,

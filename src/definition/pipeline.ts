@@ -55,6 +55,11 @@ export interface SinkUse extends ComponentUse {
   readonly retry: RetryPolicy;
 }
 
+export interface LookupUse extends ComponentUse {
+  /** Of the file it is declared in, absolute: relative paths in its options start there. */
+  readonly directory: string;
+}
+
 export interface ConnectionUse {
   /** Kind of connection: `postgres`, `kafka`. */
   readonly kind: string;
@@ -80,11 +85,15 @@ export interface PipelineDefinition {
   readonly steps: readonly StepUse[];
   readonly sinks: readonly SinkUse[];
   /** By name; what is not sound is left out. */
-  readonly lookups: Readonly<Record<string, ComponentUse>>;
+  readonly lookups: Readonly<Record<string, LookupUse>>;
+  /** Names of all that a step may ask for: of the pipeline and of its project. */
+  readonly lookupNames: readonly string[];
   /** A topic for a Kafka source, else a file, as an absolute path. */
   readonly dlq: { readonly topic: string } | { readonly file: string };
   /** When too many dead letters hold the pipeline; null: never. */
   readonly breaker: BreakerLimits | null;
+  /** By the project's conventions a topic has at least so many; null where they say nothing. */
+  readonly partitionsMin: number | null;
   /** Micro-batching: an epoch at most this often; null: as soon as there is something. */
   readonly batchEveryMs: number | null;
   /** By name; options written inside a component stand under the component's place (`sinks[0].postgres`). */

@@ -201,7 +201,7 @@ export class ProblemList {
     const own = { source: this.#pipeline, at: path };
     const project = this.#project;
     if (project === null) return own;
-    const isShared = path[0] === 'connections' || path[0] === 'vars';
+    const isShared = path[0] === 'connections' || path[0] === 'vars' || path[0] === 'lookups';
     const entry = isShared ? path.slice(0, 2) : path;
     const inProject = (...above: readonly string[]) =>
       project.has([...above, ...entry]) ? { source: project, at: [...above, ...path] } : null;

@@ -1,6 +1,5 @@
 /** `pipectl.yaml`, beside a pipeline or above it: what pipelines share, and what differs between environments. */
 import { dirname, join, relative, resolve as resolvePath } from 'node:path';
-import { parseEnv } from 'node:util';
 import { exitCodes, PipectlError } from '../errors.ts';
 import { unknownVar } from '../expressions/environment.ts';
 import { checkParts } from './check.ts';
@@ -16,6 +15,7 @@ import type { ProblemList } from './problems.ts';
 import { parseYaml, plainYaml } from './read-yaml.ts';
 import { resolveValue } from './resolve.ts';
 import { partsOf, schemaForProject } from './schema.ts';
+import type { YamlSource } from './yaml-source.ts';
 import { listed, suggestion } from './suggestion.ts';
 import { parseTopicConvention, type TopicConvention } from './topic-convention.ts';
 
@@ -26,6 +26,23 @@ type Mapping = Record<string, unknown>;
 export interface Shared {
   readonly connections: Readonly<Record<string, ConnectionUse>>;
   readonly vars: Readonly<Record<string, unknown>>;
+}
+
+/** Null where nothing is said. */
+export interface Conventions {
+  readonly topics: TopicConvention | null;
+  /** What a topic has at least. */
+  readonly partitionsMin: number | null;
+}
+
+/** Lookups of a project, those that the pipeline has itself left out. */
+export interface SharedLookups {
+  /** Of all. */
+  readonly names: readonly string[];
+  /** Those that a step of the pipeline names, with their component. */
+  readonly used: ReadonlyMap<string, { readonly component: string; readonly entry: Mapping }>;
+  /** Of the project, absolute. */
+  readonly directory: string;
 }
 
 /** An `env_file` that was read. */
@@ -44,6 +61,7 @@ export interface Project {
   readonly shared: Shared;
   /** Of the environment. They go before the pipeline's own: a pipeline run in dev must not write to its prod database. */
   readonly overriding: Shared;
+  readonly lookups: SharedLookups;
   /** As written: what a pipeline does not say of itself. */
   readonly defaults: Mapping;
   /**
@@ -54,7 +72,7 @@ export interface Project {
   readonly prefix: string;
   /** Warnings count as errors. */
   readonly strict: boolean;
-  readonly topics: TopicConvention | null;
+  readonly conventions: Conventions;
   /** Environments that have a connection, by its name. */
   readonly environmentsWith: (connection: string) => readonly string[];
   /** False where an environment was asked for and can't be read: then nothing may be done under the pipeline's names. */
@@ -71,6 +89,8 @@ export interface ProjectOptions {
   /** Text of a file, by absolute path. Throws where it can't be read. */
   readonly readFile: (path: string) => string;
   readonly components: Components;
+  /** The pipeline's file. */
+  readonly source: YamlSource;
   /** Of the pipeline. */
   readonly problems: ProblemList;
   /** Receives secret values. */
@@ -89,25 +109,32 @@ export async function loadProject(pipelineFile: string, pipeline: Mapping, optio
     envFile: null,
     shared: nothing,
     overriding: nothing,
+    lookups: { names: [], used: new Map(), directory: '' },
     defaults: {},
     prefix: '',
     strict: false,
-    topics: null,
+    conventions: { topics: null, partitionsMin: null },
     environmentsWith: () => [],
     isSound: environment === null,
   };
   const from = dirname(resolvePath(pipelineFile));
   const found = findProject(from, options.readFile);
-  if (found === null) {
+  if (found === null && !Object.hasOwn(pipeline, 'environments')) {
     if (environment !== null) throw unknownEnvironment(environment, [], null);
     return none;
   }
-  const directory = dirname(found.path);
+  const directory = found === null ? from : dirname(found.path);
   // Told like the pipeline: relative where that was given so.
-  const shown = join(dirname(pipelineFile), relative(from, directory), projectFile);
-  const yaml = parseYaml(shown, found.text);
-  const problems = options.problems.inProject(yaml.source, environment);
-  const plain = plainYaml(yaml, problems);
+  const shown = found === null ? pipelineFile : join(dirname(pipelineFile), relative(from, directory), projectFile);
+  const yaml = found === null ? null : parseYaml(shown, found.text);
+  const source = yaml?.source ?? options.source;
+  const problems = options.problems.inProject(source, environment);
+  // A pipeline without a project is its own.
+  const plain = yaml === null ? { environments: pipeline.environments } : plainYaml(yaml, problems);
+  if (yaml !== null && Object.hasOwn(pipeline, 'environments')) {
+    const message = `the project has a file of its own, ${shown}, and environments stand there`;
+    options.problems.at(['environments'], 'key_misplaced', message, { on: 'key', hint: `move them to ${shown}` });
+  }
   if (plain === undefined) return none;
   const file = plain ?? {};
   if (!isMapping(file)) {
@@ -123,7 +150,8 @@ export async function loadProject(pipelineFile: string, pipeline: Mapping, optio
   if (environment !== null)
     for (const name of Object.keys(environments)) if (name !== environment) problems.ignore(['environments', name]);
 
-  const reader = new ProjectReader(file, pipeline, directory, options, problems);
+  const lookups = componentsNamed(file.lookups, 'lookups', ['lookups'], options.components, problems);
+  const reader = new ProjectReader(file, pipeline, directory, lookups, options, problems);
   const interpolation = reader.interpolation();
   componentsNamed(file.connections, 'connections', ['connections'], options.components, problems);
   for (const [name, own] of Object.entries(environments)) {
@@ -132,7 +160,7 @@ export async function loadProject(pipelineFile: string, pipeline: Mapping, optio
   }
   const value = resolveValue(file, {
     schema: schemaForProject(file, options.components),
-    source: yaml.source,
+    source,
     problems,
     interpolation,
     secrets: options.secrets,
@@ -152,16 +180,31 @@ class ProjectReader {
   /** Where the environment stands; null where none was asked for. */
   readonly #chosen: ValuePath | null;
   readonly #used: ReadonlySet<string> | null;
+  readonly #componentOfLookup: ReadonlyMap<string, string>;
+  readonly #lookupsAsked: ReadonlySet<string>;
   envFile: EnvFile | null = null;
 
-  constructor(file: Mapping, pipeline: Mapping, directory: string, options: ProjectOptions, problems: ProblemList) {
+  constructor(
+    file: Mapping,
+    pipeline: Mapping,
+    directory: string,
+    lookups: ReadonlyMap<string, string>,
+    options: ProjectOptions,
+    problems: ProblemList,
+  ) {
+    this.#componentOfLookup = lookups;
+    this.#lookupsAsked = lookupsAskedIn([pipeline.steps, pipeline.sources]);
     this.#file = file;
     this.#pipeline = pipeline;
     this.#directory = directory;
     this.#options = options;
     this.#problems = problems;
     this.#chosen = options.environment === null ? null : ['environments', options.environment];
-    this.#used = connectionsNamedIn(pipeline, options.components);
+    const lookupsInUse = {
+      ...(isMapping(file.lookups) ? file.lookups : {}),
+      ...(isMapping(pipeline.lookups) ? pipeline.lookups : {}),
+    };
+    this.#used = connectionsNamedIn({ ...pipeline, lookups: lookupsInUse }, options.components);
   }
 
   interpolation(): InterpolationSources {
@@ -180,7 +223,7 @@ class ProjectReader {
     if (!path.known) return sources.env;
     const set = Object.fromEntries(Object.entries(sources.env).filter(([, value]) => value !== undefined));
     try {
-      const inFile = parseEnv(sources.readFile(path.text));
+      const inFile = process.getBuiltinModule('node:util').parseEnv(sources.readFile(path.text));
       const names = new Set(Object.keys(inFile).filter((name) => !Object.hasOwn(set, name)));
       this.envFile = { path: path.text, names };
       return { ...inFile, ...set };
@@ -202,11 +245,27 @@ class ProjectReader {
     }
     // Those that are used are told of where they have taken their place.
     if (top === 'defaults') return true;
+    if (top === 'lookups') return !this.#isLookupUsed(String(name));
     if (top !== 'connections' && top !== 'vars') return false;
     const stronger = [this.#environment(this.#file)[top], this.#pipeline[top]];
     const isOverridden = stronger.some((entries) => isMapping(entries) && Object.hasOwn(entries, String(name)));
     return isOverridden || (top === 'connections' && !this.#isUsed(name));
   };
+
+  #isLookupUsed(name: string): boolean {
+    const isOverridden = isMapping(this.#pipeline.lookups) && Object.hasOwn(this.#pipeline.lookups, name);
+    return this.#lookupsAsked.has(name) && !isOverridden;
+  }
+
+  #lookups(entries: unknown): SharedLookups {
+    const all = isMapping(entries) ? entries : {};
+    const used = new Map<string, { component: string; entry: Mapping }>();
+    for (const [name, component] of this.#componentOfLookup) {
+      const entry = all[name];
+      if (isMapping(entry) && this.#isLookupUsed(name)) used.set(name, { component, entry });
+    }
+    return { names: Object.keys(all), used, directory: this.#directory };
+  }
 
   #isUsed(connection: ValuePath[number] | undefined): boolean {
     return this.#used === null || this.#used.has(String(connection));
@@ -231,7 +290,8 @@ class ProjectReader {
       defaults: hasSoundDefaults ? (this.#file.defaults as Mapping) : {},
       prefix,
       strict: own.strict === true,
-      topics: this.#topics(file.conventions),
+      lookups: this.#lookups(file.lookups),
+      conventions: conventionsOf(file.conventions, this.#problems),
       environmentsWith: (connection) =>
         Object.entries(isMapping(file.environments) ? file.environments : {})
           .filter(
@@ -260,19 +320,36 @@ class ProjectReader {
     }
     return prefix;
   }
+}
 
-  #topics(conventions: unknown): TopicConvention | null {
-    const text = isMapping(conventions) ? conventions.topic : undefined;
-    const path = ['conventions', 'topic'];
-    if (typeof text !== 'string' || text === '' || this.#problems.isIgnored(path)) return null;
-    const convention = parseTopicConvention(text);
-    if (convention === null) {
-      this.#problems.at(path, 'value_wrong', 'conventions.topic has no <word> in it, or one that is not closed', {
-        hint: "write it as '<domain>.<entity>.<event>.v<N>'",
-      });
-    }
-    return convention;
+/** `conventions:` of a project or a pipeline, both hold the same. */
+export function conventionsOf(conventions: unknown, problems: ProblemList): Conventions {
+  const { topic, partitions } = isMapping(conventions) ? conventions : {};
+  const min = isMapping(partitions) ? partitions.min : undefined;
+  return { topics: topicConvention(topic, problems), partitionsMin: typeof min === 'number' ? min : null };
+}
+
+function topicConvention(text: unknown, problems: ProblemList): TopicConvention | null {
+  const path = ['conventions', 'topic'];
+  if (typeof text !== 'string' || text === '' || problems.isIgnored(path)) return null;
+  const convention = parseTopicConvention(text);
+  if (convention === null) {
+    problems.at(path, 'value_wrong', 'conventions.topic has no <word> in it, or one that is not closed', {
+      hint: "write it as '<domain>.<entity>.<event>.v<N>'",
+    });
   }
+  return convention;
+}
+
+/** Names of the lookups that steps ask for, wherever in these values they stand. */
+function lookupsAskedIn(value: unknown, found = new Set<string>()): ReadonlySet<string> {
+  if (Array.isArray(value)) for (const item of value) lookupsAskedIn(item, found);
+  else if (isMapping(value)) {
+    const { enrich } = value;
+    if (isMapping(enrich) && typeof enrich.from === 'string') found.add(enrich.from);
+    for (const inner of Object.values(value)) lookupsAskedIn(inner, found);
+  }
+  return found;
 }
 
 /** Vars with `unknownVar` for what the environment does not tell. */

@@ -90,6 +90,7 @@ export function schemaForPipeline(file: Readonly<Record<string, unknown>>, compo
 export function schemaForProject(file: Readonly<Record<string, unknown>>, components: Components): JsonSchema {
   const environments = Object.entries(isMapping(file.environments) ? file.environments : {});
   return withDefinitions(asJsonSchema(projectFrame), definitionsOf(components), {
+    lookups: namedSchemas('lookups', file.lookups, components),
     connections: namedSchemas('connections', file.connections, components),
     environments: {
       type: 'object',
@@ -132,6 +133,8 @@ function withDefinitions(
 export interface Part {
   readonly path: ValuePath;
   readonly value: unknown;
+  /** Key of the schema in `partSchemas`. */
+  readonly id: string;
   readonly schema: JsonSchema;
 }
 
@@ -145,8 +148,9 @@ export function partsOf(
     {
       path: [],
       value: file,
-      schema:
-        kind === 'pipeline' ? frameSchema(components, Object.hasOwn(file, 'sources')) : asJsonSchema(projectFrame),
+      ...(kind === 'pipeline'
+        ? framePart(components, Object.hasOwn(file, 'sources'))
+        : { id: kind, schema: asJsonSchema(projectFrame) }),
     },
   ];
   const add = (place: Place, entry: unknown, path: ValuePath) => {
@@ -154,10 +158,10 @@ export function partsOf(
     const own = isMapping(entry)
       ? Object.fromEntries(Object.entries(entry).filter(([key]) => key in (base.properties ?? {})))
       : entry;
-    parts.push({ path, value: own, schema: base });
+    parts.push({ path, value: own, id: place, schema: base });
     const used = isMapping(entry) ? components[place].find(({ name }) => Object.hasOwn(entry, name)) : undefined;
     if (used && isMapping(entry))
-      parts.push({ path: [...path, used.name], value: entry[used.name], schema: asJsonSchema(used.options) });
+      parts.push({ path: [...path, used.name], value: entry[used.name], ...optionsPart(place, used) });
   };
   if (kind === 'pipeline') {
     const addEach = (place: 'steps' | 'sinks', list: unknown, path: ValuePath) => {
@@ -170,7 +174,7 @@ export function partsOf(
     for (const place of ['steps', 'sinks'] as const) addEach(place, file[place], [place]);
     const kafka = components.connections.find(({ name }) => name === 'kafka');
     if (kafka && file.kafka !== undefined)
-      parts.push({ path: ['kafka'], value: file.kafka, schema: asJsonSchema(kafka.options) });
+      parts.push({ path: ['kafka'], value: file.kafka, ...optionsPart('connections', kafka) });
   }
   for (const place of ['lookups', 'connections'] as const) {
     const named = file[place];
@@ -186,19 +190,35 @@ export function partsOf(
   return parts;
 }
 
-/** Every schema that `partsOf` can give. */
-export function partSchemas(components: Components): readonly JsonSchema[] {
-  const options = places.flatMap((place) => components[place].map((component) => asJsonSchema(component.options)));
-  return [
-    frameSchema(components, false),
-    frameSchema(components, true),
-    asJsonSchema(projectFrame),
-    ...Object.values(beside),
-    ...options,
-  ];
+const optionsPart = (place: Place, { name, options }: Components[Place][number]): Pick<Part, 'id' | 'schema'> => ({
+  id: `${place}.${name}`,
+  schema: asJsonSchema(options),
+});
+
+/** Every schema that `partsOf` can give, by its id. */
+export function partSchemas(components: Components): ReadonlyMap<string, JsonSchema> {
+  const options = places.flatMap((place) => components[place].map((component) => optionsPart(place, component)));
+  const parts = [framePart(components, false), framePart(components, true), ...options];
+  return new Map([
+    ['project', asJsonSchema(projectFrame)],
+    ...Object.entries(beside),
+    ...parts.map(({ id, schema }) => [id, schema] as const),
+  ]);
 }
 
+const frames = new WeakMap<Components, Readonly<Record<string, JsonSchema>>>();
+
 /** Of a file with `sources:` or with `source:`, so that what is missing is the one that was meant. */
+function framePart(components: Components, hasSources: boolean): Pick<Part, 'id' | 'schema'> {
+  let made = frames.get(components);
+  if (made === undefined) {
+    made = { pipeline: frameSchema(components, false), merging: frameSchema(components, true) };
+    frames.set(components, made);
+  }
+  const id = hasSources ? 'merging' : 'pipeline';
+  return { id, schema: made[id]! };
+}
+
 function frameSchema(components: Components, hasSources: boolean): JsonSchema {
   const { required = [], ...base } = asJsonSchema(frame);
   const needed = hasSources ? required.map((key) => (key === 'source' ? 'sources' : key)) : required;
@@ -232,6 +252,10 @@ export function publishedSchemas(components: Components): ReadonlyMap<string, Js
   };
   const kafka = kafkaSchema(components);
   const connections = { ...asJsonSchema(frame).properties?.connections, additionalProperties: any('connections') };
+  const environments = {
+    ...asJsonSchema(projectFrame).properties?.environments,
+    additionalProperties: environmentSchema({ additionalProperties: any('connections') }),
+  };
   const steps = (of: JsonSchema): JsonSchema => ({ ...of.properties?.steps, items: any('steps') });
   const anySource = any('sources');
   const source = { ...anySource, properties: { ...anySource.properties, steps: steps(asJsonSchema(besideSource)) } };
@@ -247,18 +271,18 @@ export function publishedSchemas(components: Components): ReadonlyMap<string, Js
     sinks: { ...asJsonSchema(frame).properties?.sinks, items: any('sinks') },
     lookups: { ...asJsonSchema(frame).properties?.lookups, additionalProperties: any('lookups') },
     connections,
+    environments,
     kafka: kafka && {
       description: 'The Kafka cluster: short for `connections: { kafka: { kafka: ... } }`.',
       allOf: [kafka],
     },
   });
   files.set('pipeline.schema.json', { ...generated, title: 'pipectl pipeline', ...pipeline });
-  const project = withDefinitions(asJsonSchema(projectFrame), definitionsOf(components, ['connections']), {
+  const lookups = { ...asJsonSchema(frame).properties?.lookups, additionalProperties: any('lookups') };
+  const project = withDefinitions(asJsonSchema(projectFrame), definitionsOf(components, ['connections', 'lookups']), {
     connections,
-    environments: {
-      ...asJsonSchema(projectFrame).properties?.environments,
-      additionalProperties: environmentSchema({ additionalProperties: any('connections') }),
-    },
+    lookups,
+    environments,
   });
   files.set('project.schema.json', { ...generated, title: 'pipectl project (pipectl.yaml)', ...project });
   for (const place of places) {

@@ -1,11 +1,11 @@
 /**
  * ajv validators. Loading ajv and compiling a schema take 80 ms, so those of the declarations are compiled when `dist` is
- * built (`compiled-validators.ts`); a schema that is not among them is compiled when it is needed.
+ * built (`compiled-validators.ts`); in the source, where there are none, a schema is compiled when it is needed.
  */
-import { createHash } from 'node:crypto';
 import type { ErrorObject } from 'ajv';
 import { compiledValidators } from './compiled-validators.ts';
 import type { JsonSchema } from './json-schema.ts';
+import type { Part } from './schema.ts';
 
 export interface Validator {
   (value: unknown): boolean;
@@ -21,18 +21,14 @@ export const ajvOptions = {
   logger: false,
 } as const;
 
-const compiledHere = new Map<string, Validator>();
+const compiledHere = new WeakMap<JsonSchema, Validator>();
 
-/** Names a schema by its content. */
-export const schemaHash = (schema: JsonSchema): string =>
-  createHash('sha256').update(JSON.stringify(schema)).digest('hex').slice(0, 16);
-
-export async function validatorOf(schema: JsonSchema): Promise<Validator> {
-  const hash = schemaHash(schema);
-  const known = compiledValidators[hash] ?? compiledHere.get(hash);
+/** What is compiled beforehand is known by `id`: so nothing has to be read through to tell schemas apart. */
+export async function validatorOf({ id, schema }: Pick<Part, 'id' | 'schema'>): Promise<Validator> {
+  const known = compiledValidators[id] ?? compiledHere.get(schema);
   if (known) return known;
   const { Ajv } = await import('ajv');
   const compiled: Validator = new Ajv(ajvOptions).compile(schema);
-  compiledHere.set(hash, compiled);
+  compiledHere.set(schema, compiled);
   return compiled;
 }

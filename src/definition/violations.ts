@@ -133,7 +133,7 @@ function otherFile(key: string, schema: JsonSchema): Explanation | null {
     message: isProject ? `${key}: is a word of pipelines, not of pipectl.yaml` : `${key}: is a word of pipectl.yaml`,
     hint: isProject
       ? `move it to the pipeline${isDefault ? ', or below "defaults:" for all of them' : ''}`
-      : 'move it to a pipectl.yaml beside the pipeline or above it',
+      : 'move it to a pipectl.yaml beside the pipeline or above it, or write here what it holds: a pipeline says it itself',
     key,
   };
 }

@@ -117,16 +117,25 @@ function compile(text: string, options: ExpressionOptions, read: (text: string) 
   }
   if (checker.problems.length > 0) return { ok: false, problems: checker.problems };
   const unit: Unit = { text, tree, environment, condition };
+  const value = lazily(() => generateValue(unit));
   const expression: Expression = {
     text,
     type,
     tree,
     reads: [...checker.reads],
     warnings: checker.warnings,
-    evaluate: generateValue(unit),
+    get evaluate() {
+      return value();
+    },
   };
   units.set(expression, unit);
   return { ok: true, expression };
+}
+
+/** Code is generated when it is first run: `validate` runs none, and generating takes longer than checking. */
+function lazily<T>(make: () => T): () => T {
+  let made: T | undefined;
+  return () => (made ??= make());
 }
 
 const failed = (problem: ExpressionProblem): Compiled => ({ ok: false, problems: [problem] });
@@ -139,10 +148,12 @@ const unitsOf = (fields: Readonly<Record<string, Expression>>): (readonly [strin
  * `compileExpression` and `compileTemplate` returned can be compiled so.
  */
 export function compileObject(fields: Readonly<Record<string, Expression>>): (scope: Scope) => Record<string, unknown> {
-  return generateObject(unitsOf(fields));
+  const object = lazily(() => generateObject(unitsOf(fields)));
+  return (scope) => object()(scope);
 }
 
 /** One function that sets all fields on the event in place and returns it, for `set`: all see the event as it was. */
 export function compileAssign(fields: Readonly<Record<string, Expression>>): (scope: Scope) => Record<string, unknown> {
-  return generateAssign(unitsOf(fields));
+  const assign = lazily(() => generateAssign(unitsOf(fields)));
+  return (scope) => assign()(scope);
 }

@@ -11,12 +11,12 @@ import type { Log } from '../engine/ports.ts';
 import type { Plan } from '../plan/index.ts';
 
 export interface LiveCheck {
-  /** `created`: by `run`. `missing`: it stops `run`. */
-  readonly status: 'exists' | 'created' | 'missing' | 'unknown';
+  /** `created`: by `run`. `missing`: it stops `run`. `breach`: of the project's conventions; strict where warnings are errors. */
+  readonly status: 'exists' | 'created' | 'missing' | 'breach' | 'unknown';
   /** `topic orders`, `table "public"."orders"`. */
   readonly subject: string;
   readonly message: string;
-  /** Of what is missing: where the pipeline file asks for it. */
+  /** Of what is missing or a breach: where the pipeline file asks for it. */
   readonly problem?: LiveProblem;
 }
 
@@ -25,6 +25,8 @@ export interface LiveProblem {
   readonly code: string;
   readonly message: string;
   readonly hint: string | undefined;
+  /** Default: error. */
+  readonly severity?: 'warning';
   readonly path: ValuePath;
 }
 
@@ -73,8 +75,21 @@ export function missing(subject: string, problem: LiveProblem): LiveCheck {
   return { status: 'missing', subject, message: hint === undefined ? message : `${message}; ${hint}`, problem };
 }
 
+/**
+ * A topic with fewer partitions than the project's conventions ask for; empty where it has enough. Dead letters are not
+ * held to it: `run` creates their topic with one. `path` is where the pipeline names the topic.
+ */
+export function partitionBreach(topic: string, partitions: number, min: number | null, path: ValuePath): LiveCheck[] {
+  if (min === null || partitions >= min) return [];
+  const has = counted(partitions, 'partition');
+  const message = `topic ${topic} has ${has}, and \`conventions.partitions.min\` is ${min}: no more than ${counted(partitions, 'member')} can share the work`;
+  const hint = `raise it with \`kafka-topics.sh --alter --topic ${topic} --partitions ${min}\` (keys move to other partitions then), or change the convention`;
+  const problem: LiveProblem = { code: 'topic_partitions', severity: 'warning', message, hint, path };
+  return [{ status: 'breach', subject: `topic ${topic}`, message: `${message}; ${hint}`, problem }];
+}
+
 async function checkKafka(
-  { sources, group, dlq, connections }: PipelineDefinition,
+  { sources, group, dlq, connections, partitionsMin }: PipelineDefinition,
   signal?: AbortSignal,
 ): Promise<LiveCheck[]> {
   const { openKafkaAdmin } = await import('../connections/kafka/admin.ts');
@@ -84,7 +99,7 @@ async function checkKafka(
     const checks: LiveCheck[] = [];
     const there = new Map<string, TopicMetadata>();
     for (const source of sources) {
-      const found = await checkTopics(source, admin);
+      const found = await checkTopics(source, admin, partitionsMin);
       checks.push(...found.checks);
       for (const [name, topic] of found.there) there.set(name, topic);
     }
@@ -131,7 +146,7 @@ async function checkKafka(
 }
 
 /** The topics of one source. */
-async function checkTopics(source: SourceUse, admin: KafkaAdmin) {
+async function checkTopics(source: SourceUse, admin: KafkaAdmin, partitionsMin: number | null) {
   const { nearTopics, readSelection } = await import('../connections/kafka/topics.ts');
   const { topic, topics } = source.options as {
     readonly topic?: string;
@@ -154,6 +169,11 @@ async function checkTopics(source: SourceUse, admin: KafkaAdmin) {
     const message = `topic ${name} does not exist`;
     return missing(`topic ${name}`, { code: 'kafka_topic_missing', message, hint, path: pathOf(index) });
   });
+  for (const [index, name] of names.entries()) {
+    const found = there.get(name);
+    if (found !== undefined)
+      checks.push(...partitionBreach(name, found.partitions.length, partitionsMin, pathOf(index)));
+  }
   if (names.length === 0) {
     const message = `no topic fits ${String(selection)}`;
     const hint = 'correct the expression, or create a topic that fits';

@@ -18,8 +18,8 @@ export async function addLiveProblems(
         const checks = await withinTime(limitMs, service, look);
         for (const { problem } of checks) {
           if (problem === undefined) continue;
-          const { hint } = problem;
-          problems.at(problem.path, problem.code, problem.message, hint === undefined ? {} : { hint });
+          const { path: at, code, message, hint, severity } = problem;
+          problems.at(at, code, message, { ...(hint && { hint }), ...(severity && { severity }) });
         }
       } catch (error) {
         if (!(error instanceof PipectlError)) throw error;

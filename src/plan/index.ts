@@ -2,7 +2,6 @@
  * From a definition to what runs: steps compiled, sinks routed, every expression checked. `validate` and `run` build the
  * same plan, so what one accepts the other can run. No I/O.
  */
-import { createHash } from 'node:crypto';
 import type {
   BuildContext,
   Delivery,
@@ -80,7 +79,7 @@ export async function planPipeline(
   known: Components = components,
 ): Promise<Plan | null> {
   const { definition, problems } = loaded;
-  const lookups = new PlannedLookups(definition?.lookups ?? {}, known.lookups, problems);
+  const lookups = new PlannedLookups(definition?.lookups ?? {}, definition?.lookupNames ?? [], known.lookups, problems);
   const builder = new Builder(problems, loaded.vars, lookups);
   if (definition === null || problems.hasErrors) checkExpressions(loaded, builder);
   if (definition === null) return null;
@@ -141,7 +140,17 @@ export async function planPipeline(
   checkLookupKeys(definition, sinks, problems);
   return problems.hasErrors
     ? null
-    : { definition, hash: hashOf(definition), inputs, steps, types, lookups: lookups.used, sinks };
+    : {
+        definition,
+        get hash() {
+          return hashOf(definition);
+        },
+        inputs,
+        steps,
+        types,
+        lookups: lookups.used,
+        sinks,
+      };
 }
 
 /** What is known of an event that comes from any of the inputs. */
@@ -323,5 +332,6 @@ function hashOf({ sources, steps, sinks, lookups, vars, secrets }: PipelineDefin
   const meaning = JSON.stringify([...read.flat(), steps, written, lookups, open], (_, value: unknown) =>
     typeof value === 'bigint' ? String(value) : value,
   );
-  return createHash('sha256').update(meaning).digest('hex').slice(0, 16);
+  // Loaded here: `validate` has no use for it, and its loading takes a while.
+  return process.getBuiltinModule('node:crypto').createHash('sha256').update(meaning).digest('hex').slice(0, 16);
 }

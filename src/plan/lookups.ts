@@ -1,7 +1,6 @@
 /** The lookups of a pipeline: named in the file, asked by steps, attached when it runs. */
-import assert from 'node:assert/strict';
 import type { BuildContext, LookupDeclaration } from '../declaration/component.ts';
-import type { ComponentUse, ValuePath } from '../definition/pipeline.ts';
+import type { LookupUse, ValuePath } from '../definition/pipeline.ts';
 import type { ProblemList } from '../definition/problems.ts';
 import { listed, suggestion } from '../definition/suggestion.ts';
 import type { Lookup } from '../engine/ports.ts';
@@ -9,11 +8,11 @@ import type { Type } from '../expressions/index.ts';
 
 /** A lookup as steps hold it. The same plan can run over another one: what `attach` was given last answers. */
 export class PlannedLookup implements Pick<Lookup, 'get'> {
-  readonly use: ComponentUse;
+  readonly use: LookupUse;
   readonly declaration: LookupDeclaration;
   #lookup: Pick<Lookup, 'get'> | null = null;
 
-  constructor(use: ComponentUse, declaration: LookupDeclaration) {
+  constructor(use: LookupUse, declaration: LookupDeclaration) {
     this.use = use;
     this.declaration = declaration;
   }
@@ -23,24 +22,28 @@ export class PlannedLookup implements Pick<Lookup, 'get'> {
   }
 
   get(key: string): Readonly<Record<string, unknown>> | undefined {
-    assert(this.#lookup !== null, `lookup ${this.use.name} is asked before it was attached`);
+    if (this.#lookup === null) throw new Error(`lookup ${this.use.name} is asked before it was attached`);
     return this.#lookup.get(key);
   }
 }
 
 /** Gives steps the lookups they name. */
 export class PlannedLookups {
-  readonly #declared: Readonly<Record<string, ComponentUse>>;
+  readonly #names: readonly string[];
+  readonly #declared: Readonly<Record<string, LookupUse>>;
   readonly #components: readonly LookupDeclaration[];
   readonly #problems: ProblemList;
   readonly #used = new Map<string, PlannedLookup>();
 
+  /** `names` are those that a step may ask for: also of lookups that are declared and not used, or not sound. */
   constructor(
-    declared: Readonly<Record<string, ComponentUse>>,
+    declared: Readonly<Record<string, LookupUse>>,
+    names: readonly string[],
     components: readonly LookupDeclaration[],
     problems: ProblemList,
   ) {
     this.#declared = declared;
+    this.#names = names;
     this.#components = components;
     this.#problems = problems;
   }
@@ -72,7 +75,7 @@ export class PlannedLookups {
   }
 
   /** Checks the options of every lookup; warns of those that no step reads. */
-  check(contextOf: (use: ComponentUse) => BuildContext): void {
+  check(contextOf: (use: LookupUse) => BuildContext): void {
     for (const [name, use] of Object.entries(this.#declared)) {
       const declaration = this.#components.find((component) => component.name === use.component);
       declaration?.check?.(use.options as never, contextOf(use));
@@ -86,7 +89,7 @@ export class PlannedLookups {
   }
 
   #unknown(name: string, path: ValuePath): void {
-    const known = Object.keys(this.#declared);
+    const known = this.#names;
     const near = suggestion(name, known);
     const message = `there is no lookup "${name}"${near === null ? '' : `; did you mean "${near}"?`}`;
     const example = `lookups: { ${name}: { file: { path: ${name}.csv, key: id } } }`;

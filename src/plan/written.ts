@@ -27,7 +27,7 @@ export interface WrittenOptions {
 
 export class Written {
   readonly #pipeline: YamlSource;
-  readonly #project: YamlSource | null;
+  readonly #project: YamlSource;
   readonly #environment: string | null;
   readonly #set: readonly string[];
   readonly #env: WrittenOptions['env'];
@@ -38,7 +38,8 @@ export class Written {
     const path = resolve(file);
     this.#pipeline = parseYaml(basename(file), readFile(path)).source;
     const project = findProject(dirname(path), readFile);
-    this.#project = project && parseYaml(basename(project.path), project.text).source;
+    // Without a project the environments are the pipeline's own.
+    this.#project = project === null ? this.#pipeline : parseYaml(basename(project.path), project.text).source;
     this.#environment = environment;
     this.#set = set.map((override) => override.path);
     this.#env = env;
@@ -75,12 +76,16 @@ export class Written {
   #find(path: ValuePath) {
     const project = this.#project;
     const inProject = (...above: readonly string[]) =>
-      project === null ? [] : [{ from: 'project', source: project, at: [...above, ...path] } as const];
+      ({
+        from: project === this.#pipeline ? 'pipeline' : 'project',
+        source: project,
+        at: [...above, ...path],
+      }) as const;
     const places = [
-      ...(this.#environment === null ? [] : inProject('environments', this.#environment)),
+      ...(this.#environment === null ? [] : [inProject('environments', this.#environment)]),
       { from: 'pipeline', source: this.#pipeline, at: path } as const,
-      ...inProject(),
-      ...inProject('defaults'),
+      inProject(),
+      inProject('defaults'),
     ];
     return places.find(({ source, at }) => source.has(at)) ?? null;
   }

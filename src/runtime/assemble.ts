@@ -68,7 +68,8 @@ export async function assemble(plan: Plan, { clock, log, untilEnd, dryRun }: Ass
   const inputs = await programInputs(plan.inputs);
   const lookups = await Promise.all(
     plan.lookups.map(async (planned) => {
-      const lookup = await planned.declaration.create(planned.use.options as never, context(planned.use.name));
+      const { name, options, directory } = planned.use;
+      const lookup = await planned.declaration.create(options as never, { ...context(name), directory });
       planned.attach(lookup);
       return lookup;
     }),

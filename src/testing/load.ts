@@ -45,7 +45,7 @@ export async function loadTests(file: string): Promise<LoadedTests> {
     problems.at([], 'file_empty', message, { hint: 'a test file has `cases:`, a list' });
     return { source, problems, tests: null, pipeline: null };
   }
-  await checkParts([{ path: [], value, schema: testSchema }], value, problems);
+  await checkParts([{ path: [], id: 'test', value, schema: testSchema }], value, problems);
   const pipeline = pipelineOf(file, value.pipeline, problems);
   if (problems.hasErrors) return { source, problems, tests: null, pipeline };
   const cases = new CaseReader(value, source, problems).cases();

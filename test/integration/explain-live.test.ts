@@ -17,6 +17,7 @@ interface Wanted {
   readonly sink: object;
   readonly name?: string;
   readonly env?: Readonly<Record<string, string>>;
+  readonly conventions?: object;
 }
 
 /** What `explain --live` finds, by subject. */
@@ -25,11 +26,13 @@ async function found({
   sink,
   name = uniqueName('live'),
   env = {},
+  conventions = {},
 }: Wanted): Promise<ReadonlyMap<string, LiveCheck>> {
   const schema = uniqueName('positions');
   const { path } = await bench.pipeline(
     {
       source: { kafka: { topic } },
+      conventions,
       steps: [{ map: { id: 'event.id', total: 'event.total' } }],
       sinks: [{ postgres: { connection: 'serving', guard: { schema }, ...sink } }],
     },
@@ -57,6 +60,15 @@ describe('explain --live', () => {
       expect(first.get(`table "SCHEMA".${own}`)).toMatchObject({ status: 'created' });
     const again = await found(wanted);
     expect([...again.values()].map(({ status }) => status)).toEqual([...first.values()].map(({ status }) => status));
+  });
+
+  test('tells of a topic with fewer partitions than the conventions ask for', async () => {
+    const sink = { table: await bench.table('id bigint primary key, total numeric'), key: ['id'] };
+    const topic = await bench.topic(3);
+    const enough = await found({ topic, sink, conventions: { partitions: { min: 3 } } });
+    expect(enough.get(`topic ${topic}`)).toMatchObject({ status: 'exists' });
+    const few = await found({ topic, sink, conventions: { partitions: { min: 4 } } });
+    expect(few.get(`topic ${topic}`)).toMatchObject({ status: 'breach', problem: { code: 'topic_partitions' } });
   });
 
   test('tells what stops `run`: a topic, a table that are missing, a key that is not unique', async () => {

@@ -7,7 +7,6 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { components } from '../../src/definition/components.ts';
 import { partSchemas } from '../../src/definition/schema.ts';
-import { schemaHash } from '../../src/definition/validator.ts';
 
 const exec = promisify(execFile);
 const root = path.resolve(import.meta.dirname, '../..');
@@ -54,7 +53,7 @@ test('shows a moving pipeline in seconds, without a clone and without services',
 test('carries a compiled validator for every schema, so that checking a file needs no compiler', async () => {
   const cli = path.join(folder, 'node_modules/pipectl/dist/cli');
   const code = (await Promise.all((await readdir(cli)).map((file) => readFile(path.join(cli, file), 'utf8')))).join('');
-  for (const schema of partSchemas(components)) expect(code).toContain(`"${schemaHash(schema)}": validate_`);
+  for (const id of partSchemas(components).keys()) expect(code).toContain(`: validate_${id.replaceAll('.', '_')}`);
 });
 
 test('ships no tests, sources or tools', async () => {

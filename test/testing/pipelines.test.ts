@@ -20,12 +20,12 @@ describe('the example pipelines', () => {
 
   it('have tests, every one of them', async () => {
     const files = readdirSync(directory, { recursive: true, encoding: 'utf8' });
-    const pipelines = (await findPipelines([directory])).map((file) => relative(directory, file));
+    const pipelines = findPipelines([directory]).map((file) => relative(directory, file));
     expect(pipelines.filter((file) => !files.includes(file.replace(/\.yaml$/, '.test.yaml')))).toEqual([]);
   });
 
   it('are without a problem, where no variable is set too', async () => {
-    for (const file of await findPipelines([directory])) {
+    for (const file of findPipelines([directory])) {
       const loaded = await loadPipeline(file, { env: {}, mode: 'validate' });
       await planPipeline(loaded);
       expect(loaded.problems.sorted(), file).toEqual([]);
@@ -34,7 +34,7 @@ describe('the example pipelines', () => {
 
   it('begin with the schema for editors, and are all in the README', async () => {
     const readme = readFileSync(join(directory, 'README.md'), 'utf8');
-    for (const file of (await findPipelines([directory])).map((path) => relative(directory, path))) {
+    for (const file of findPipelines([directory]).map((path) => relative(directory, path))) {
       expect(readFileSync(join(directory, file), 'utf8'), file).toMatch(/^# yaml-language-server: \$schema=\S+\n/);
       expect(readme, file).toContain(`](${file.split('/')[0]})`);
     }
