@@ -37,7 +37,7 @@ async function main(argv: readonly string[]): Promise<number> {
 
 /** Commands of the language that this version does not have. */
 const notAvailableYet: ReadonlySet<string> = new Set([
-  'tap', 'status', 'resume', 'destroy', 'doctor', 'schema', 'cdc', 'alerts', 'generate',
+  'tap', 'status', 'resume', 'destroy', 'schema', 'cdc', 'alerts', 'generate',
   'drill',
 ]); // prettier-ignore
 
@@ -52,6 +52,7 @@ const commands = {
   init: async () => (await import('./init.ts')).registerInit,
   quickstart: async () => (await import('./quickstart.ts')).registerQuickstart,
   dlq: async () => (await import('./dlq.ts')).registerDlq,
+  doctor: async () => (await import('./doctor.ts')).registerDoctor,
   runbook: async () => (await import('./runbook.ts')).registerRunbook,
   assess: async () => (await import('./assess.ts')).registerAssess,
   rewind: async () => (await import('./rewind.ts')).registerRewind,

@@ -92,6 +92,8 @@ export interface Message {
   readonly partition: number;
   readonly key: string | null;
   readonly value: string | Buffer | null;
+  /** Milliseconds; default: now. */
+  readonly timestamp?: string;
   readonly headers?: Record<string, Buffer | string>;
 }
 

@@ -38,8 +38,5 @@ test.each(commands)('%s answers', async (command) => {
   const { code, stdout, stderr } = await bench.run(words.map((word) => (word === 'FILE' ? pipeline.path : word)));
   expect(stdout, stderr).not.toBe('');
   expect(stderr).not.toMatch(/this is a bug/);
-  expect(code, `${stdout}${stderr}`).toBe(expectedCode(command));
+  expect(code, `${stdout}${stderr}`).toBe(0);
 });
-
-/** The cluster of the tests has one broker, which `doctor` says is a risk. */
-const expectedCode = (command: string): number => (command.startsWith('pipectl doctor') ? 1 : 0);

@@ -1,0 +1,314 @@
+/** Gathers the facts, each service within its time, and says what follows. Looks and changes nothing. */
+import { resolve } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { type KafkaAdmin, openKafkaAdmin } from '../../connections/kafka/admin.ts';
+import type { ClusterDescription } from '../../connections/kafka/cluster-description.ts';
+import { readConnection } from '../../connections/kafka/connection.ts';
+import type { PostgresOptions } from '../../connections/postgres/client.ts';
+import type { Problem } from '../../definition/problems.ts';
+import { type Log, SinkUnavailable } from '../../engine/ports.ts';
+import { exitCodes, PipectlError } from '../../errors.ts';
+import type { Plan } from '../../plan/index.ts';
+import { runbookCommand, runbookFor } from '../../runtime/runbooks.ts';
+import { LagMonitor } from '../lag.ts';
+import { type LivePart, livePartsOf } from '../live-check.ts';
+import { withinTime } from '../time-limit.ts';
+import { clusterFindings, type TopicUse } from './cluster.ts';
+import { databaseFacts, databaseFindings } from './database.ts';
+import { type Finding, fine } from './finding.ts';
+import { groupFindings } from './group.ts';
+import { machineFacts, machineFindings } from './machine.ts';
+
+/** A pipeline to look after; `plan` is null where its file has errors. */
+export interface Patient {
+  readonly file: string;
+  readonly plan: Plan | null;
+  readonly problems: readonly Problem[];
+}
+
+export interface DiagnoseOptions {
+  /** Options of `kafka` connections to look at besides those of the pipelines. */
+  readonly connections: readonly Readonly<Record<string, unknown>>[];
+  readonly timeoutMs: number;
+  /** Between the two looks that growth is told from. */
+  readonly sampleMs: number;
+  readonly now: () => number;
+}
+
+export interface Diagnosis {
+  readonly findings: readonly Finding[];
+  /** Services that were asked, and those that answered. */
+  readonly asked: number;
+  readonly answered: number;
+}
+
+type Options = Readonly<Record<string, unknown>>;
+
+/** Never rejects for what is wrong with a service: that is a finding. */
+export async function diagnose(patients: readonly Patient[], options: DiagnoseOptions): Promise<Diagnosis> {
+  const plans = patients.flatMap(({ plan }) => (plan === null ? [] : [plan]));
+  const visits: Promise<Visit>[] = [
+    ...clustersOf(plans, options.connections).map((cluster) => visitCluster(cluster, options)),
+    ...databasesOf(plans).map((database) => visitDatabase(database, options)),
+    ...plans.flatMap((plan) =>
+      livePartsOf(plan)
+        .filter(({ service }) => !isVisited(service, plan))
+        .map((part) => visitPart(part, options)),
+    ),
+  ];
+  const files = plans.flatMap(filesOf);
+  const machine = machineFindings(await machineFacts(files));
+  const visited = await Promise.all(visits);
+  const services = visited.filter(({ service }) => service);
+  return {
+    findings: [...patients.flatMap(problemFindings), ...visited.flatMap(({ findings }) => findings), ...machine],
+    asked: services.length,
+    answered: services.filter(({ answered }) => answered).length,
+  };
+}
+
+interface Visit {
+  readonly findings: readonly Finding[];
+  readonly answered: boolean;
+  /** False for what lies on this machine. */
+  readonly service: boolean;
+}
+
+function problemFindings({ file, problems }: Patient): readonly Finding[] {
+  if (problems.length === 0) return [fine('file', file, 'no problems')];
+  return problems.map(({ severity, code, message, line, column, hint }) => ({
+    severity,
+    check: code === 'topic_convention' ? 'convention' : 'file',
+    subject: `${file}:${line}:${column}`,
+    message,
+    remedy: hint,
+  }));
+}
+
+// -- Kafka ------------------------------------------------------------------------------------------------------------
+
+interface ClusterToVisit {
+  readonly options: Options;
+  readonly plans: readonly Plan[];
+}
+
+const isFromKafka = ({ definition }: Plan): boolean => definition.sources[0].component === 'kafka';
+
+function kafkaOptionsOf({ definition }: Plan): Options {
+  const { connection } = definition.sources[0].options as { readonly connection?: string };
+  return definition.connections[connection ?? 'kafka']?.options ?? {};
+}
+
+/** Each cluster once, however many pipelines read from it. */
+function clustersOf(plans: readonly Plan[], more: readonly Options[]): readonly ClusterToVisit[] {
+  const clusters = new Map<string, { options: Options; plans: Plan[] }>();
+  const add = (options: Options): Plan[] => {
+    const key = JSON.stringify(options);
+    const cluster = clusters.get(key) ?? { options, plans: [] };
+    clusters.set(key, cluster);
+    return cluster.plans;
+  };
+  for (const plan of plans.filter(isFromKafka)) add(kafkaOptionsOf(plan)).push(plan);
+  for (const options of more) add(options);
+  return [...clusters.values()];
+}
+
+/** What goes wrong comes back as an error of the call. */
+const silent: Log = { info: () => {}, warn: () => {}, error: () => {} };
+
+async function visitCluster(cluster: ClusterToVisit, options: DiagnoseOptions): Promise<Visit> {
+  const { brokers } = readConnection(cluster.options);
+  const service = `Kafka at ${brokers.join(', ')}`;
+  return answeredBy(service, 'brokers', options.timeoutMs + options.sampleMs, async (signal) => {
+    // Half of the time for connecting: a cluster that is away is told as such, not as one that is silent.
+    const connecting = AbortSignal.any([signal, AbortSignal.timeout(options.timeoutMs * 0.8)]);
+    const admin = await openKafkaAdmin(cluster.options, silent, connecting);
+    try {
+      return await lookAtCluster(admin, cluster, options);
+    } finally {
+      await admin.close();
+    }
+  });
+}
+
+async function lookAtCluster(
+  admin: KafkaAdmin,
+  { plans }: ClusterToVisit,
+  { sampleMs, now }: DiagnoseOptions,
+): Promise<readonly Finding[]> {
+  const parts = await Promise.all(plans.map((plan) => partFindings(livePartsOf(plan)[0]!)));
+  const uses = (await Promise.all(plans.map((plan) => topicsOf(plan, admin)))).flat();
+  const names = [...new Set(uses.map(({ topic }) => topic))];
+  const earlier = await admin.describeCluster(names);
+  const startedMs = now();
+  const there = new Set(earlier.topics.map(({ topic }) => topic));
+  const reading = uses.filter(({ purpose, topic }) => purpose === 'read' && there.has(topic));
+  const monitors = plans
+    .map((plan) => new LagMonitor(admin, plan.definition.group, topicsRead(plan, reading)))
+    .filter((_, index) => topicsRead(plans[index]!, reading).length > 0);
+  for (const monitor of monitors) await monitor.sample(now);
+  await delay(Math.max(0, sampleMs - (now() - startedMs)));
+  for (const monitor of monitors) await monitor.sample(now);
+  const secondsBefore = Math.max(0.001, (now() - startedMs) / 1000);
+  const description = await admin.describeCluster(names);
+  const ahead = await recordsAhead(admin, [...new Set(reading.map(({ topic }) => topic))], now());
+  const retention = retentionOf(description);
+  return [
+    ...clusterFindings({
+      description,
+      earlier: { description: earlier, secondsBefore },
+      uses: [...new Map(uses.map((use) => [JSON.stringify(use), use])).values()],
+      ahead,
+    }),
+    ...parts.flat().filter(({ severity, subject }) => severity !== 'ok' || !subject.startsWith('offsets ')),
+    ...monitors.flatMap((monitor) => groupFindings(monitor.report(), retention)),
+  ];
+}
+
+interface PlannedUse extends TopicUse {
+  readonly group: string;
+}
+
+async function topicsOf({ definition }: Plan, admin: KafkaAdmin): Promise<readonly PlannedUse[]> {
+  const { readSelection } = await import('../../connections/kafka/topics.ts');
+  const { group, sources, dlq } = definition;
+  const uses: PlannedUse[] = [];
+  for (const { options } of sources) {
+    const { topic, topics } = options as { readonly topic?: string; readonly topics?: string | readonly string[] };
+    const selection = readSelection(topics ?? topic ?? [])!;
+    const names =
+      selection instanceof RegExp ? (await admin.topics()).filter((name) => selection.test(name)) : selection;
+    uses.push(...names.map((name): PlannedUse => ({ topic: name, purpose: 'read', group })));
+  }
+  return 'topic' in dlq ? [...uses, { topic: dlq.topic, purpose: 'dead letters', group }] : uses;
+}
+
+const topicsRead = ({ definition }: Plan, uses: readonly PlannedUse[]): readonly string[] => [
+  ...new Set(uses.filter(({ group }) => group === definition.group).map(({ topic }) => topic)),
+];
+
+/** Records may be a little ahead: clocks differ by milliseconds, and so do the moments of asking. */
+const aheadMsMin = 5000;
+
+/** How far the newest records are ahead of us: Kafka tells no time of its own, but each record has one. */
+async function recordsAhead(admin: KafkaAdmin, topics: readonly string[], nowMs: number): Promise<Map<string, number>> {
+  const ahead = new Map<string, number>();
+  for (const topic of topics) {
+    const offsets = await admin.topicOffsets(topic);
+    const later = await admin.offsetsAt(topic, nowMs + aheadMsMin);
+    const found = offsets.find(({ partition, end }) => (later.get(partition) ?? end) < end);
+    if (found === undefined) continue;
+    const record = await admin.recordAt(topic, found.partition, found.end - 1);
+    const first = record ?? (await admin.recordAt(topic, found.partition, later.get(found.partition)!));
+    if (first !== null) ahead.set(topic, Math.max(aheadMsMin, first.timestampMs - nowMs));
+  }
+  return ahead;
+}
+
+function retentionOf({ topics }: ClusterDescription): Map<string, number> {
+  const limited = topics.flatMap(({ topic, settings }): readonly (readonly [string, number])[] => {
+    const ms = Number(settings?.get('retention.ms') ?? -1);
+    return ms > 0 && settings?.get('cleanup.policy')?.includes('delete') ? [[topic, ms]] : [];
+  });
+  return new Map(limited);
+}
+
+// -- sinks ------------------------------------------------------------------------------------------------------------
+
+interface DatabaseToVisit {
+  readonly options: PostgresOptions;
+  readonly parts: readonly LivePart[];
+}
+
+function databasesOf(plans: readonly Plan[]): readonly DatabaseToVisit[] {
+  const databases = new Map<string, { options: PostgresOptions; parts: LivePart[] }>();
+  for (const plan of plans) {
+    const parts = livePartsOf(plan).slice(1);
+    for (const [index, { use }] of plan.sinks.entries()) {
+      if (use.component !== 'postgres') continue;
+      const { connection } = use.options as { readonly connection: string };
+      const options = (plan.definition.connections[connection]?.options ?? {}) as PostgresOptions;
+      const key = JSON.stringify(options);
+      const database = databases.get(key) ?? { options, parts: [] };
+      databases.set(key, database);
+      database.parts.push(parts[index]!);
+    }
+  }
+  return [...databases.values()];
+}
+
+/** Its server once, then what each sink needs in it: a server that is away is told once. */
+async function visitDatabase({ options, parts }: DatabaseToVisit, { timeoutMs, now }: DiagnoseOptions): Promise<Visit> {
+  const names = parts.map(({ service }) => service).join(', ');
+  return answeredBy(names, 'sink', timeoutMs, async (signal) => {
+    const facts = await databaseFacts(options, now, signal);
+    const tables = await Promise.all(parts.map((part) => partFindings(part, signal)));
+    return [...databaseFindings(names, facts), ...tables.flat()];
+  });
+}
+
+/** True where it is looked at with its cluster or its server. */
+function isVisited(service: string, { sinks }: Plan): boolean {
+  return service === 'Kafka' || sinks.some(({ use }) => use.component === 'postgres' && `sink ${use.name}` === service);
+}
+
+/** Files, and what is of no service. */
+async function visitPart(part: LivePart, { timeoutMs }: DiagnoseOptions): Promise<Visit> {
+  const visit = await answeredBy(part.service, 'sink', timeoutMs, (signal) => partFindings(part, signal));
+  return { ...visit, service: false };
+}
+
+async function partFindings({ look }: LivePart, signal?: AbortSignal): Promise<readonly Finding[]> {
+  return (await look(signal)).map(({ status, subject, message, problem }): Finding => {
+    const check = subject.startsWith('topic') ? 'topic' : subject.startsWith('group') ? 'group' : 'exists';
+    if (problem !== undefined)
+      return { severity: 'error', check, subject, message: problem.message, remedy: problem.hint ?? null };
+    if (status === 'created')
+      return { severity: 'info', check, subject, message: `will be created: ${message}`, remedy: null };
+    return { severity: status === 'unknown' ? 'info' : 'ok', check, subject, message, remedy: null };
+  });
+}
+
+/** What a service answers, or that it does not, and why. */
+async function answeredBy(
+  service: string,
+  check: string,
+  limitMs: number,
+  ask: (signal: AbortSignal) => Promise<readonly Finding[]>,
+): Promise<Visit> {
+  try {
+    return { findings: await withinTime(limitMs, service, ask), answered: true, service: true };
+  } catch (error) {
+    const isAway = error instanceof SinkUnavailable;
+    if (!isAway && !(error instanceof PipectlError)) {
+      // What a driver says in its own words is about the service, not about us.
+      const message = error instanceof Error ? error.message : String(error);
+      return {
+        findings: [{ severity: 'error', check, subject: service, message, remedy: null }],
+        answered: false,
+        service: true,
+      };
+    }
+    const code = isAway ? 'sink_unavailable' : error.code;
+    const runbook = runbookFor(code);
+    const hint = isAway ? undefined : error.hint;
+    const remedy = [...(hint === undefined ? [] : [hint]), ...(runbook === null ? [] : [runbookCommand(runbook)])];
+    const finding: Finding = {
+      severity: 'error',
+      check,
+      subject: service,
+      message: error.message,
+      remedy: remedy.length === 0 ? null : remedy.join('; '),
+    };
+    // Who refuses a login has answered.
+    return { findings: [finding], answered: !isAway && error.exitCode !== exitCodes.unreachable, service: true };
+  }
+}
+
+/** What is written on this machine. */
+function filesOf({ definition: { directory, dlq, sinks } }: Plan): readonly string[] {
+  const written = sinks
+    .filter(({ component }) => component === 'file')
+    .map(({ options }) => (options as { path: string }).path);
+  return [...written, ...('file' in dlq ? [dlq.file] : [])].map((path) => resolve(directory, path));
+}
