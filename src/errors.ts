@@ -450,6 +450,11 @@ export const errorTable = {
     meaning: 'The event has a field that the table has no column for, and the sink is not to leave it out.',
     hint: 'add the column or drop the field in a step, then replay; or on_new_field: add_column',
   },
+  sink_gone_back: {
+    meaning:
+      'The database holds less than was committed to it: it was restored, or a replica that lacked the end took over.',
+    hint: 'nothing to do for this pipeline: it reads again what is missing; look at what else wrote to the database',
+  },
   sink_key_missing: {
     meaning: 'The event has no value for a column of the key.',
     hint: 'set it in a step, or filter such events',
@@ -541,6 +546,10 @@ export const errorTable = {
   no_kafka: {
     meaning: 'The pipeline uses no Kafka, so there is nothing to show.',
     hint: 'leave the option out',
+  },
+  pipeline_versions_differ: {
+    meaning: 'Members of one group run different versions of the pipeline and write the same tables, each by its own.',
+    hint: 'nothing to do while a new version is rolled out; else stop the members that run the old one',
   },
   pipeline_invalid: {
     meaning: 'The pipeline file has errors.',

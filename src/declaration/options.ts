@@ -47,3 +47,26 @@ export const eventSchemaFile = () =>
 
 /** Text that must not appear in any output; a literal in the file is a warning. */
 export const secret = (options: Described) => Type.String({ [meaningKeyword]: 'secret' satisfies Meaning, ...options });
+
+/** TLS with what the system trusts, or with certificates. */
+export const tls = () =>
+  Type.Union(
+    [
+      Type.Boolean({ description: 'true: TLS with the certificates the system trusts.' }),
+      Type.Object(
+        {
+          ca: Type.Optional(
+            Type.String({ description: 'PEM text of the authority to trust, as a rule `${file:/path/ca.pem}`.' }),
+          ),
+          cert: Type.Optional(Type.String({ description: 'PEM text of the client certificate.' })),
+          key: Type.Optional(secret({ description: 'PEM text of the client key.' })),
+          reject_unauthorized: Type.Boolean({
+            default: true,
+            description: 'false accepts any certificate. Only for a test.',
+          }),
+        },
+        { description: 'TLS with own certificates.' },
+      ),
+    ],
+    { description: 'Encrypts the connection: `true`, or certificates.' },
+  );

@@ -1,27 +1,6 @@
 import { defineConnection } from '../../declaration/component.ts';
-import { duration, secret } from '../../declaration/options.ts';
+import { duration, secret, tls } from '../../declaration/options.ts';
 import { Type } from '../../declaration/type.ts';
-
-const tls = Type.Union(
-  [
-    Type.Boolean({ description: 'true: TLS with the certificates the system trusts.' }),
-    Type.Object(
-      {
-        ca: Type.Optional(
-          Type.String({ description: 'PEM text of the authority to trust, as a rule `${file:/path/ca.pem}`.' }),
-        ),
-        cert: Type.Optional(Type.String({ description: 'PEM text of the client certificate.' })),
-        key: Type.Optional(secret({ description: 'PEM text of the client key.' })),
-        reject_unauthorized: Type.Boolean({
-          default: true,
-          description: 'false accepts any certificate. Only for a test.',
-        }),
-      },
-      { description: 'TLS with own certificates.' },
-    ),
-  ],
-  { description: 'Encrypts the connection: `true`, or certificates.' },
-);
 
 const sasl = Type.Object(
   {
@@ -45,7 +24,7 @@ export const kafkaConnection = defineConnection({
       description: 'Brokers to start from, `host:port`: a list, or a text with commas.',
     }),
     client_id: Type.String({ default: 'pipectl', description: "Name of this client in the broker's logs and quotas." }),
-    tls: Type.Optional(tls),
+    tls: Type.Optional(tls()),
     sasl: Type.Optional(sasl),
     connect_timeout: duration({ default: '5s', description: 'How long one attempt to connect may take.' }),
     request_timeout: duration({ default: '15s', description: 'How long a broker may take to answer.' }),

@@ -1,4 +1,5 @@
 /** Connecting to PostgreSQL, and what its errors mean. */
+import type { ConnectionOptions } from 'node:tls';
 import { Client, type ClientConfig, DatabaseError, escapeIdentifier, escapeLiteral } from 'pg';
 import { SinkUnavailable } from '../../engine/ports.ts';
 import { PipectlError } from '../../errors.ts';
@@ -11,7 +12,15 @@ export interface PostgresOptions {
   readonly database?: string;
   readonly user?: string;
   readonly password?: string;
-  readonly tls?: boolean;
+  /** Where it is given, what the url says about TLS has no meaning. */
+  readonly tls?: boolean | TlsOptions;
+}
+
+interface TlsOptions {
+  readonly ca?: string;
+  readonly cert?: string;
+  readonly key?: string;
+  readonly reject_unauthorized?: boolean;
 }
 
 /** Settings of a session. */
@@ -69,14 +78,32 @@ export async function connect(
 function clientConfig(options: PostgresOptions, settings: SessionSettings): ClientConfig {
   const { url, tls, ...parts } = options;
   return {
-    ...(url === undefined ? { host: 'localhost', ...parts } : { connectionString: url }),
-    ...(tls === undefined ? {} : { ssl: tls }),
+    ...(url === undefined
+      ? { host: 'localhost', ...parts }
+      : { connectionString: tls === undefined ? url : plainUrl(url) }),
+    ...(tls === undefined ? {} : { ssl: readTls(tls) }),
     application_name: settings.applicationName,
     connectionTimeoutMillis: connectTimeoutMs,
     query_timeout: settings.statementTimeoutMs * 2 + answerGraceMs,
     keepAlive: true,
     keepAliveInitialDelayMillis: keepAliveDelayMs,
   };
+}
+
+function readTls(tls: boolean | TlsOptions): boolean | ConnectionOptions {
+  if (typeof tls === 'boolean') return tls;
+  const { reject_unauthorized: rejectUnauthorized = true, ...certificates } = tls;
+  return { ...certificates, rejectUnauthorized };
+}
+
+/** Without the parameters of TLS: `pg` would take them before the options. */
+function plainUrl(url: string): string {
+  if (!URL.canParse(url)) return url;
+  const plain = new URL(url);
+  for (const name of [...plain.searchParams.keys()]) {
+    if (name.startsWith('ssl') || name === 'uselibpqcompat') plain.searchParams.delete(name);
+  }
+  return plain.href;
 }
 
 /** Says goodbye and closes a connection, in vain for no longer than two seconds. Never rejects. */

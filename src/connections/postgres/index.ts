@@ -1,5 +1,5 @@
 import { defineConnection } from '../../declaration/component.ts';
-import { secret } from '../../declaration/options.ts';
+import { secret, tls } from '../../declaration/options.ts';
 import { Type } from '../../declaration/type.ts';
 
 export const postgresConnection = defineConnection({
@@ -24,12 +24,7 @@ export const postgresConnection = defineConnection({
     ),
     user: Type.Optional(Type.String({ description: 'Role to log in as, where no url is given.' })),
     password: Type.Optional(secret({ description: 'Password of the role, where no url is given.' })),
-    tls: Type.Optional(
-      Type.Boolean({
-        description:
-          "Encrypt and verify the server against the machine's certificate authorities. Default: what the url says.",
-      }),
-    ),
+    tls: Type.Optional(tls()),
   }),
   example: "postgres: { url: '${PG_URL}' }",
 });

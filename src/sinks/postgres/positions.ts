@@ -9,6 +9,9 @@ import { PipectlError } from '../../errors.ts';
 import { ownTable } from './own-tables.ts';
 import type { Claim } from './rows.ts';
 
+/** The database holds less than was committed to it: it was restored, or a replica that lacked the end took over. */
+export class GoneBack extends Fenced {}
+
 /** Who claims. */
 export interface Owner {
   readonly schema: string;
@@ -137,8 +140,8 @@ export function readLocked(result: StatementResult, claims: readonly Claim[]): M
       );
     }
     if (stored.get(id)! < position)
-      throw new Fenced(
-        `the database has gone back: position ${position} was committed, and it holds ${stored.get(id)}`,
+      throw new GoneBack(
+        `the database has gone back to an older state: position ${position} was committed, and it holds ${stored.get(id)}`,
       );
   }
   return stored;
@@ -155,4 +158,14 @@ export function movePositions(
     `UPDATE ${ownTable(schema, 'positions')} AS t SET position = greatest(t.position, m.to_offset), updated_at = now() ` +
     `FROM (VALUES ${moves}) AS m(id, to_offset) WHERE t.id = m.id`
   );
+}
+
+/** Hashes of other versions of the pipeline whose members moved a position of the sink in the last `seconds`. */
+export async function otherVersions(client: Client, owner: Owner, seconds: number): Promise<string[]> {
+  const { rows } = await client.query<{ hash: string }>(
+    `SELECT DISTINCT pipeline_hash AS hash FROM ${ownTable(owner.schema, 'positions')}
+      WHERE pipeline = $1 AND sink = $2 AND pipeline_hash <> $3 AND updated_at > now() - make_interval(secs => $4) ORDER BY 1`,
+    [owner.pipeline, owner.sink, owner.pipelineHash, seconds],
+  );
+  return rows.map(({ hash }) => hash);
 }

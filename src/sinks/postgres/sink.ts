@@ -22,7 +22,16 @@ import { isolate, refusal } from './isolate.ts';
 import { NewFields } from './new-fields.ts';
 import { ensureOwnTables } from './own-tables.ts';
 import type { Plan } from './plan.ts';
-import { type Claims, claimPartitions, lockPositions, movePositions, type Owner, readLocked } from './positions.ts';
+import {
+  type Claims,
+  claimPartitions,
+  GoneBack,
+  lockPositions,
+  movePositions,
+  otherVersions,
+  type Owner,
+  readLocked,
+} from './positions.ts';
 import { type Claim, type EncodedBatch, type Row, RowEncoder, type Shape } from './rows.ts';
 import { TableSession } from './session.ts';
 import { type GroupStatements, groupStatements } from './statements.ts';
@@ -48,6 +57,9 @@ interface Wire {
 
 /** Fields without a column that are told of: events whose fields are data have ever new ones. */
 const warnedMax = 100;
+/** How often it is looked whether members run another version of the pipeline, and how far back: never before the claim. */
+const versionsEveryMs = 60_000;
+const versionsBackSeconds = 50;
 const begin = 'BEGIN; SET CONSTRAINTS ALL IMMEDIATE; ';
 const noClaims: Claims = { byPartition: new Map(), positions: new Map(), rebuild: 0 };
 
@@ -67,6 +79,9 @@ export class PostgresSink implements Sink {
   readonly #parentWaitMs: number;
   readonly #statements = new WeakMap<Shape, GroupStatements>();
   readonly #warned = new Set<string>();
+  /** Other versions of the pipeline that were told of. */
+  readonly #otherVersions = new Set<string>();
+  #versionsSeenMs = 0;
   #encoder: { readonly plan: Plan; readonly claims: Claims; readonly rows: RowEncoder } | null = null;
   #claims: Claims = noClaims;
   /** Read because of an error of the server: the same error again is not news. */
@@ -106,6 +121,7 @@ export class PostgresSink implements Sink {
         partitions.length === 0
           ? noClaims
           : await claimPartitions(await this.#session.client(), this.#owner, partitions);
+      this.#versionsSeenMs = this.#context.clock.now();
       return this.#claims.positions;
     });
   }
@@ -202,6 +218,7 @@ export class PostgresSink implements Sink {
       if (claim === undefined) throw new Fenced(`partition ${partition.topic}/${partition.partition} is not claimed`);
       return claim;
     });
+    await this.#noticeOtherVersions(client);
     if (this.#session.plan === null) {
       const types = inferTypes(batch.records, this.#context.fields, this.#session.key);
       if (types !== null) await this.#session.create(types);
@@ -214,6 +231,25 @@ export class PostgresSink implements Sink {
     if (result.rejected.length > rejectionsMax) throw new TooManyRejections(result.rejected);
     this.#moved = batch.ranges.map(({ to }, i) => ({ claim: claims[i]!, to }));
     return result;
+  }
+
+  /** Every member of a group should run the same pipeline; while a new version is rolled out, for a while they do not. */
+  async #noticeOtherVersions(client: Client): Promise<void> {
+    const { clock, log, pipeline, pipelineHash } = this.#context;
+    const elapsedMs = clock.now() - this.#versionsSeenMs;
+    if (elapsedMs >= 0 && elapsedMs < versionsEveryMs) return;
+    // After a clock was set back too: the next interval is measured from here.
+    this.#versionsSeenMs = clock.now();
+    if (elapsedMs < 0) return;
+    for (const hash of await otherVersions(client, this.#owner, versionsBackSeconds)) {
+      if (this.#otherVersions.has(hash)) continue;
+      this.#otherVersions.add(hash);
+      log.warn(
+        'pipeline_versions_differ',
+        `members run another version of ${pipeline}: ${hash} beside our ${pipelineHash}; each writes ${this.#session.table} by its own`,
+        { sink: this.name, hash },
+      );
+    }
   }
 
   /** Before the transaction: the lock it takes would wait for other members, whose locks wait for ours. */
@@ -387,6 +423,7 @@ export class PostgresSink implements Sink {
     try {
       return await work();
     } catch (error) {
+      if (error instanceof GoneBack) this.#context.log.error('sink_gone_back', error.message, { sink: this.name });
       if (error instanceof PipectlError || error instanceof Fenced || error instanceof TooManyRejections) throw error;
       if (error instanceof ParentMissing) throw error;
       if (error instanceof SinkUnavailable || isTransient(error)) {
