@@ -100,9 +100,8 @@ function readTls(tls: boolean | TlsOptions): boolean | ConnectionOptions {
 function plainUrl(url: string): string {
   if (!URL.canParse(url)) return url;
   const plain = new URL(url);
-  for (const name of [...plain.searchParams.keys()]) {
-    if (name.startsWith('ssl') || name === 'uselibpqcompat') plain.searchParams.delete(name);
-  }
+  const ofTls = [...plain.searchParams.keys()].filter((name) => name.startsWith('ssl') || name === 'uselibpqcompat');
+  for (const name of ofTls) plain.searchParams.delete(name);
   return plain.href;
 }
 
