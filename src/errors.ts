@@ -514,6 +514,10 @@ export const errorTable = {
     meaning: 'Too large a share of the records would become dead letters: the breaker holds the pipeline.',
     hint: '`pipectl resume` goes on with a running pipeline; `dlq: { breaker: ... }` sets what is too much',
   },
+  control_unavailable: {
+    meaning: 'The socket through which other commands on this machine talk to a running pipeline can not be used.',
+    hint: 'the pipeline runs without it; set XDG_RUNTIME_DIR to a directory of this user with a short path',
+  },
   drain_incomplete: {
     meaning: 'The pipeline could not write everything before its time to stop was over.',
     hint: 'nothing is lost: what was not written is read again at the next run',

@@ -37,7 +37,7 @@ async function main(argv: readonly string[]): Promise<number> {
 
 /** Commands of the language that this version does not have. */
 const notAvailableYet: ReadonlySet<string> = new Set([
-  'tap', 'status', 'resume', 'destroy', 'schema', 'cdc', 'alerts', 'generate',
+  'tap', 'status', 'destroy', 'schema', 'cdc', 'alerts', 'generate',
   'drill',
 ]); // prettier-ignore
 
@@ -56,6 +56,7 @@ const commands = {
   runbook: async () => (await import('./runbook.ts')).registerRunbook,
   assess: async () => (await import('./assess.ts')).registerAssess,
   rewind: async () => (await import('./rewind.ts')).registerRewind,
+  resume: async () => (await import('./resume.ts')).registerResume,
   completion: async () => (await import('./completion.ts')).registerCompletion,
 };
 

@@ -8,7 +8,10 @@ import { SinkNeverThere } from '../engine/stage.ts';
 import { PipectlError, errorTable, exitCodes } from '../errors.ts';
 import type { Plan } from '../plan/index.ts';
 import { systemClock } from '../runtime/clock.ts';
+import { openControl } from '../runtime/control.ts';
+import { resume } from '../runtime/resume.ts';
 import { type RunningPipeline, startPipeline } from '../runtime/run.ts';
+import { jsonLine } from '../view/json.ts';
 import { finalSummary, startPlainView } from '../view/plain.ts';
 import { describeTerminal } from '../view/terminal.ts';
 import { environmentOf } from './environment.ts';
@@ -59,12 +62,21 @@ async function run(file: string | undefined, environment: string | null, flags: 
     writeLog: process.stderr.isTTY ? undefined : (line) => process.stderr.write(line),
   });
   const stopSignals = stopOnSignals(pipeline);
+  const control = await openControl(
+    pipeline.name,
+    {
+      'GET /status': () => JSON.parse(jsonLine(pipeline.snapshot())) as unknown,
+      'POST /resume': (asked) => resume(pipeline, asked, systemClock.now()),
+    },
+    { env: process.env, log: pipeline.log },
+  );
   const view = await openView(pipeline, flags, writesStdout, stopSignals.stop);
   try {
     await pipeline.done;
   } catch (error) {
     throw asPipectlError(error, plan);
   } finally {
+    await control.close();
     await view.close();
     stopSignals.release();
   }

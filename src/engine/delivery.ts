@@ -140,7 +140,7 @@ function isHeld(toll: Toll, { breaker, clock, log }: DeliveryOptions, anyway = f
 /** `62% of 5000 records would become dead letters, more than 20%: 3100 x sink:orders sink_constraint`. */
 function openingWords({ opening, limits }: Breaker): string {
   const { ratio, read, causes } = opening!;
-  const percent = (share: number): string => `${Math.round(share * 1000) / 10}%`;
+  const percent = (share: number): string => `${Math.round(share * 10_000) / 100}%`;
   const why = causes.map(({ count, stage, code }) => `${count} x ${stage} ${code}`).join(', ');
   return `${percent(ratio)} of ${read} records would become dead letters, more than ${percent(limits.ratio)}: ${why}`;
 }

@@ -27,11 +27,16 @@ export interface Resumed {
   /** The sink whose stage it held; null: that of all required sinks. */
   readonly sink: string | null;
   readonly opening: BreakerOpening;
+  /** For so long it does not open again. */
+  readonly overMs: number;
 }
 
 export interface RunningPipeline {
   /** Resolves when the pipeline has drained and closed everything; rejects with what stopped it. */
   readonly done: Promise<void>;
+  readonly name: string;
+  /** Of this process. */
+  readonly member: string;
   readonly log: PipelineLog;
   snapshot(): StatusSnapshot;
   /** Written to the dead-letter queue so far. */
@@ -174,8 +179,12 @@ export async function startPipeline(plan: Plan, options: RunOptions): Promise<Ru
     }
   };
   const done = run().finally(() => clearTimeout(draining));
+  // It may fail before anybody waits for it.
+  done.catch(() => undefined);
   return {
     done,
+    name: definition.name,
+    member,
     log,
     snapshot: () => snapshots.take(),
     deadLetterCount: () => deadLetterCount,
@@ -183,7 +192,7 @@ export async function startPipeline(plan: Plan, options: RunOptions): Promise<Ru
       [main.stage, ...optionals].flatMap((stage, index) => {
         const opening = stage.resume(note);
         const sink = index === 0 ? null : plan.sinks[lanes[index]!.part.sinks[0]!]!.use.name;
-        return opening === null ? [] : [{ sink, opening }];
+        return opening === null ? [] : [{ sink, opening, overMs: definition.breaker!.overMs }];
       }),
     stop,
   };
