@@ -12,7 +12,7 @@ export const runbooks = {
     'kafka_reconnecting',
     'kafka_unreachable',
   ],
-  'data-loss': ['data_loss', 'topic_recreated'],
+  'data-loss': ['data_loss', 'offsets_moved', 'topic_recreated'],
   'disk-filling': ['output_failed', 'sink_file_unwritable'],
   'growing-dlq': [
     'breaker_open',

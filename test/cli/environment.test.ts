@@ -61,7 +61,7 @@ describe('pipectl validate', () => {
       ]);
     }
     expect(pipectl(['validate', '--env', 'dev'], { PIPECTL_ENV: 'prod' }).status).toBe(0);
-  });
+  }, 20_000);
 
   it('wants the variables of an environment to be set, and without one takes them as unknown', () => {
     write('orders.yaml', fromFile);

@@ -39,7 +39,7 @@ describe('pipectl runbook', () => {
 
   it('gives it to programs with the codes it is for', async () => {
     const shown = JSON.parse(await runbook('data-loss', '--json')) as object;
-    expect(shown).toMatchObject({ name: 'data-loss', codes: ['data_loss', 'topic_recreated'] });
+    expect(shown).toMatchObject({ name: 'data-loss', codes: ['data_loss', 'offsets_moved', 'topic_recreated'] });
   });
 });
 

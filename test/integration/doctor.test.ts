@@ -89,6 +89,18 @@ describe('doctor', () => {
     expect(code).toBe(1);
   });
 
+  test('a topic with fewer partitions than the conventions ask for is a warning', async () => {
+    const { path: file } = await bench.pipeline({
+      conventions: { partitions: { min: 3 } },
+      source: { kafka: { topic: await bench.topic(2) } },
+      sinks: [{ discard: {} }],
+    });
+    const { about } = await doctor([file]);
+    expect(about('convention')).toMatchObject([
+      { severity: 'warning', remedy: expect.stringContaining('--partitions 3') as string },
+    ]);
+  });
+
   test('records from the future are told', async () => {
     const { path: file, topic } = await orders();
     const timestamp = String(Date.now() + 3_600_000);

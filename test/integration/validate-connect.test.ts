@@ -56,6 +56,20 @@ describe('validate --connect', () => {
     expect(code).toBe(1);
   });
 
+  test('warns of a topic with fewer partitions than the conventions ask for; strict makes it an error', async () => {
+    const topic = await bench.topic(2);
+    const table = await bench.table('id bigint PRIMARY KEY, total numeric');
+    const definition = {
+      conventions: { partitions: { min: 3 } },
+      source: { kafka: { topic } },
+      sinks: [postgres({ table, key: ['id'] })],
+    };
+    const { code, problems } = await validated(definition);
+    expect(problems).toMatchObject([{ code: 'topic_partitions', severity: 'warning', path: 'source.kafka.topic' }]);
+    expect(code).toBe(0);
+    expect((await validated(definition, { args: ['--strict'] })).code).toBe(1);
+  });
+
   test('points at a table that is missing, a key that is not unique, a field without a column, in one run', async () => {
     const topic = await bench.topic();
     const [plain, narrow] = [await bench.table('id bigint, total numeric'), await bench.table('id bigint PRIMARY KEY')];

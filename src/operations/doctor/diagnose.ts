@@ -261,8 +261,11 @@ async function visitPart(part: LivePart, { timeoutMs }: DiagnoseOptions): Promis
 async function partFindings({ look }: LivePart, signal?: AbortSignal): Promise<readonly Finding[]> {
   return (await look(signal)).map(({ status, subject, message, problem }): Finding => {
     const check = subject.startsWith('topic') ? 'topic' : subject.startsWith('group') ? 'group' : 'exists';
-    if (problem !== undefined)
-      return { severity: 'error', check, subject, message: problem.message, remedy: problem.hint ?? null };
+    if (problem !== undefined) {
+      const severity = problem.severity ?? 'error';
+      const about = status === 'breach' ? 'convention' : check;
+      return { severity, check: about, subject, message: problem.message, remedy: problem.hint ?? null };
+    }
     if (status === 'created')
       return { severity: 'info', check, subject, message: `will be created: ${message}`, remedy: null };
     return { severity: status === 'unknown' ? 'info' : 'ok', check, subject, message, remedy: null };

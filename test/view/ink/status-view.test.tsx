@@ -65,7 +65,7 @@ describe('the screen', () => {
         }
       }
     }
-  });
+  }, 20_000);
 
   test('says the worst cause in its first line at any width', () => {
     for (const columns of [60, 80, 100, 200]) {
