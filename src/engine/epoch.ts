@@ -310,7 +310,8 @@ function offer(
       if (version !== null) batch.versions!.push(version(record));
       batch.records.push(record);
     } catch (error) {
-      taken?.add(record);
+      // Who can't tell whether it is its row, or of what version, keeps it from the one that takes the rest.
+      if (when !== null) taken?.add(record);
       count.rejected++;
       letters.push(deadLetter(record, `sink:${sink.name}`, reasonOf(error), nowMs));
     }

@@ -91,7 +91,12 @@ export class Gathering {
     // Not Promise.race: its reactions would pile up on every promise that lives as long as the run.
     const woken = new Promise<void>((resolve) => (this.#wake = resolve));
     this.#listen();
-    if (this.#held !== null) void clock.sleep(this.#dueMs - clock.now(), over.signal).then(() => this.#wake());
+    if (this.#held !== null) {
+      void clock.sleep(this.#dueMs - clock.now(), over.signal).then(() => {
+        // One that was ended must not end the next wait: the two would end each other for ever.
+        if (!over.signal.aborted) this.#wake();
+      });
+    }
     await woken;
     over.abort();
   }

@@ -152,6 +152,18 @@ describe('routing', () => {
     expect(epoch.batches[0]!.count.skippedOffset).toBe(1);
   });
 
+  it('gives the rest a record whose version fails at a sink without a condition, and not one whose `when` fails', async () => {
+    const failing = (record: EventRecord) => {
+      if (record.event === 2) throw failure('field_missing');
+      return record.event === 3;
+    };
+    const rest = () => route('rest', { otherwise: true });
+    const byVersion = await run(program([], [route('all', { version: failing }), rest()]), chunkOf('1', '2', '3'));
+    expect(events(byVersion.batches[1]!.records)).toEqual([1, 2, 3]);
+    const byCondition = await run(program([], [route('some', { when: failing }), rest()]), chunkOf('1', '2', '3'));
+    expect(events(byCondition.batches[1]!.records)).toEqual([1]);
+  });
+
   it('lets an error that is not the record’s fault through', async () => {
     const bug = () => {
       throw new TypeError('a bug');

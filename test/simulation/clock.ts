@@ -1,9 +1,32 @@
 import type { Clock } from '../../src/engine/ports.ts';
 
+interface Timer {
+  readonly atMs: number;
+  readonly order: number;
+  readonly fire: () => void;
+}
+
+const PARTS = 16;
+
+let turn: Promise<void> | undefined;
+
+/**
+ * The next turn of the event loop: by then everything that is ready has run. All worlds that are played at the same
+ * time share it, since it costs more than what one world does in it; they share nothing else, so each runs as if alone.
+ */
+const nextTurn = (): Promise<void> =>
+  (turn ??= new Promise((resolve) => {
+    setImmediate(() => {
+      turn = undefined;
+      resolve();
+    });
+  }));
+
 /** A clock that stands still until `advance` moves it to the next timer: virtual time decides all interleavings. */
 export class VirtualClock implements Clock {
   #nowMs = 1_700_000_000_000;
-  #timers: { readonly atMs: number; readonly order: number; readonly fire: () => void }[] = [];
+  /** The next one last. */
+  readonly #timers: Timer[] = [];
   #order = 0;
 
   now(): number {
@@ -13,29 +36,36 @@ export class VirtualClock implements Clock {
   sleep(delayMs: number, signal?: AbortSignal): Promise<void> {
     if (signal?.aborted) return Promise.resolve();
     return new Promise((resolve) => {
-      const timer = { atMs: this.#nowMs + Math.max(0, delayMs), order: this.#order++, fire: resolve };
+      const end = () => {
+        signal?.removeEventListener('abort', end);
+        const at = this.#timers.indexOf(timer);
+        if (at >= 0) this.#timers.splice(at, 1);
+        resolve();
+      };
+      // In parts a double holds exactly, so that a wait to a given time ends at it and not a little before.
+      const atMs = this.#nowMs + Math.max(0, Math.ceil(delayMs * PARTS) / PARTS);
+      const timer = { atMs, order: this.#order++, fire: signal ? end : resolve };
       // What never fires must not be what the clock moves to.
-      if (delayMs !== Number.POSITIVE_INFINITY) this.#timers.push(timer);
-      signal?.addEventListener(
-        'abort',
-        () => {
-          this.#timers = this.#timers.filter((other) => other !== timer);
-          resolve();
-        },
-        { once: true },
-      );
+      if (delayMs !== Number.POSITIVE_INFINITY) this.#insert(timer);
+      signal?.addEventListener('abort', end);
     });
   }
 
   /** Lets everything that is ready run, then moves to the next timer. False when nobody waits for one. */
   async advance(): Promise<boolean> {
-    await new Promise((resolve) => setImmediate(resolve));
-    if (this.#timers.length === 0) return false;
-    this.#timers.sort((a, b) => a.atMs - b.atMs || a.order - b.order);
-    const next = this.#timers.shift()!;
-    this.#nowMs = Math.max(this.#nowMs, next.atMs);
+    await nextTurn();
+    const next = this.#timers.pop();
+    if (next === undefined) return false;
+    this.#nowMs = next.atMs;
     next.fire();
     return true;
+  }
+
+  #insert(timer: Timer): void {
+    let at = this.#timers.length;
+    // Of those that are due together the first one that was set comes first.
+    while (at > 0 && this.#timers[at - 1]!.atMs <= timer.atMs) at--;
+    this.#timers.splice(at, 0, timer);
   }
 }
 
