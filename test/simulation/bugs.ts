@@ -22,21 +22,20 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'a position moves past dead letters of decode and steps that are not durable yet',
     file: delivery,
-    find: '      await epochLettersDurable;\n',
-    replace: '',
+    find: '      await this.#epochLettersDurable;\n      await this.#bury(result.rejected);',
+    replace: '      await this.#bury(result.rejected);',
   },
   {
     name: 'a position moves past rejected rows that are not dead letters yet',
     file: delivery,
-    find: '      await appendDeadLetters(\n        fresh.map((reason) => deadLetter(reason.record, `sink:${sink.name}`, reason, failedAtMs)),\n        options,\n        signal,\n      );\n',
-    replace:
-      '      void appendDeadLetters(\n        fresh.map((reason) => deadLetter(reason.record, `sink:${sink.name}`, reason, failedAtMs)),\n        options,\n        signal,\n      ).catch(() => undefined);\n',
+    find: 'await this.#bury(result.rejected);',
+    replace: 'void this.#bury(result.rejected).catch(() => undefined);',
   },
   {
     name: 'rejected rows get no dead letter',
     file: delivery,
-    find: 'result.rejected.filter(({ record }) => !buried.has(record))',
-    replace: '[] as typeof result.rejected',
+    find: 'rejected.filter(({ record }) => !this.#buried.has(record))',
+    replace: '[] as (typeof rejected)[number][]',
   },
   {
     name: 'a failed attempt is not repeated',
@@ -71,8 +70,8 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'a refused seal is taken for a good one',
     file: delivery,
-    find: '  if (errors.length === 0) return;',
-    replace: '  if (errors.every((error) => error instanceof Fenced)) return;',
+    find: '  if (errors.length === 0) {',
+    replace: '  if (errors.every((error) => error instanceof Fenced)) {',
   },
   {
     name: 'an epoch is done when its first sink is',
@@ -126,8 +125,8 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'only the first sink is claimed',
     file: positions,
-    find: 'for (const { sink } of routes) if (sink.storesPositions)',
-    replace: 'for (const { sink } of routes.slice(0, 1)) if (sink.storesPositions)',
+    find: 'if (route.sink.storesPositions) stored.push',
+    replace: 'if (route.sink.storesPositions && i === 0) stored.push',
   },
   {
     name: 'the committed offset does not count for sinks without positions',

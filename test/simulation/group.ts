@@ -102,6 +102,7 @@ export class SimulatedSource implements Source {
   #begun = false;
   #commitsSent = 0;
   #commitsArrived = 0;
+  #hasJoined = false;
   #closed = false;
   #wake: () => void = () => undefined;
 
@@ -118,6 +119,7 @@ export class SimulatedSource implements Source {
     const { random, clock } = this.#world;
     await clock.sleep(random() * 50);
     await this.#world.pass(this.#member, 'join', 'before it');
+    this.#hasJoined = true;
     if (!this.#closed) this.#group.join(this);
   }
 
@@ -147,7 +149,7 @@ export class SimulatedSource implements Source {
     }
     await this.#member.running();
     await this.#world.clock.sleep(this.#world.random() * HEARTBEAT_MS);
-    if (!this.#group.has(this) && this.#generation > 0) this.rejoin();
+    if (!this.#group.has(this) && this.#hasJoined) this.rejoin();
   }
 
   #announce(): void {

@@ -71,6 +71,8 @@ interface Process {
   readonly stage: Stage;
   readonly member: Member;
   readonly source: SimulatedSource;
+  /** It was asked to stop, so it is not one that finishes what is left. */
+  isStopping: boolean;
 }
 
 class Run {
@@ -111,7 +113,7 @@ class Run {
     if (anew) {
       await this.#endAll();
       this.#spawn(true);
-    } else if (this.#living.size === 0) this.#spawn(false);
+    } else if ([...this.#living].every(({ isStopping }) => isStopping)) this.#spawn(false);
     const untilMs = world.clock.now() + LIVENESS_MS;
     const isOver = () =>
       anew ? this.#living.size === 0 : this.#books.isDone(this.#group.committed) && world.clock.now() >= chaosUntilMs;
@@ -161,7 +163,9 @@ class Run {
   }
 
   /** As SIGTERM: it drains, and gives up what it can't finish in time. */
-  #stop({ stage, member }: Process): void {
+  #stop(process: Process): void {
+    const { stage, member } = process;
+    process.isStopping = true;
     const { clock, random, trace, happened } = this.#world;
     happened.add('stop');
     trace(clock.now(), member.name, 'stop', 'asked');
@@ -214,10 +218,10 @@ class Run {
       log: silent,
       limits: this.#scenario.limits,
       batchEveryMs: this.#scenario.batchEveryMs,
-      openMs: Number.POSITIVE_INFINITY,
+      openMs: null,
       onDeadLetters: () => undefined,
     });
-    const process: Process = { stage, member, source };
+    const process: Process = { stage, member, source, isStopping: false };
     this.#living.add(process);
     world.trace(world.clock.now(), member.name, 'start', untilEnd ? 'until the end' : 'until stopped');
     void this.#watch(process);
