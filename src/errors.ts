@@ -522,6 +522,14 @@ export const errorTable = {
     meaning: 'The pipeline could not write everything before its time to stop was over.',
     hint: 'nothing is lost: what was not written is read again at the next run',
   },
+  backfill_appends: {
+    meaning: 'A backfill adds rows to a table that the live pipeline adds rows to.',
+    hint: 'nothing to do where the live pipeline has not written these records; else stop, and empty that part of the table',
+  },
+  backfill_unguarded: {
+    meaning: 'The table has no place for the version of a row, so a backfill would replace newer rows.',
+    hint: 'add the column `_pipectl_version bigint[]`, name one by version_column, or keep versions beside the table: `guard: { versions: side }`',
+  },
   group_not_empty: {
     meaning: 'Members run in the consumer group, so what they go by can not be moved or removed.',
     hint: 'stop them (SIGTERM lets them finish what they have begun), then run it again',

@@ -37,8 +37,7 @@ async function main(argv: readonly string[]): Promise<number> {
 
 /** Commands of the language that this version does not have. */
 const notAvailableYet: ReadonlySet<string> = new Set([
-  'tap', 'status', 'destroy', 'schema', 'cdc', 'alerts', 'generate',
-  'drill',
+  'tap', 'status', 'schema', 'cdc', 'alerts', 'generate', 'drill',
 ]); // prettier-ignore
 
 const commands = {
@@ -57,6 +56,7 @@ const commands = {
   assess: async () => (await import('./assess.ts')).registerAssess,
   rewind: async () => (await import('./rewind.ts')).registerRewind,
   resume: async () => (await import('./resume.ts')).registerResume,
+  destroy: async () => (await import('./destroy.ts')).registerDestroy,
   completion: async () => (await import('./completion.ts')).registerCompletion,
 };
 

@@ -19,10 +19,10 @@ const columns: readonly Column<Line>[] = [
 ];
 
 /** A table of all partitions that move, and what it means in sentences. */
-export function rewindText({ places, again, skipped, isNothing }: Rewind, group: string): string {
+export function rewindText({ places, again, skipped, isNothing }: Rewind): string {
   if (isNothing) return 'Everything stands there already: nothing to move.\n';
-  if (places.length === 0) return `The sinks stand there already: only the offsets of group ${group} are set.\n`;
-  const nameOf = ({ sink }: MovedPlace): string => (sink === null ? `group ${group}` : `sink ${sink}`);
+  if (places.length === 0) return 'The sinks stand there already: only the offsets of the group are set.\n';
+  const nameOf = ({ sink, group }: MovedPlace): string => (sink === null ? `group ${group}` : `sink ${sink}`);
   const lines = places.flatMap((place) =>
     place.moves.filter(({ from, to }) => from !== to).map((move) => ({ place: nameOf(place), move })),
   );
@@ -45,7 +45,8 @@ export function rewindJson({ places, again, skipped }: Rewind): string {
   const shown = {
     again,
     skipped,
-    places: places.map(({ sink, appends, moves, replaced }) => ({
+    places: places.map(({ group, sink, appends, moves, replaced }) => ({
+      group,
       sink,
       appends,
       moves: moves.map(({ partition: { topic, topicId, partition }, from, to, ...counts }) => ({

@@ -48,7 +48,7 @@ async function rewind(file: string | undefined, environment: string | null, opti
   const plan = await planFile(file, [], environment);
   await using places = await Places.open(plan);
   const planned = await planRewind(plan, places, target, options.sink ?? null);
-  process.stdout.write(options.json ? output.rewindJson(planned) : output.rewindText(planned, plan.definition.group));
+  process.stdout.write(options.json ? output.rewindJson(planned) : output.rewindText(planned));
   if (options.dryRun || planned.isNothing) return exitCodes.done;
   if (planned.skipped > 0 && !options.yes) {
     throw new PipectlError('rewind_skips', `up to ${planned.skipped} records would never be written`, {

@@ -1,6 +1,5 @@
 import type { Command } from 'commander';
 import type { Override } from '../definition/overrides.ts';
-import type { PipelineDefinition } from '../definition/pipeline.ts';
 import { BreakerOpened } from '../engine/breaker.ts';
 import { DeliveryAbandoned, SinkGivenUp } from '../engine/delivery.ts';
 import { SinkUnavailable, SourceFailed } from '../engine/ports.ts';
@@ -14,7 +13,9 @@ import { type RunningPipeline, startPipeline } from '../runtime/run.ts';
 import { jsonLine } from '../view/json.ts';
 import { finalSummary, startPlainView } from '../view/plain.ts';
 import { describeTerminal } from '../view/terminal.ts';
+import { backfillOf } from './backfill.ts';
 import { environmentOf } from './environment.ts';
+import { hintFor } from './hint.ts';
 import { planFile } from './plan-file.ts';
 import { collectOverride } from './set-option.ts';
 
@@ -24,6 +25,9 @@ interface Flags {
   readonly untilEnd: boolean;
   readonly dryRun: boolean;
   readonly maxDeadLetters?: number;
+  readonly from?: string;
+  readonly to?: string;
+  readonly as?: string;
   readonly set: readonly Override[];
   readonly view: ViewKind;
   readonly color: boolean;
@@ -37,6 +41,9 @@ export function registerRun(program: Command): void {
     )
     .argument('[file]', 'the pipeline file; may be left out where the folder holds one')
     .option('--until-end', 'stop at the end offsets seen at the start (backfill, cron)', false)
+    .option('--as <name>', 'a backfill beside the live pipeline: a group and positions of its own, under this name')
+    .option('--from <time>', 'with --as: begin at records of this time, 2026-11-01T08:00:00Z or how long ago, 7d')
+    .option('--to <time>', 'with --as: stop before records of this time; default: at the end offsets seen at the start')
     .option('--dry-run', 'read under no group, write nothing, print the rows', false)
     .option('--max-dead-letters <n>', 'stop with exit code 4 after more dead letters than this', wholeNumber)
     .option('--set <path=value>', 'override a value of the file; may be given again', collectOverride, [])
@@ -51,11 +58,14 @@ export function registerRun(program: Command): void {
 }
 
 async function run(file: string | undefined, environment: string | null, flags: Flags): Promise<number> {
-  const plan = await planFile(file, flags.set, environment);
+  const backfill = await backfillOf(flags);
+  const whole = await planFile(file, flags.set, environment);
+  const plan = backfill?.planFor(whole) ?? whole;
   const writesStdout = flags.dryRun || plan.sinks.some(({ use }) => use.component === 'stdout');
   const pipeline = await startPipeline(plan, {
     clock: systemClock,
-    untilEnd: flags.untilEnd,
+    untilEnd: flags.untilEnd || backfill !== null,
+    ...(backfill?.untilMs !== undefined && { untilMs: backfill.untilMs }),
     deadLettersMax: flags.maxDeadLetters ?? null,
     dryRun: flags.dryRun ? (await import('../runtime/dry-run.ts')).dryRun(printLines) : null,
     // At a terminal the view shows the events; for machines each is a line of JSON.
@@ -79,6 +89,10 @@ async function run(file: string | undefined, environment: string | null, flags: 
     await control.close();
     await view.close();
     stopSignals.release();
+  }
+  if (backfill !== null) {
+    const command = hintFor(`pipectl destroy FILE --as ${flags.as}`, plan.definition);
+    process.stderr.write(`pipectl: \`${command}\` removes the group and the positions of the backfill\n`);
   }
   const deadLetters = pipeline.deadLetterCount();
   const tooMany = flags.maxDeadLetters !== undefined && deadLetters > flags.maxDeadLetters;
@@ -154,15 +168,15 @@ function automaticView(writesStdout: boolean): Exclude<ViewKind, 'auto'> | 'summ
 
 /** What stopped the pipeline, as a person should read it. */
 function asPipectlError(error: unknown, { definition }: Plan): unknown {
-  if (error instanceof PipectlError && error.hint?.includes(rewindCommand))
-    return new PipectlError(error.code, error.message, { cause: error, hint: forFile(error.hint, definition) });
+  if (error instanceof PipectlError && error.hint?.includes('FILE'))
+    return new PipectlError(error.code, error.message, { cause: error, hint: hintFor(error.hint, definition) });
   if (error instanceof PipectlError || !(error instanceof Error)) return error;
   const message = `${definition.name}: ${error.message}`;
   if (error instanceof SourceFailed) {
     const { hint = '' } = new PipectlError(error.code, '');
     const places = error.goOn.map(({ topic, partition, offset }) => `${topic}:${partition}=${offset}`);
     const there = places.length === 0 ? hint : hint.replace('--to earliest', `--to ${places.join(',')}`);
-    return new PipectlError(error.code, message, { cause: error, hint: forFile(there, definition) });
+    return new PipectlError(error.code, message, { cause: error, hint: hintFor(there, definition) });
   }
   if (error instanceof BreakerOpened) {
     const hint = `Nothing of what the breaker holds was written: look at the cause, then run again. ${errorTable.breaker_open.hint}`;
@@ -176,17 +190,6 @@ function asPipectlError(error: unknown, { definition }: Plan): unknown {
     return new PipectlError('drain_incomplete', message, { cause: error, hint, exitCode: exitCodes.unreachable });
   }
   return error;
-}
-
-const rewindCommand = 'pipectl rewind FILE';
-
-/** A hint with the command as it is to be typed. */
-function forFile(hint: string, { file, environment }: PipelineDefinition): string {
-  const named = /^[\w./-]+$/.test(file) ? file : `'${file.replaceAll("'", `'\\''`)}'`;
-  return hint.replaceAll(
-    rewindCommand,
-    `pipectl rewind ${named}${environment === null ? '' : ` --env ${environment}`}`,
-  );
 }
 
 /** Writes to stdout and waits while it is full. */

@@ -57,6 +57,8 @@ export interface RuntimeContext {
   /** Name of the component in the pipeline (`sinks[0]`'s `name`, default the kind). */
   readonly name: string;
   readonly pipeline: string;
+  /** The `pipeline` of the live one beside which this one is a backfill (`run --as`). */
+  readonly backfillOf?: string;
   /** Changes with every change of the pipeline's meaning. */
   readonly pipelineHash: string;
   readonly clock: Clock;
@@ -74,6 +76,8 @@ export interface SourceContext extends RuntimeContext {
   readonly group: string;
   /** Stop at the end offsets seen at start. */
   readonly untilEnd: boolean;
+  /** With `untilEnd`: stop at the first record of each partition whose timestamp is at or after this. */
+  readonly untilMs?: number;
   /** Read under no group and commit nothing (`--dry-run`). */
   readonly detached: boolean;
   readonly vars: Readonly<Record<string, unknown>>;

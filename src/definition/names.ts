@@ -10,6 +10,8 @@ const componentName = /^[A-Za-z0-9_-]{1,64}$/;
 const groupName = /^[^\s\p{Cc}]{1,249}$/u;
 const topicName = /^(?!\.{1,2}$)[A-Za-z0-9._-]{1,249}$/;
 
+export const isPipelineName = (name: string): boolean => pipelineName.test(name);
+
 /** Short, since the name of the topic follows. */
 export const isTopicPrefix = (prefix: string): boolean => /^[A-Za-z0-9._-]{0,40}$/.test(prefix);
 

@@ -79,6 +79,8 @@ export interface PipelineDefinition {
   /** What the environment puts before names; `group` and the topic of `dlq` have it already. */
   readonly prefix: string;
   readonly group: string;
+  /** Name of the pipeline beside which this one is a backfill (`run --as`); absent for a pipeline itself. */
+  readonly backfillOf?: string;
   /** One at least. Several are of one component and read through one connection. */
   readonly sources: readonly [SourceUse, ...SourceUse[]];
   /** For the events of all sources. */

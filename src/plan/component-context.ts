@@ -1,9 +1,6 @@
 import type { RuntimeContext } from '../declaration/component.ts';
 import type { PipelineDefinition } from '../definition/pipeline.ts';
 
-/** The name under which sinks keep positions: two environments may share a database. */
-export const positionsName = ({ prefix, name }: Pick<PipelineDefinition, 'prefix' | 'name'>): string => prefix + name;
-
 /** What a component of this pipeline gets, by the component's name. */
 export function componentContexts(
   { definition, hash }: { readonly definition: PipelineDefinition; readonly hash: string },
@@ -12,7 +9,9 @@ export function componentContexts(
   return (name) => ({
     ...world,
     name,
-    pipeline: positionsName(definition),
+    // Positions are kept under it: two environments may share a database.
+    pipeline: definition.prefix + definition.name,
+    ...(definition.backfillOf !== undefined && { backfillOf: definition.prefix + definition.backfillOf }),
     pipelineHash: hash,
     directory: definition.directory,
     connection: (kind, connection) => definition.connections[connection ?? kind]?.options ?? {},

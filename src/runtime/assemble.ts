@@ -22,6 +22,7 @@ export interface AssembleOptions {
   readonly clock: Clock;
   readonly log: Log;
   readonly untilEnd: boolean;
+  readonly untilMs?: number;
   /** Read under no group; `sinks` and `deadLetters` given here replace those of the plan. */
   readonly dryRun: { readonly sink: (name: string) => Sink; readonly deadLetters: Assembly['deadLetters'] } | null;
 }
@@ -62,7 +63,10 @@ export function stageParts({ definition, sinks }: Plan, isDryRun: boolean): read
   ];
 }
 
-export async function assemble(plan: Plan, { clock, log, untilEnd, dryRun }: AssembleOptions): Promise<Assembly> {
+export async function assemble(
+  plan: Plan,
+  { clock, log, untilEnd, untilMs, dryRun }: AssembleOptions,
+): Promise<Assembly> {
   const { definition } = plan;
   const context = componentContexts(plan, { clock, random: Math.random, log });
   const inputs = await programInputs(plan.inputs);
@@ -83,6 +87,7 @@ export async function assemble(plan: Plan, { clock, log, untilEnd, dryRun }: Ass
         ...context(definition.sources[0].name),
         group,
         untilEnd,
+        ...(untilMs !== undefined && { untilMs }),
         detached: dryRun !== null,
         vars: definition.vars,
       });

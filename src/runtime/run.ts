@@ -15,6 +15,8 @@ import type { StatusSnapshot } from './status.ts';
 export interface RunOptions {
   readonly clock: Clock;
   readonly untilEnd: boolean;
+  /** With `untilEnd`: stop at this time of the records instead. */
+  readonly untilMs?: number;
   /** Stop when more dead letters than this were written; null: never. */
   readonly deadLettersMax: number | null;
   readonly dryRun: { readonly sink: (name: string) => Sink; readonly deadLetters: Assembly['deadLetters'] } | null;

@@ -50,6 +50,8 @@ export interface KafkaSourceSettings {
 export interface GroupSourceSettings extends KafkaSourceSettings {
   readonly group: string;
   readonly untilEnd: boolean;
+  /** With `untilEnd`: the first record of each partition at or after this time is not read. Default: to the end. */
+  readonly untilMs?: number;
   readonly sessionTimeoutMs: number;
   readonly rebalanceTimeoutMs: number;
   readonly heartbeatMs: number;
@@ -99,7 +101,7 @@ export class GroupSource implements Source, SessionEvents {
   }
 
   async start(signal?: AbortSignal): Promise<void> {
-    const { connection, log, inputs, untilEnd } = this.#settings;
+    const { connection, log, inputs, untilEnd, untilMs } = this.#settings;
     this.#admin = await openKafkaAdmin(connection, log, signal);
     try {
       this.#cluster = await this.#admin.clusterId();
@@ -107,7 +109,8 @@ export class GroupSource implements Source, SessionEvents {
       const offsets = await this.#offsets([...this.#topics.keys()]);
       this.#known = new Set(offsets.keys());
       if (untilEnd) {
-        this.#bounds = new Map([...offsets].map(([key, { end }]) => [key, end]));
+        const ends = untilMs === undefined ? null : await this.#offsetsAt([...this.#topics.keys()], () => untilMs);
+        this.#bounds = new Map([...offsets].map(([key, { end }]) => [key, ends?.get(key) ?? end]));
       }
     } catch (error) {
       await this.#admin.close();
@@ -342,7 +345,7 @@ export class GroupSource implements Source, SessionEvents {
       this.#admin.describeTopics(topics),
       this.#offsets(topics),
       this.#admin.groupCommits(this.#settings.group, topics),
-      this.#offsetsAt(topics),
+      this.#offsetsAt(topics, (topic) => this.#input(topic).start),
     ]);
     return topics.flatMap((topic) => {
       const { start, source } = this.#input(topic);
@@ -373,12 +376,12 @@ export class GroupSource implements Source, SessionEvents {
     );
   }
 
-  /** Of topics that are read from a time. */
-  async #offsetsAt(topics: readonly string[]): Promise<Map<string, number>> {
+  /** Of topics for which a time is given. */
+  async #offsetsAt(topics: readonly string[], timeOf: (topic: string) => StartAt): Promise<Map<string, number>> {
     const offsets = await Promise.all(
       topics.map(async (topic) => {
-        const { start } = this.#input(topic);
-        const found = typeof start === 'number' ? [...(await this.#admin.offsetsAt(topic, start))] : [];
+        const at = timeOf(topic);
+        const found = typeof at === 'number' ? [...(await this.#admin.offsetsAt(topic, at))] : [];
         return found.map(([partition, offset]) => [keyOf(topic, partition), offset] as const);
       }),
     );

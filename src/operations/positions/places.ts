@@ -2,9 +2,16 @@
 import { type KafkaAdmin, openKafkaAdmin } from '../../connections/kafka/admin.ts';
 import type { SinkPositions } from '../../declaration/positions.ts';
 import type { AssignedPartition, Clock, Log } from '../../engine/ports.ts';
+import { groupsOf } from '../../definition/sink-groups.ts';
 import { PipectlError } from '../../errors.ts';
 import { componentContexts } from '../../plan/component-context.ts';
 import type { Plan } from '../../plan/index.ts';
+
+/** A consumer group and the sinks that are written by its members. */
+export interface GroupPlace {
+  readonly group: string;
+  readonly sinks: readonly SinkPlace[];
+}
 
 export interface SinkPlace {
   readonly name: string;
@@ -20,6 +27,8 @@ const clock: Clock = { now: () => Date.now(), sleep: () => Promise.resolve() };
 
 export class Places implements AsyncDisposable {
   readonly sinks: readonly SinkPlace[];
+  /** The pipeline's own group first, then that of each sink that is not required. */
+  readonly groups: readonly GroupPlace[];
   /** Null where the source is no Kafka. */
   readonly kafka: KafkaAdmin | null;
   readonly #plan: Plan;
@@ -27,6 +36,12 @@ export class Places implements AsyncDisposable {
   private constructor(plan: Plan, sinks: readonly SinkPlace[], kafka: KafkaAdmin | null) {
     this.#plan = plan;
     this.sinks = sinks;
+    this.groups = groupsOf(plan.definition).map(({ group, sink: only }) => ({
+      group,
+      sinks: sinks.filter(({ name }) =>
+        only === null ? plan.sinks.some(({ use }) => use.name === name && use.required) : name === only,
+      ),
+    }));
     this.kafka = kafka;
   }
 
@@ -70,7 +85,10 @@ export class Places implements AsyncDisposable {
 
   /** Rejects with `group_not_empty`, which says who runs. Without Kafka nobody knows. */
   async refuseMembers(doing: string): Promise<void> {
-    const { group } = this.#plan.definition;
+    for (const { group } of this.groups) await this.#refuseMembersOf(group, doing);
+  }
+
+  async #refuseMembersOf(group: string, doing: string): Promise<void> {
     const { members } = (await this.kafka?.groupDescription(group)) ?? { members: [] };
     if (members.length === 0) return;
     const who = members.map(({ clientId, clientHost, assignment }) => {

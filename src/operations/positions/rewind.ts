@@ -8,7 +8,7 @@ import { isReplaced, type PositionTarget, type StoredPosition } from '../../decl
 import type { AssignedPartition, Partition } from '../../engine/ports.ts';
 import { exitCodes, PipectlError } from '../../errors.ts';
 import type { Plan } from '../../plan/index.ts';
-import type { Places, SinkPlace } from './places.ts';
+import type { GroupPlace, Places, SinkPlace } from './places.ts';
 import type { RewindTarget } from './target.ts';
 
 /** One partition of one place. Counts are in offsets: with gaps in the log there are fewer records. */
@@ -25,6 +25,7 @@ export interface Move {
 
 /** What is moved together. */
 export interface MovedPlace {
+  readonly group: string;
   /** Name of a sink; null for the offsets of the group, by which sinks without positions go. */
   readonly sink: string | null;
   readonly appends: boolean;
@@ -50,36 +51,51 @@ export async function planRewind(
   target: RewindTarget,
   only: string | null,
 ): Promise<Rewind> {
-  const chosen = chooseSinks(places.sinks, only);
+  const chosen = chooseSinks(places, only);
   await places.refuseMembers('moved');
   const targets = await targetsOf(plan, places, target);
-  const listed = await Promise.all(
-    places.sinks.map(async (sink) => ({ ...sink, stored: (await sink.positions?.list()) ?? [] })),
-  );
-  const { group } = plan.definition;
-  const topics = [...new Set(targets.map(({ partition }) => partition.topic))];
-  const commits = (await places.kafka?.groupCommits(group, topics)) ?? null;
-  const committed = ({ topic, partition }: Partition) => commits?.get(topic)?.get(partition);
+  const groups = await Promise.all(places.groups.map((one) => planGroup(places, one, chosen, only === null, targets)));
+  const changed = groups.flatMap(({ moved }) => moved);
+  const count = (pick: (move: Move) => number): number =>
+    Math.max(0, ...changed.map(({ moves }) => moves.reduce((sum, move) => sum + pick(move), 0)));
+  return {
+    places: changed,
+    again: count(({ again }) => again),
+    skipped: count(({ skipped }) => skipped),
+    isNothing: changed.length === 0 && groups.every(({ isShown }) => isShown),
+    async carryOut() {
+      await places.refuseMembers('moved');
+      for (const { moveSinks } of groups) await moveSinks();
+      for (const { moveOffsets } of groups) await moveOffsets();
+    },
+  };
+}
 
-  const moved = listed
-    .filter(({ name, positions }) => positions !== null && chosen.some((one) => one.name === name))
-    .map(({ name, positions, stored }) => ({
-      positions: positions!,
-      place: sinkPlace(name, positions!.appends, targets, stored),
-    }));
-  const groupGoes = chosen.some(({ positions }) => positions === null);
-  const groupPlace: MovedPlace | null =
-    groupGoes && commits !== null
-      ? {
-          sink: null,
-          appends: true,
-          replaced: [],
-          moves: targets.map((one) => moveOf(one, committed(one.partition)?.offset ?? null)),
-        }
-      : null;
-  const all = [...moved.map(({ place }) => place), ...(groupPlace === null ? [] : [groupPlace])];
-  const changed = all.filter(isChange);
-  const shown = groupPlace === null ? displayed(listed, chosen, targets) : targets;
+/** The part of one group. `isWhole`: all sinks of the pipeline are moved. */
+async function planGroup(
+  { kafka }: Places,
+  { group, sinks }: GroupPlace,
+  all: readonly SinkPlace[],
+  isWhole: boolean,
+  targets: readonly Target[],
+) {
+  const chosen = sinks.filter((sink) => all.includes(sink));
+  const listed = await Promise.all(
+    sinks.map(async (sink) => ({ ...sink, stored: (await sink.positions?.list()) ?? [] })),
+  );
+  const topics = [...new Set(targets.map(({ partition }) => partition.topic))];
+  const commits = (await kafka?.groupCommits(group, topics)) ?? null;
+  const committed = ({ topic, partition }: Partition) => commits?.get(topic)?.get(partition);
+  const moving = listed.flatMap(({ name, positions, stored }) =>
+    positions !== null && chosen.some((one) => one.name === name)
+      ? [{ positions, place: { group, ...sinkPlace(name, positions.appends, targets, stored) } }]
+      : [],
+  );
+  // A group without sinks still reads, for the others.
+  const groupGoes = chosen.some(({ positions }) => positions === null) || (isWhole && sinks.length === 0);
+  const moves = targets.map((one) => moveOf(one, committed(one.partition)?.offset ?? null));
+  const groupPlace: MovedPlace = { group, sink: null, appends: sinks.length > 0, replaced: [], moves };
+  const shown = groupGoes ? targets : chosen.length === 0 ? null : displayed(listed, chosen, targets);
   const isShown =
     commits === null ||
     shown === null ||
@@ -87,20 +103,19 @@ export async function planRewind(
       const commit = committed(partition);
       return commit?.offset === position && commit.isOwn;
     });
-  const count = (pick: (move: Move) => number): number =>
-    Math.max(0, ...changed.map(({ moves }) => moves.reduce((sum, move) => sum + pick(move), 0)));
   return {
-    places: changed,
-    again: count(({ again }) => again),
-    skipped: count(({ skipped }) => skipped),
-    isNothing: changed.length === 0 && isShown,
-    async carryOut() {
-      await places.refuseMembers('moved');
-      for (const { positions, place } of moved) {
+    moved: [...moving.map(({ place }) => place), ...(groupGoes && commits !== null ? [groupPlace] : [])].filter(
+      isChange,
+    ),
+    isShown,
+    async moveSinks() {
+      for (const { positions, place } of moving) {
         if (isChange(place))
           await positions.move(place.moves.map(({ partition, to }) => ({ partition, position: to })));
       }
-      if (places.kafka !== null && shown !== null) await places.kafka.commitGroupOffsets(group, offsetsOf(shown));
+    },
+    async moveOffsets() {
+      if (!isShown && kafka !== null && shown !== null) await kafka.commitGroupOffsets(group, offsetsOf(shown));
     },
   };
 }
@@ -112,7 +127,7 @@ interface Target extends PositionTarget {
   readonly logEnd: number;
 }
 
-function chooseSinks(sinks: readonly SinkPlace[], only: string | null): readonly SinkPlace[] {
+function chooseSinks({ sinks, groups }: Places, only: string | null): readonly SinkPlace[] {
   if (only === null) return sinks;
   const sink = sinks.find(({ name }) => name === only);
   if (sink === undefined) {
@@ -122,7 +137,8 @@ function chooseSinks(sinks: readonly SinkPlace[], only: string | null): readonly
       exitCode: exitCodes.usage,
     });
   }
-  const others = sinks.filter(({ positions }) => positions === null);
+  const together = groups.find((group) => group.sinks.includes(sink))!.sinks;
+  const others = together.filter(({ positions }) => positions === null);
   if (sink.positions === null && others.length > 1) {
     throw new PipectlError(
       'usage',
@@ -180,7 +196,7 @@ function sinkPlace(
   appends: boolean,
   targets: readonly Target[],
   stored: readonly StoredPosition[],
-): MovedPlace {
+): Omit<MovedPlace, 'group'> {
   return {
     sink,
     appends,

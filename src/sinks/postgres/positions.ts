@@ -16,6 +16,8 @@ export class GoneBack extends Fenced {}
 export interface Owner {
   readonly schema: string;
   readonly pipeline: string;
+  /** The pipeline whose rebuild number is taken over: itself, or the live one beside which it is a backfill. */
+  readonly rebuildOf: string;
   readonly sink: string;
   readonly pipelineHash: string;
 }
@@ -59,14 +61,15 @@ export async function claimPartitions(client: Client, owner: Owner, partitions: 
   const { rows } = await client.query<ClaimRow>(
     `INSERT INTO ${positions} AS t (cluster, pipeline, sink, topic_id, partition, topic, log, owner_epoch, pipeline_hash, rebuild)
      SELECT p.cluster, $4, $5, p.topic_id, p.partition, p.topic, l.id, 1, $6,
-            coalesce((SELECT max(rebuild) FROM ${positions} WHERE pipeline = $4 AND sink = $5), 0)
+            coalesce((SELECT max(rebuild) FROM ${positions} WHERE pipeline = $4 AND sink = $5),
+                     (SELECT max(rebuild) FROM ${positions} WHERE pipeline = $8 AND sink = $5), 0)
        FROM unnest($1::text[], $2::text[], $3::int[], $7::text[]) AS p(cluster, topic_id, partition, topic)
        JOIN ${logs} l USING (cluster, topic_id, partition)
       ORDER BY p.cluster, p.topic_id, p.partition
      ON CONFLICT (cluster, pipeline, sink, topic_id, partition) DO UPDATE
         SET owner_epoch = t.owner_epoch + 1, topic = excluded.topic, pipeline_hash = excluded.pipeline_hash, updated_at = now()
      RETURNING cluster, topic_id, partition, id, owner_epoch, log, position, rebuild`,
-    [...lists, owner.pipeline, owner.sink, owner.pipelineHash, partitions.map(({ topic }) => topic)],
+    [...lists, owner.pipeline, owner.sink, owner.pipelineHash, partitions.map(({ topic }) => topic), owner.rebuildOf],
   );
   const claims = new Map<Partition, Claim>();
   const stored = new Map<Partition, number>();

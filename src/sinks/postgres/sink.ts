@@ -15,6 +15,7 @@ import {
   type WriteResult,
 } from '../../engine/ports.ts';
 import { PipectlError } from '../../errors.ts';
+import { checkBackfill } from './backfill.ts';
 import type { Table } from './catalog.ts';
 import { addedTypes, declaredTypes, inferTypes } from './create.ts';
 import type { PostgresSinkOptions } from './index.ts';
@@ -34,7 +35,7 @@ import {
 } from './positions.ts';
 import { type Claim, type EncodedBatch, type Row, RowEncoder, type Shape } from './rows.ts';
 import { TableSession } from './session.ts';
-import { type GroupStatements, groupStatements } from './statements.ts';
+import { type GroupStatements, groupStatements, type Making } from './statements.ts';
 
 /** A batch and, where it could be made already, what goes over the wire. A retry writes the same one again. */
 interface Prepared {
@@ -100,6 +101,7 @@ export class PostgresSink implements Sink {
     this.#owner = {
       schema,
       pipeline: context.pipeline,
+      rebuildOf: context.backfillOf ?? context.pipeline,
       sink: context.name,
       pipelineHash: context.pipelineHash,
     };
@@ -108,11 +110,18 @@ export class PostgresSink implements Sink {
   open(signal?: AbortSignal): Promise<void> {
     return this.#translating('opening', async () => {
       await ensureOwnTables(await this.#session.client(signal), this.#owner.schema);
-      if (this.#session.plan !== null) return;
+      if (this.#session.plan !== null) {
+        if (this.#making.isBackfill) checkBackfill(this.#session.plan, this.#context);
+        return;
+      }
       if (!this.#options.create) throw await this.#session.missing();
       const types = declaredTypes(this.#options);
       if (types !== null) await this.#session.create(types);
     });
+  }
+
+  get #making(): Making {
+    return { rebuild: this.#claims.rebuild, isBackfill: this.#context.backfillOf !== undefined };
   }
 
   claim(partitions: readonly Partition[]): Promise<ReadonlyMap<Partition, number>> {
@@ -181,7 +190,12 @@ export class PostgresSink implements Sink {
     if (plan === null) return null;
     if (this.#encoder?.plan !== plan || this.#encoder.claims !== this.#claims) {
       const newFields = NewFields.of(plan, this.#options);
-      const rows = new RowEncoder(plan, this.#context.versioned, this.#claims.rebuild > 0, newFields);
+      const rows = new RowEncoder(
+        plan,
+        this.#context.versioned,
+        this.#claims.rebuild > 0 || this.#making.isBackfill,
+        newFields,
+      );
       this.#encoder = { plan, claims: this.#claims, rows };
     }
     return this.#encoder.rows;
@@ -407,7 +421,7 @@ export class PostgresSink implements Sink {
   #statementsOf(shape: Shape): GroupStatements {
     let statements = this.#statements.get(shape);
     if (statements === undefined) {
-      statements = groupStatements(this.#session.plan!, shape, this.#claims.rebuild, this.#owner.schema);
+      statements = groupStatements(this.#session.plan!, shape, this.#making, this.#owner.schema);
       this.#statements.set(shape, statements);
     }
     return statements;

@@ -155,7 +155,7 @@ async function createKafkaSource(
   inputs: readonly { readonly name: string; readonly options: Options }[],
   context: SourceContext,
 ): Promise<Source> {
-  const { clock, random, log, untilEnd, group } = context;
+  const { clock, random, log, untilEnd, untilMs, group } = context;
   const [{ options: shared }] = inputs as readonly [(typeof inputs)[0]];
   const sessionTimeoutMs = parseDuration(shared.session_timeout)!;
   const settings = {
@@ -182,6 +182,7 @@ async function createKafkaSource(
     ...settings,
     group,
     untilEnd,
+    ...(untilMs !== undefined && { untilMs }),
     sessionTimeoutMs,
     rebalanceTimeoutMs: 2 * sessionTimeoutMs,
     // A rebalance shows in the answer to a heartbeat: often, so that members meet quickly.
