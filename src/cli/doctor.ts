@@ -91,7 +91,7 @@ async function examine(files: readonly string[], environment: string | null, opt
 async function patientsIn(named: readonly string[], environment: string | null): Promise<readonly Patient[]> {
   const { planPipeline } = await import('../plan/index.ts');
   const patients: Patient[] = [];
-  for (const file of await findPipelines(named)) {
+  for (const file of findPipelines(named)) {
     const loaded = await loadPipeline(file, { env: process.env, mode: 'run', environment });
     const plan = await planPipeline(loaded);
     patients.push({ file, plan, problems: weighed(loaded.problems.sorted(), loaded.strict) });
