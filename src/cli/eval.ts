@@ -12,6 +12,7 @@ interface EvalOptions {
   readonly brokers?: string;
   readonly pipeline?: string;
   readonly after?: string;
+  readonly source?: string;
   readonly set: readonly Override[];
   readonly n: number;
   readonly output: 'text' | 'json';
@@ -30,6 +31,7 @@ export function registerEval(program: Command): void {
     .option('--brokers <list>', 'host:port,..., with --topic; default: $KAFKA_BROKERS, else localhost:9092')
     .option('--pipeline <file>', 'events as a pipeline makes them, from its own source or from --event')
     .option('--after <step>', 'with --pipeline: after this step; default: after all of them')
+    .option('--source <name>', 'with --pipeline: only events of this source')
     .option(
       '--set <path=value>',
       'with --pipeline: override a value of the file; may be given again',
@@ -69,13 +71,14 @@ async function evaluate(text: string | undefined, options: EvalOptions): Promise
   return answers.some((given) => 'error' in given) ? exitCodes.failed : exitCodes.done;
 }
 
-function checkUsage(text: string | undefined, { event, topic, brokers, pipeline, after }: EvalOptions): void {
+function checkUsage(text: string | undefined, { event, topic, brokers, pipeline, after, source }: EvalOptions): void {
   const wrong = (message: string, hint?: string) => {
     throw new PipectlError('usage', message, { exitCode: exitCodes.usage, ...(hint === undefined ? {} : { hint }) });
   };
   if (topic !== undefined && (event !== undefined || pipeline !== undefined))
     wrong('--topic goes with neither --event nor --pipeline');
   if (after !== undefined && pipeline === undefined) wrong('--after needs --pipeline');
+  if (source !== undefined && pipeline === undefined) wrong('--source needs --pipeline');
   if (brokers !== undefined && topic === undefined) wrong('--brokers needs --topic');
   const isTerminal = process.stdin.isTTY && process.stdout.isTTY;
   if (text === undefined && (event === '-' || !isTerminal))
@@ -89,6 +92,7 @@ async function samplesOf({
   brokers,
   pipeline,
   after,
+  source,
   set,
   n,
 }: EvalOptions): Promise<Samples> {
@@ -96,12 +100,12 @@ async function samplesOf({
   const events = event === undefined ? null : readEvents(await readText(event), event === '-' ? 'stdin' : event);
   if (topic !== undefined) {
     const { plan, vars } = await planOfTopic(topic, brokers, environment);
-    return planSamples(plan, vars, { after: undefined, count: n, events: null, newest: true });
+    return planSamples(plan, vars, { after: undefined, source: undefined, count: n, events: null, newest: true });
   }
   if (pipeline !== undefined) {
     const { planFile } = await import('./plan-file.ts');
     const plan = await planFile(pipeline, set, environment);
-    return planSamples(plan, plan.definition.vars, { after, count: n, events, newest: false });
+    return planSamples(plan, plan.definition.vars, { after, source, count: n, events, newest: false });
   }
   return plainSamples((events ?? [{}]).slice(0, n));
 }

@@ -1,18 +1,29 @@
 /** An explanation as plain text: sections, aligned columns, nothing that needs colour. */
 import type { LiveFindings } from '../operations/live-check.ts';
 import { aclCommands, type ClusterNeeds, topicCommands } from '../plan/cluster-needs.ts';
-import type { ExplainedComponent, ExplainedEvent, ExplainedSink, Explanation } from '../plan/explain.ts';
+import type {
+  ExplainedComponent,
+  ExplainedEvent,
+  ExplainedSink,
+  ExplainedSource,
+  ExplainedStep,
+  Explanation,
+} from '../plan/explain.ts';
 import type { Setting } from '../plan/settings.ts';
 import { printable } from '../view/text.ts';
 import { table } from './table.ts';
 import { wrapped } from './wrap.ts';
 
+type Say = (text: string, indent?: number) => string;
+
 /** `width` in columns: sentences are wrapped to it, values are not. */
 export function explanationText(explained: Explanation, live: LiveFindings | null, width: number): string {
-  const { name, description, file, environment, hash, source, steps, lookups, sinks, connections, vars, warnings } =
+  const { name, description, file, environment, hash, sources, steps, lookups, sinks, connections, vars, warnings } =
     explained;
+  const [only, ...others] = sources;
+  const allSteps = only !== undefined && others.length === 0 ? [...only.steps, ...steps] : steps;
   const section = (title: string, ...blocks: readonly string[]): string => `\n${title}\n${blocks.join('')}`;
-  const say = (text: string, indent = 2): string => wrapped(text, width, indent);
+  const say: Say = (text, indent = 2) => wrapped(text, width, indent);
   const componentsSection = (heading: string, components: readonly ExplainedComponent[]): string =>
     components.length === 0
       ? ''
@@ -22,28 +33,18 @@ export function explanationText(explained: Explanation, live: LiveFindings | nul
     `${printable(file, true)}${environment === null ? '' : `, environment ${printable(environment, true)}`}, hash ${hash}\n`,
     settingLines(explained.settings),
     section('STAGES', ...stageLines(explained).map((line) => say(line))),
-    section(`SOURCE  ${source.component}${onConnection(source.connection)}`, settingLines(source.settings)),
-    section(
-      'DECODE',
-      say(
-        `values as ${explained.decode.values}${explained.decode.keys === null ? '' : `, keys as ${explained.decode.keys}`}; what can't be read is a dead letter of stage decode`,
-      ),
-    ),
-    section(
-      'EVENT TIME',
-      ...eventTimeLines(explained).map((line) => say(line)),
-      settingLines(explained.eventTime.settings),
-    ),
+    ...(only === undefined || others.length > 0
+      ? sources.map((source) => section(...sourceBlock(source, say)))
+      : [
+          section(`SOURCE  ${only.component}${onConnection(only.connection)}`, settingLines(only.settings)),
+          section('DECODE', say(decodeSentence(only))),
+          section('EVENT TIME', say(eventTimeSentence(only)), settingLines(only.eventTime.settings)),
+        ]),
     section(
       'STEPS',
-      ...(steps.length === 0 ? [say('none: events are written as they are read')] : []),
-      ...steps.map((step, index) =>
-        [
-          `  ${index + 1}  ${title(step)}\n`,
-          settingLines([...step.settings, step.onError], 5, step.component),
-          say(`event after it: ${eventText(step.event)}`, 5),
-        ].join(''),
-      ),
+      ...(allSteps.length === 0 ? [say('none: events are written as they are read')] : []),
+      ...(others.length > 0 ? [say('for the events of all sources, in no particular order between sources')] : []),
+      ...allSteps.map((step, index) => stepText(step, index + 1, say)),
     ),
     componentsSection('LOOKUPS', lookups),
     section('SINKS', ...sinks.map((sink) => sinkText(sink, say))),
@@ -109,13 +110,37 @@ const stageLines = ({ stages }: Explanation): readonly string[] =>
     return `${index + 1}  sink stage, keeps no state: reads ${reads}${as}${between}, writes to ${writes.join(', ')}`;
   });
 
-const eventTimeLines = ({ eventTime, source }: Explanation): readonly string[] => [
-  eventTime.expression === null
-    ? source.component === 'file'
-      ? 'the time at which the record was read'
-      : "the record's timestamp"
-    : `${eventTime.expression}; a time that is missing, unreadable or too far ahead makes a dead letter of stage timestamp`,
-];
+/** One of several sources: its title, and what is said of it. */
+function sourceBlock(source: ExplainedSource, say: Say): readonly [string, ...string[]] {
+  const { name, component, connection, settings, eventTime, steps } = source;
+  const heading = printable(`SOURCE  ${name}  ${component}${onConnection(connection)}`, true);
+  return [
+    heading,
+    settingLines(settings),
+    say(`decode: ${decodeSentence(source)}`),
+    say(`event time: ${eventTimeSentence(source)}`),
+    settingLines(eventTime.settings, 5),
+    ...(steps.length === 0 ? [] : [say('its own steps, before its events meet the others:')]),
+    ...steps.map((step, index) => stepText(step, index + 1, say)),
+  ];
+}
+
+function stepText(step: ExplainedStep, number: number, say: Say): string {
+  return [
+    `  ${number}  ${title(step)}\n`,
+    settingLines([...step.settings, step.onError], 5, step.component),
+    say(`event after it: ${eventText(step.event)}`, 5),
+  ].join('');
+}
+
+const decodeSentence = ({ decode: { values, keys } }: ExplainedSource): string =>
+  `values as ${values}${keys === null ? '' : `, keys as ${keys}`}; what can't be read is a dead letter of stage decode`;
+
+function eventTimeSentence({ eventTime: { expression }, component }: ExplainedSource): string {
+  if (expression !== null)
+    return `${expression}; a time that is missing, unreadable or too far ahead makes a dead letter of stage timestamp`;
+  return component === 'file' ? 'the time at which the record was read' : "the record's timestamp";
+}
 
 function eventText({ fields, open }: ExplainedEvent): string {
   if (fields === null) return 'its fields are not known';
@@ -125,7 +150,7 @@ function eventText({ fields, open }: ExplainedEvent): string {
 
 function sinkText(
   { name, component, settings, connection, when, version, required, group, whileAway, delivery }: ExplainedSink,
-  say: (text: string, indent?: number) => string,
+  say: Say,
 ): string {
   const receives =
     when === null
@@ -164,7 +189,7 @@ function breakerSentence({ breaker }: Explanation): string {
   return `the breaker opens when more than ${Number((ratio * 100).toFixed(4))}% of what is read within ${String(value('over'))}, and at least ${String(value('min'))} records, would become dead letters: nothing of that epoch is written, no position moves, and the pipeline waits for \`pipectl resume\`; with --until-end it ends with exit code 4`;
 }
 
-function liveText({ checks }: LiveFindings, say: (text: string, indent?: number) => string): string {
+function liveText({ checks }: LiveFindings, say: Say): string {
   return checks.map(({ status, subject, message }) => say(`${mark[status]} ${subject}: ${message}`)).join('');
 }
 

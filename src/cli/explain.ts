@@ -80,7 +80,7 @@ async function explain(
 }
 
 async function neededText(
-  { kafka, name, source }: import('../plan/explain.ts').Explanation,
+  { kafka, name, sources }: import('../plan/explain.ts').Explanation,
   {
     topics,
     acls,
@@ -88,7 +88,7 @@ async function neededText(
   }: { readonly topics: boolean | undefined; readonly acls: boolean | undefined; readonly output: string },
 ): Promise<string> {
   if (kafka === null) {
-    const message = `${name} reads from ${source.component}: it needs no topics and no rights in Kafka`;
+    const message = `${name} reads from ${sources[0]!.component}: it needs no topics and no rights in Kafka`;
     throw new PipectlError('no_kafka', message, { hint: 'leave --topics and --acls out', exitCode: exitCodes.usage });
   }
   const { aclCommands, topicCommands } = await import('../plan/cluster-needs.ts');

@@ -97,6 +97,7 @@ async function sampled({
   const { plan, vars } = await planOfTopic(topic, brokers, environment);
   const { scopes, notes } = await planSamples(plan, vars, {
     after: undefined,
+    source: undefined,
     count: sampleMax,
     events: null,
     newest: true,

@@ -102,32 +102,31 @@ async function withMonitor<T>(
 }
 
 async function whatToLookAt(file: string | undefined, { environment, group, brokers }: LagOptions) {
-  const { definitionOf, kafkaOptions } = await import('./definition-of.ts');
+  const [{ definitionOf, kafkaOptions }, { topicsOf }] = await Promise.all([
+    import('./definition-of.ts'),
+    import('../definition/topics.ts'),
+  ]);
   if (group !== undefined) {
     if (file !== undefined)
       throw new PipectlError('usage', 'give a pipeline file or --group, not both', { exitCode: exitCodes.usage });
     return { group, topics: [], connection: kafkaOptions(brokers) };
   }
   const definition = await definitionOf(file, environment);
-  const [source] = definition.sources;
-  if (source.component !== 'kafka') {
+  const [{ component, options }] = definition.sources;
+  if (component !== 'kafka') {
     throw new PipectlError(
       'no_consumer_group',
-      `${definition.name} reads from ${source.component}, which has no consumer group`,
+      `${definition.name} reads from ${component}, which has no consumer group`,
       {
         hint: errorTable.no_consumer_group.hint,
       },
     );
   }
-  const { topic, topics, connection } = source.options as {
-    readonly topic?: string;
-    readonly topics?: string | readonly string[];
-    readonly connection?: string;
-  };
+  const { connection } = options as { readonly connection?: string };
   return {
     group: definition.group,
     // A regular expression says nothing about topics the group has not seen yet.
-    topics: [topic ?? [], topics ?? []].flat().filter((name) => !name.startsWith('/')),
+    topics: definition.sources.flatMap(topicsOf).filter((name) => !name.startsWith('/')),
     connection: definition.connections[connection ?? 'kafka']?.options ?? kafkaOptions(brokers),
   };
 }

@@ -93,7 +93,8 @@ async function checkKafka(
   signal?: AbortSignal,
 ): Promise<LiveCheck[]> {
   const { openKafkaAdmin } = await import('../connections/kafka/admin.ts');
-  const { connection, start } = sources[0].options as { readonly connection?: string; readonly start: string };
+  const { connection } = sources[0].options as { readonly connection?: string };
+  const starts = new Set(sources.map(({ options }) => (options as { readonly start: string }).start));
   const admin = await openKafkaAdmin(connections[connection ?? 'kafka']?.options ?? {}, silent, signal);
   try {
     const checks: LiveCheck[] = [];
@@ -109,7 +110,7 @@ async function checkKafka(
     const total = [...there.values()].reduce((sum, { partitions }) => sum + partitions.length, 0);
     const committed = [...offsets.values()].reduce((sum, partitions) => sum + partitions.size, 0);
     if (committed === 0) {
-      const message = `has committed no offsets: \`run\` begins at ${start}, or where its sinks stand`;
+      const message = `has committed no offsets: \`run\` begins at ${[...starts].join(' or ')}, or where its sinks stand`;
       checks.push({ status: state === 'Dead' ? 'created' : 'exists', subject, message });
     } else {
       const running = members.length === 0 ? 'no members' : counted(members.length, 'member');

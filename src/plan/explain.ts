@@ -3,17 +3,24 @@
  * from, and what may be relied on. Reads files, connects to nothing, and holds no secret.
  */
 import { connectionKeyword } from '../declaration/connection.ts';
-import type { Delivery } from '../declaration/component.ts';
+import type { Delivery, SourceDeclaration } from '../declaration/component.ts';
 import { type Components, components } from '../definition/components.ts';
 import { asJsonSchema, type JsonSchema } from '../definition/json-schema.ts';
 import type { LoadedPipeline } from '../definition/load.ts';
 import { groupsOf, sinkGroup } from '../definition/sink-groups.ts';
-import type { ComponentUse, PipelineDefinition, SinkUse } from '../definition/pipeline.ts';
+import type {
+  ComponentUse,
+  PipelineDefinition,
+  SinkUse,
+  SourceUse,
+  StepUse,
+  ValuePath,
+} from '../definition/pipeline.ts';
 import type { Type } from '../expressions/index.ts';
 import { type ClusterNeeds, clusterNeeds } from './cluster-needs.ts';
 import { eventTimeText } from './event-time.ts';
 import { typeText } from './event-type.ts';
-import type { Plan } from './index.ts';
+import type { Plan, PlannedInput } from './index.ts';
 import { type Setting, SettingsReader } from './settings.ts';
 import type { Written } from './written.ts';
 
@@ -21,6 +28,21 @@ export interface ExplainedComponent {
   readonly name: string;
   readonly component: string;
   readonly settings: readonly Setting[];
+}
+
+export interface ExplainedStep extends ExplainedComponent {
+  readonly onError: Setting;
+  /** What is known of the event after it. */
+  readonly event: ExplainedEvent;
+}
+
+export interface ExplainedSource extends ExplainedComponent {
+  readonly reads: string;
+  readonly connection: string | null;
+  readonly decode: { readonly values: string; readonly keys: string | null };
+  readonly eventTime: { readonly expression: string | null; readonly settings: readonly Setting[] };
+  /** Its own, before its events meet those of other sources. */
+  readonly steps: readonly ExplainedStep[];
 }
 
 /** What is known of the event at a place. */
@@ -64,10 +86,10 @@ export interface Explanation {
     /** The consumer group it reads as; null without Kafka. */
     readonly group: string | null;
   }[];
-  readonly source: ExplainedComponent & { readonly reads: string; readonly connection: string | null };
-  readonly decode: { readonly values: string; readonly keys: string | null };
-  readonly eventTime: { readonly expression: string | null; readonly settings: readonly Setting[] };
-  readonly steps: readonly (ExplainedComponent & { readonly onError: Setting; readonly event: ExplainedEvent })[];
+  /** One at least. The events of several are merged. */
+  readonly sources: readonly ExplainedSource[];
+  /** For the events of all sources. */
+  readonly steps: readonly ExplainedStep[];
   readonly lookups: readonly ExplainedComponent[];
   readonly sinks: readonly ExplainedSink[];
   readonly deadLetters: Setting;
@@ -114,7 +136,7 @@ class Explainer {
 
   explain(): Explanation {
     const { name, description, file, environment, prefix, group, vars, steps, sinks } = this.#definition;
-    const reads = this.#reads();
+    const sources = this.#plan.inputs.map((input) => this.#source(input));
     return {
       name,
       description: description === null ? null : this.#settings.text(description),
@@ -132,19 +154,13 @@ class Explainer {
       stages: groupsOf(this.#definition).map(({ group, sink }) => ({
         kind: 'sink',
         state: 'none',
-        reads,
-        steps: steps.map((step) => step.name),
+        reads: sources.map((source) => source.reads).join(' + '),
+        steps: [...sources.flatMap((source) => source.steps), ...steps].map((step) => step.name),
         writes: sink === null ? sinks.filter(({ required }) => required).map(({ name: one }) => one) : [sink],
         group: this.#usesKafka() ? group : null,
       })),
-      source: {
-        ...this.#component(this.#definition.sources[0], this.#plan.inputs[0].declaration.options),
-        reads,
-        connection: this.#connectionOf(this.#definition.sources[0]),
-      },
-      decode: this.#decode(),
-      eventTime: this.#eventTime(),
-      steps: this.#steps(),
+      sources,
+      steps: this.#steps(steps, this.#plan.types),
       lookups: this.#lookups(),
       sinks: this.#sinks(),
       deadLetters: this.#deadLetters(),
@@ -166,9 +182,30 @@ class Explainer {
     return asJsonSchema(this.#plan.inputs[0].declaration.options)[connectionKeyword] === 'kafka';
   }
 
+  #source({ use, declaration, types }: PlannedInput): ExplainedSource {
+    return {
+      ...this.#component(use, declaration.options),
+      settings: this.#sourceSettings(use, declaration),
+      reads: this.#reads(use),
+      connection: this.#connectionOf(use),
+      decode: decodeOf(use),
+      eventTime: this.#eventTime(use),
+      steps: this.#steps(use.steps, types),
+    };
+  }
+
+  /** What holds for all sources may stand in another one. */
+  #sourceSettings({ options, path }: SourceUse, { options: schema, merged }: SourceDeclaration): readonly Setting[] {
+    const settingsAt = (at: ValuePath) => this.#settings.of(withoutConnection(options), asJsonSchema(schema), at);
+    const elsewhere = this.#definition.sources.flatMap((source) => settingsAt(source.path));
+    return settingsAt(path).map((setting) => {
+      if (setting.origin.from !== 'default' || merged?.shared.includes(setting.name) !== true) return setting;
+      return elsewhere.find(({ name, origin }) => name === setting.name && origin.from !== 'default') ?? setting;
+    });
+  }
+
   /** The topics or files, in a word. */
-  #reads(): string {
-    const { component, options } = this.#definition.sources[0];
+  #reads({ component, options }: ComponentUse): string {
     const { topic, topics, path } = options as Readonly<Record<string, string | readonly string[] | undefined>>;
     const inputs = [topic ?? topics ?? path ?? []].flat();
     return this.#settings.text(inputs.length === 0 ? component : inputs.join(', '));
@@ -184,35 +221,27 @@ class Explainer {
     return batchEveryMs === null ? [] : [this.#settings.one('batch.every', `${batchEveryMs}ms`, ['batch', 'every'])];
   }
 
-  #decode(): Explanation['decode'] {
-    const { options } = this.#definition.sources[0];
-    const { format, key_format: keys, path } = options as Readonly<Record<string, unknown>>;
-    const [file] = [path].flat();
-    const byEnding = typeof file !== 'string' ? 'json' : /\.[ct]sv$/.test(file) ? 'csv' : 'ndjson';
-    return { values: typeof format === 'string' ? format : byEnding, keys: typeof keys === 'string' ? keys : null };
-  }
-
-  #eventTime(): Explanation['eventTime'] {
-    const { field, unit, aheadMs } = this.#definition.sources[0].time;
+  #eventTime({ time: { field, unit, aheadMs, path, aheadPath } }: SourceUse): ExplainedSource['eventTime'] {
     if (field === null || field === undefined) return { expression: null, settings: [] };
     const ahead = aheadMs === null ? 'off' : durationText(aheadMs);
     return {
       expression: this.#settings.text(eventTimeText(field, unit)),
       settings: [
-        this.#settings.one('field', field, ['time', 'field']),
-        ...(unit === null ? [] : [this.#settings.one('unit', unit, ['time', 'unit'])]),
-        this.#settings.one('ahead', ahead, ['time', 'ahead']),
+        this.#settings.one('field', field, [...path, 'field']),
+        ...(unit === null ? [] : [this.#settings.one('unit', unit, [...path, 'unit'])]),
+        this.#settings.one('ahead', ahead, [...aheadPath, 'ahead']),
       ],
     };
   }
 
-  #steps(): Explanation['steps'] {
-    return this.#definition.steps.map((use, index) => {
+  /** `types` are those before the steps and after each of them. */
+  #steps(steps: readonly StepUse[], types: readonly Type[]): readonly ExplainedStep[] {
+    return steps.map((use, index) => {
       const declaration = this.#known.steps.find(({ name }) => name === use.component);
       return {
         ...this.#component(use, declaration?.options ?? {}),
         onError: this.#settings.one('on_error', use.onError, [...use.path.slice(0, -1), 'on_error']),
-        event: eventOf(this.#plan.types[index + 1] ?? 'dyn'),
+        event: eventOf(types[index + 1] ?? 'dyn'),
       };
     });
   }
@@ -293,6 +322,13 @@ class Explainer {
         return { name, component: kind, settings };
       });
   }
+}
+
+function decodeOf({ options }: ComponentUse): ExplainedSource['decode'] {
+  const { format, key_format: keys, path } = options as Readonly<Record<string, unknown>>;
+  const [file] = [path].flat();
+  const byEnding = typeof file !== 'string' ? 'json' : /\.[ct]sv$/.test(file) ? 'csv' : 'ndjson';
+  return { values: typeof format === 'string' ? format : byEnding, keys: typeof keys === 'string' ? keys : null };
 }
 
 /** The connection is shown on its own. */

@@ -6,11 +6,13 @@ import { listed, suggestion } from '../definition/suggestion.ts';
 import type { YamlSource } from '../definition/yaml-source.ts';
 import { unknownVar } from '../expressions/index.ts';
 import type { Plan } from '../plan/index.ts';
+import { sourceOf } from './record-source.ts';
 import type { TestCase } from './test-file.ts';
 
 /** Sinks, stages and lookups that a case names must be those of the pipeline, and it must have rows for all lookups. */
 export function checkCase(test: TestCase, plan: Plan, source: YamlSource, problems: ProblemList): void {
   checkLookups(test, plan, source, problems);
+  checkSources(test, plan, source, problems);
   const sinks = plan.sinks.map(({ use }) => use.name);
   for (const { sink, path } of test.expect.rows) {
     if (sink === null && sinks.length > 1) {
@@ -37,6 +39,39 @@ export function checkCase(test: TestCase, plan: Plan, source: YamlSource, proble
     if (stage === undefined || stages.includes(stage)) continue;
     const path = [...test.expect.deadLetters.path, index, 'stage'];
     unknownName(path, 'value_wrong', `the pipeline has no stage ${stage}`, stage, stages, problems);
+  }
+}
+
+/** Every record must come from a source of the pipeline. */
+function checkSources(
+  { path, moves }: TestCase,
+  { definition }: Plan,
+  source: YamlSource,
+  problems: ProblemList,
+): void {
+  const names = definition.sources.map(({ name }) => name);
+  for (const move of moves) {
+    if (move.kind !== 'record' || sourceOf(definition, move.record) !== null) continue;
+    const { index, source: named, topic } = move.record;
+    const records = [...path, 'records'];
+    if (!source.has(records)) {
+      problems.at([...path, 'events'], 'key_missing', 'the pipeline has several sources, and events name none', {
+        on: 'key',
+        hint: `write records: [ { source: ${names[0]}, value: ... } ]`,
+      });
+      return;
+    }
+    const at = [...records, index];
+    if (named !== null) {
+      unknownName([...at, 'source'], 'value_wrong', `the pipeline has no source ${named}`, named, names, problems);
+      continue;
+    }
+    const message =
+      topic === null
+        ? `${pathText(at)} must say which source it comes from`
+        : `no source of the pipeline reads ${topic}`;
+    const hint = `write source: ${listed(names)}`;
+    problems.at(topic === null ? at : [...at, 'topic'], 'value_wrong', message, { hint });
   }
 }
 

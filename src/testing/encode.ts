@@ -1,7 +1,7 @@
 /** Bytes of keys and values that a test writes as the pipeline is to see them. */
 import { encodeJson } from '../codecs/json.ts';
 import { isMapping } from '../definition/json-schema.ts';
-import type { Plan } from '../plan/index.ts';
+import type { SourceUse } from '../definition/pipeline.ts';
 
 export interface RecordEncoder {
   /** Null for null: a tombstone. */
@@ -9,9 +9,9 @@ export interface RecordEncoder {
   key(key: unknown): Uint8Array | null;
 }
 
-/** Encodes what the codecs of the plan's source decode. */
-export function recordEncoder({ definition: { sources } }: Plan): RecordEncoder {
-  const { format, path, delimiter, columns, key_format } = sources[0].options as SourceOptions;
+/** Encodes what the codecs of a source decode. */
+export function recordEncoder({ options }: SourceUse): RecordEncoder {
+  const { format, path, delimiter, columns, key_format } = options as SourceOptions;
   const paths = typeof path === 'string' ? [path] : (path ?? []);
   const isCsv = format === 'csv' || (format === undefined && paths.some((name) => /\.[ct]sv$/.test(name)));
   const separator = delimiter ?? (paths.every((name) => name.endsWith('.tsv')) ? '\t' : ',');

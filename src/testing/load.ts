@@ -131,6 +131,7 @@ class CaseReader {
         index,
         content: { value: this.#exact(value, [...path, 'events', index]) },
         key: null,
+        source: null,
         topic: null,
         partition: 0,
         offset: null,
@@ -165,7 +166,7 @@ class CaseReader {
         return { kind: 'advance', byMs: parseDuration(String(entry.advance)) ?? 0 };
       }
       const record = this.#record(entry, index, at);
-      const partition = `${record.partition} ${record.topic}`;
+      const partition = `${record.partition} ${record.source} ${record.topic}`;
       const last = lastOffsets.get(partition) ?? -1;
       if (record.offset !== null && record.offset <= last) {
         const message = `offset ${record.offset} is not above ${last}, the one before it in its partition`;
@@ -177,11 +178,12 @@ class CaseReader {
   }
 
   #record(entry: Mapping, index: number, path: ValuePath): TestRecord {
-    const { timestamp, key = null, topic = null, partition = 0, offset = null, headers = {} } = entry;
+    const { timestamp, key = null, source = null, topic = null, partition = 0, offset = null, headers = {} } = entry;
     return {
       index,
       content: this.#content(entry, path),
       key: this.#exact(key, [...path, 'key']),
+      source: source as string | null,
       topic: topic as string | null,
       partition: partition as number,
       offset: offset as number | null,

@@ -1,4 +1,6 @@
 /** Runs one case: the real plan on the real engine stage, under a clock the case moves. */
+import assert from 'node:assert/strict';
+import type { SourceUse } from '../definition/pipeline.ts';
 import type { AssignedPartition, DeadLetter, Partition, RawRecord } from '../engine/ports.ts';
 import { Stage } from '../engine/stage.ts';
 import { PipectlError } from '../errors.ts';
@@ -6,6 +8,7 @@ import type { Plan } from '../plan/index.ts';
 import { programInputs } from '../plan/record-reader.ts';
 import type { CaseClock } from './clock.ts';
 import { recordEncoder } from './encode.ts';
+import { firstTopic, sourceOf } from './record-source.ts';
 import type { TestCase, TestRecord } from './test-file.ts';
 import { FedSource, RecordingQueue, RecordingSink, silentLog } from './world.ts';
 
@@ -87,20 +90,18 @@ function stopReason(error: unknown): string {
 /** The log of a case: its partitions, and the offset each record gets. */
 class CaseLog {
   readonly #plan: Plan;
-  readonly #topic: string;
   readonly #partitions = new Map<string, Partition>();
   readonly #nextOffsets = new Map<Partition, number>();
   readonly #indexes = new Map<RawRecord, number>();
 
   constructor(plan: Plan) {
     this.#plan = plan;
-    this.#topic = topicOf(plan);
   }
 
   /** Every partition of the case, and partition 0 of the topic in any case. */
   partitionsOf(records: readonly TestRecord[]): readonly AssignedPartition[] {
-    const first = { topic: null, partition: 0 };
-    const partitions = new Set([first, ...records].map(({ topic, partition }) => this.#partition(topic, partition)));
+    const [{ name: source }] = this.#plan.definition.sources;
+    const partitions = new Set([{ source, topic: null, partition: 0 }, ...records].map((one) => this.#partition(one)));
     return [...partitions].map((partition) => ({
       partition,
       committed: null,
@@ -111,10 +112,10 @@ class CaseLog {
   }
 
   append(record: TestRecord, nowMs: number): { readonly partition: Partition; readonly raw: RawRecord } {
-    const partition = this.#partition(record.topic, record.partition);
+    const partition = this.#partition(record);
     const offset = record.offset ?? this.#nextOffsets.get(partition) ?? 0;
     this.#nextOffsets.set(partition, offset + 1);
-    const encoder = recordEncoder(this.#plan);
+    const encoder = recordEncoder(this.#source(record));
     const { content } = record;
     const raw = {
       offset,
@@ -132,22 +133,21 @@ class CaseLog {
     return { record: this.#indexes.get(raw)!, topic, partition: number, offset: raw.offset, stage, code, message };
   }
 
-  #partition(named: string | null, partition: number): Partition {
-    const topic = named ?? this.#topic;
-    const key = `${partition} ${topic}`;
+  #source(record: Pick<TestRecord, 'source' | 'topic'>): SourceUse {
+    const use = sourceOf(this.#plan.definition, record);
+    assert(use !== null, 'the sources of records are checked before a case runs');
+    return use;
+  }
+
+  #partition(record: Pick<TestRecord, 'source' | 'topic' | 'partition'>): Partition {
+    const { partition } = record;
+    const use = this.#source(record);
+    const topic = record.topic ?? firstTopic(use);
+    const key = `${partition} ${use.name} ${topic}`;
     const known = this.#partitions.get(key);
     if (known) return known;
-    const [{ name }] = this.#plan.definition.sources;
-    const made = { cluster: 'test', topic, topicId: topic, partition, source: name };
+    const made = { cluster: 'test', topic, topicId: topic, partition, source: use.name };
     this.#partitions.set(key, made);
     return made;
   }
-}
-
-/** The topic of records that name none: the source's, or the first of several. For other sources the path, or its name. */
-function topicOf({ definition: { sources } }: Plan): string {
-  const [source] = sources;
-  const { topic, topics, path } = source.options as Readonly<Record<string, unknown>>;
-  const names = [topic, topics, path].flat().filter((name) => typeof name === 'string');
-  return names.find((name) => !name.startsWith('/') || name === path) ?? source.name;
 }

@@ -38,7 +38,9 @@ export interface TestRecord {
   /** A value as the pipeline is to see it, encoded in the source's format; or the bytes themselves. */
   readonly content: { readonly value: unknown } | { readonly bytes: Buffer };
   readonly key: unknown;
-  /** Null: the topic of the pipeline's source. */
+  /** Null: the one that reads the topic; the only one where no topic is named either. */
+  readonly source: string | null;
+  /** Null: the (first) topic of its source. */
   readonly topic: string | null;
   readonly partition: number;
   /** Null: the one after the last. */
@@ -95,6 +97,12 @@ const record = Type.Object(
     text: Type.Optional(Type.String({ description: 'The value as raw text, for what is no valid value.' })),
     base64: Type.Optional(Type.String({ description: 'The value as raw bytes, in base64.' })),
     key: Type.Optional(Type.Any({ description: 'The key, as the pipeline is to see it. Default: none.' })),
+    source: Type.Optional(
+      Type.String({
+        minLength: 1,
+        description: 'Name of the source it comes from, where there are several. Default: the one that reads `topic`.',
+      }),
+    ),
     topic: Type.Optional(Type.String({ minLength: 1, description: "Default: the source's (first) topic." })),
     partition: Type.Optional(Type.Integer({ ...position, description: 'Default: 0.' })),
     offset: Type.Optional(

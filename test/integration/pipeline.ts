@@ -210,7 +210,13 @@ export class Bench implements AsyncDisposable {
       topics: [
         { topic: name, numPartitions: partitions, configEntries: [{ name: 'max.message.bytes', value: '4000000' }] },
       ],
-      waitForLeaders: true,
+      waitForLeaders: false,
+    });
+    // kafkajs' own waiting fails on a busy broker that does not know the topic yet.
+    await eventually(`${name} has its leaders`, async () => {
+      const found = await this.kafka.fetchTopicMetadata({ topics: [name] }).catch(() => null);
+      const known = found?.topics[0]?.partitions ?? [];
+      return known.length === partitions && known.every(({ leader }) => leader >= 0);
     });
     return name;
   }

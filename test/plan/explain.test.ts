@@ -80,8 +80,8 @@ describe('what is known of the event', () => {
 
 describe('where each value comes from', () => {
   const originOf = async (text: string, name: string, options: Parameters<typeof explained>[1] = {}) => {
-    const { source, connections, settings, sinks } = await explained(text, options);
-    const all = [source, ...connections, ...sinks].flatMap((component) => component.settings);
+    const { sources, connections, settings, sinks } = await explained(text, options);
+    const all = [...sources, ...connections, ...sinks].flatMap((component) => component.settings);
     return [...settings, ...all].find((setting) => setting.name === name)?.origin;
   };
 
@@ -261,9 +261,11 @@ describe('what a cluster must give', () => {
 });
 
 it('a pipeline without state is one stage without internal topics, from what it reads to what it writes', async () => {
-  const { stages, internalTopics, eventTime, decode } = await explained(
-    `time: { field: event.ms, unit: ms, ahead: 90s }\n${withServing}`,
-  );
+  const {
+    stages,
+    internalTopics,
+    sources: [source],
+  } = await explained(`time: { field: event.ms, unit: ms, ahead: 90s }\n${withServing}`);
   expect(stages).toEqual([
     {
       kind: 'sink',
@@ -275,9 +277,9 @@ it('a pipeline without state is one stage without internal topics, from what it 
     },
   ]);
   expect(internalTopics).toEqual([]);
-  expect(decode).toEqual({ values: 'json', keys: 'text' });
-  expect(eventTime.expression).toBe('millis(event.ms)');
-  expect(eventTime.settings.at(-1)).toMatchObject({ name: 'ahead', value: '90s' });
+  expect(source?.decode).toEqual({ values: 'json', keys: 'text' });
+  expect(source?.eventTime.expression).toBe('millis(event.ms)');
+  expect(source?.eventTime.settings.at(-1)).toMatchObject({ name: 'ahead', value: '90s' });
 });
 
 it('warnings come with their place', async () => {

@@ -5,7 +5,7 @@ import { isMapping } from '../../definition/json-schema.ts';
 import { loadPipeline } from '../../definition/load.ts';
 import { report } from '../../definition/report.ts';
 import { listed, suggestion } from '../../definition/suggestion.ts';
-import { inputOf, type Program } from '../../engine/epoch.ts';
+import { inputOf, type PlannedStep, type Program } from '../../engine/epoch.ts';
 import type { EventRecord, Log, RawRecord, Source } from '../../engine/ports.ts';
 import { StreamRecord } from '../../engine/record.ts';
 import { exitCodes, PipectlError } from '../../errors.ts';
@@ -111,6 +111,8 @@ type Vars = Readonly<Record<string, unknown>>;
 export interface PlanSampleOptions {
   /** Name of the step whose events are wanted; undefined: after all of them. */
   readonly after: string | undefined;
+  /** Only events of this source; undefined: of all. */
+  readonly source: string | undefined;
   /** At most so many records. */
   readonly count: number;
   /** Events to take instead of those of the pipeline's source. */
@@ -121,7 +123,16 @@ export interface PlanSampleOptions {
 
 /** Runs sample records through the steps of a plan. Reads under no group and commits nothing. */
 export async function planSamples(plan: Plan, vars: Vars, options: PlanSampleOptions): Promise<Samples> {
-  const { steps, type } = stepsUpTo(plan, options.after);
+  const { inputs, steps, type } = stepsUpTo(plan, options);
+  const [first, another] = inputs;
+  if (options.events !== null && another !== undefined) {
+    const hint = `write --source ${first!.use.name}, or --source ${another.use.name}`;
+    throw new PipectlError('usage', 'the pipeline has several sources: say which one these events come from', {
+      hint,
+      exitCode: exitCodes.usage,
+    });
+  }
+  const names = new Set(inputs.map(({ use }) => use.name));
   const assembly = await assemble(plan, {
     clock: systemClock,
     log: silent,
@@ -135,16 +146,27 @@ export async function planSamples(plan: Plan, vars: Vars, options: PlanSampleOpt
     await Promise.all(lookups.map((lookup) => lookup.open()));
     const notes = new Map<string, number>();
     const note = (text: string) => notes.set(text, (notes.get(text) ?? 0) + 1);
-    let records: EventRecord[];
-    if (options.events === null) records = decoded(await readSource(source, options), program, note);
-    else records = options.events.slice(0, options.count).map((event, offset) => given(event, offset, program));
-    for (const { step } of steps) {
-      records = step.apply(records, {
-        filtered: () => note(`filtered by ${step.name}`),
-        dropped: (_, reason) => note(`dropped by ${step.name}: ${reason}`),
-        dead: (_, code, message) => note(`dead in ${step.name}: ${code}, ${message}`),
-      });
-    }
+    const apply = (planned: readonly PlannedStep[], before: EventRecord[]) =>
+      planned.reduce(
+        (records, { step }) =>
+          step.apply(records, {
+            filtered: () => note(`filtered by ${step.name}`),
+            dropped: (_, reason) => note(`dropped by ${step.name}: ${reason}`),
+            dead: (_, code, message) => note(`dead in ${step.name}: ${code}, ${message}`),
+          }),
+        before,
+      );
+    const read =
+      options.events === null
+        ? decoded(await readSource(source, names, options), program, note)
+        : options.events.slice(0, options.count).map((event, offset) => given(event, offset, first!.use.name, program));
+    const own = inputs.flatMap(({ use, steps: before }) =>
+      apply(
+        before,
+        read.filter((record) => inputOf(program, record.partition).source === use.name),
+      ),
+    );
+    const records = apply(steps, own);
     const told = [...notes].map(([text, count]) => `${count} ${count === 1 ? 'event was' : 'events were'} ${text}`);
     // A step may have made several out of one.
     return { scopes: records.slice(0, options.count) as unknown as Scope[], type, vars, notes: told };
@@ -153,16 +175,32 @@ export async function planSamples(plan: Plan, vars: Vars, options: PlanSampleOpt
   }
 }
 
-function stepsUpTo({ definition, inputs: [input], steps, types }: Plan, after: string | undefined) {
-  const names = definition.steps.map(({ name }) => name);
-  const index = after === undefined ? names.length - 1 : names.indexOf(after);
-  if (after !== undefined && index === -1) {
-    const near = suggestion(after, names);
-    const message = `${definition.name} has no step ${after}${near === null ? '' : `; did you mean ${near}?`}`;
-    const hint = names.length === 0 ? 'it has no steps' : `steps: ${listed(names, 'and')}`;
+/** What runs up to a step: of one source where it is that source's own, else of all. */
+function stepsUpTo({ definition, inputs: all, steps, types }: Plan, { after, source }: PlanSampleOptions) {
+  const inputs = source === undefined ? all : all.filter(({ use }) => use.name === source);
+  if (inputs.length === 0) {
+    const message = `${definition.name} has no source ${source}`;
+    const hint = `sources: ${listed(
+      all.map(({ use }) => use.name),
+      'and',
+    )}`;
     throw new PipectlError('usage', message, { hint, exitCode: exitCodes.usage });
   }
-  return { steps: [...input.steps, ...steps.slice(0, index + 1)], type: types[index + 1] ?? 'dyn' };
+  const place = (uses: readonly { readonly name: string }[]) => uses.findIndex(({ name }) => name === after) + 1;
+  const count = after === undefined ? steps.length : place(definition.steps);
+  if (after === undefined || count > 0) return { inputs, steps: steps.slice(0, count), type: types[count] ?? 'dyn' };
+  for (const input of inputs) {
+    const index = place(input.use.steps);
+    if (index === 0) continue;
+    // The event time may come before its own steps.
+    const before = input.steps.slice(0, input.steps.length - input.use.steps.length + index);
+    return { inputs: [{ ...input, steps: before }], steps: [], type: input.types[index] ?? 'dyn' };
+  }
+  const names = [...inputs.flatMap(({ use }) => use.steps), ...definition.steps].map(({ name }) => name);
+  const near = suggestion(after, names);
+  const message = `${definition.name} has no step ${after}${near === null ? '' : `; did you mean ${near}?`}`;
+  const hint = names.length === 0 ? 'it has no steps' : `steps: ${listed(names, 'and')}`;
+  throw new PipectlError('usage', message, { hint, exitCode: exitCodes.usage });
 }
 
 interface Read {
@@ -170,8 +208,12 @@ interface Read {
   readonly raw: RawRecord;
 }
 
-/** The first `count` records from where the source begins, or the newest ones. */
-async function readSource(source: Source, { count, newest }: PlanSampleOptions): Promise<readonly Read[]> {
+/** Of these sources, the first `count` records from where the source begins, or the newest ones. */
+async function readSource(
+  source: Source,
+  names: ReadonlySet<string>,
+  { count, newest }: PlanSampleOptions,
+): Promise<readonly Read[]> {
   await source.start();
   const limits = { recordsMax: Math.max(count, 100), bytesMax };
   const found: Read[] = [];
@@ -187,7 +229,8 @@ async function readSource(source: Source, { count, newest }: PlanSampleOptions):
       source.begin(generation, new Map(positions));
       continue;
     }
-    for (const { partition, records } of event.chunks) found.push(...records.map((raw) => ({ partition, raw })));
+    for (const { partition, records } of event.chunks)
+      if (names.has(partition.source)) found.push(...records.map((raw) => ({ partition, raw })));
     if (!newest && found.length >= count) break;
   }
   if (newest) found.sort((a, b) => b.raw.timestampMs - a.raw.timestampMs);
@@ -207,8 +250,8 @@ function decoded(read: readonly Read[], program: Program, note: (text: string) =
   });
 }
 
-function given(event: unknown, offset: number, program: Program): StreamRecord {
-  const partition = { cluster: 'sample', topic: 'sample', topicId: 'sample', partition: 0, source: 'sample' };
+function given(event: unknown, offset: number, source: string, program: Program): StreamRecord {
+  const partition = { cluster: 'sample', topic: 'sample', topicId: 'sample', partition: 0, source };
   const raw = { offset, timestampMs: systemClock.now(), key: null, value: null, headers: undefined };
   const record = new StreamRecord(raw, partition, inputOf(program, partition).reader);
   record.event = isMapping(event) ? { ...event } : event;

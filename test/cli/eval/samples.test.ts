@@ -48,7 +48,7 @@ sinks: [ { stdout: {} } ]
 
   const sample = async (after: string | undefined, events: readonly unknown[] | null = null, count = 10) => {
     const plan = await planFile(file, []);
-    const { scopes, notes } = await planSamples(plan, {}, { after, count, events, newest: false });
+    const { scopes, notes } = await planSamples(plan, {}, { after, source: undefined, count, events, newest: false });
     return { events: scopes.map(({ event }) => event), notes };
   };
 
