@@ -43,7 +43,6 @@ describe('transactions', () => {
       maxInFlightRequests: 1,
       idempotent: true,
       retry: { initialRetryTime: 5 },
-      createPartitioner: kafkajs().javaPartitioner,
     });
     await producer.connect();
     onTestFinished(() => producer.disconnect());

@@ -90,6 +90,8 @@ export interface KafkaAdmin {
   readTopic(topic: string, read: TopicRead): Promise<void>;
   /** Makes a group forget a member that died, once, without trying again. Resolves also when it is not known. */
   removeMember(group: string, memberId: string): Promise<void>;
+  /** The largest batch the topic takes (`max.message.bytes`); null where this user may not ask. */
+  messageBytesMax(topic: string): Promise<number | null>;
   /** Creates a topic unless it exists. */
   createTopic(topic: NewTopic): Promise<'created' | 'exists'>;
   deleteTopic(topic: string): Promise<'deleted' | 'unknown'>;
@@ -100,6 +102,8 @@ export interface KafkaAdmin {
 /** Beside every offset pipectl commits: one without it was moved by something else. */
 export const ownCommit = 'pipectl';
 
+/** Of DescribeConfigs. */
+const topicResource = 2;
 const earliest = -2;
 const latest = -1;
 const firstConnectMs = 15_000;
@@ -326,6 +330,24 @@ class Admin implements KafkaAdmin {
     });
   }
 
+  messageBytesMax(topic: string): Promise<number | null> {
+    return this.#asking(`the settings of topic ${topic}`, async () => {
+      const name = 'max.message.bytes';
+      await this.#existing(topic);
+      try {
+        const broker = await this.#anyBroker();
+        const { resources } = await broker.describeConfigs({
+          resources: [{ type: topicResource, name: topic, configNames: [name] }],
+        });
+        const entry = resources[0]?.configEntries.find(({ configName }) => configName === name);
+        return entry === undefined ? null : Number(entry.configValue);
+      } catch (error) {
+        if (kafkaErrorType(error).endsWith('_AUTHORIZATION_FAILED')) return null;
+        throw error;
+      }
+    });
+  }
+
   createTopic({ topic, partitions, replicas, config = {} }: NewTopic): Promise<'created' | 'exists'> {
     return this.#asking(`creating topic ${topic}`, async () => {
       const controller = await this.#cluster.findControllerBroker();
@@ -390,15 +412,20 @@ class Admin implements KafkaAdmin {
     return new Map(answers.flat().map(({ partition, offset }) => [partition, Number(offset)]));
   }
 
-  /** Loads who leads the topic's partitions. kafkajs would ask for a missing topic again and again. */
+  /** Loads who leads the topic's partitions. */
   async #target(topic: string): Promise<void> {
+    await this.#existing(topic);
+    await this.#cluster.addMultipleTargetTopics([topic]);
+  }
+
+  /** Asked first: kafkajs would ask for a missing topic again and again. */
+  async #existing(topic: string): Promise<void> {
     if (!(await this.describeTopics([topic])).has(topic)) {
       throw new PipectlError(
         'kafka_topic_missing',
         `topic ${topic} not found at ${this.#connection.brokers.join(', ')}`,
       );
     }
-    await this.#cluster.addMultipleTargetTopics([topic]);
   }
 
   /** Asks again while the cluster moves (leaders, coordinators, connections), for a few seconds. */

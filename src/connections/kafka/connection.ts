@@ -11,7 +11,11 @@ export interface KafkaConnection {
   readonly sasl: { readonly mechanism: SaslMechanism; readonly username: string; readonly password: string } | null;
   readonly connectTimeoutMs: number;
   readonly requestTimeoutMs: number;
+  /** The library that produces; null: whichever is the better for the purpose. */
+  readonly client: ProducingClient | null;
 }
+
+export type ProducingClient = 'platformatic' | 'kafkajs';
 
 const portMax = 65_535;
 
@@ -31,6 +35,7 @@ interface Options {
   readonly sasl?: { readonly mechanism: SaslMechanism; readonly username: string; readonly password: string };
   readonly connect_timeout?: string;
   readonly request_timeout?: string;
+  readonly client?: ProducingClient;
 }
 
 /**
@@ -48,6 +53,7 @@ export function readConnection(given: Readonly<Record<string, unknown>>): KafkaC
     sasl: options.sasl ?? null,
     connectTimeoutMs: parseDuration(options.connect_timeout ?? '5s') ?? 5000,
     requestTimeoutMs: parseDuration(options.request_timeout ?? '15s') ?? 15_000,
+    client: options.client ?? null,
   };
 }
 

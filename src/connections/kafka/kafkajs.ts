@@ -12,10 +12,11 @@
  * 2. An offset out of range ends the consumer. kafkajs would commit -1 or -2 for the group and read from somewhere else.
  * 3. A commit is sent once. kafkajs repeats it after a rejoin under the new generation, with positions of the old one.
  * 4. The timer of an empty request queue is not set. Its delay is negative, which Node 24 warns about.
+ * 5. Messages are sorted by partition in one pass. kafkajs copies a partition's list for every message that comes to it.
  */
 import { createRequire } from 'node:module';
 import type { Socket } from 'node:net';
-import type { Consumer, ConsumerConfig, ICustomPartitioner, KafkaConfig, Producer, ProducerConfig } from 'kafkajs';
+import type { Consumer, ConsumerConfig, KafkaConfig, Producer, ProducerConfig } from 'kafkajs';
 import { loadLibrary } from './compression.ts';
 import { FetchedPartition, type FetchedPartitionData } from './fetched-partition.ts';
 import { optionalCodecIn } from './record-batch.ts';
@@ -104,6 +105,13 @@ export interface Broker {
       readonly configEntries: readonly { readonly configName: string; readonly configValue: string | null }[];
     }[];
   }>;
+  txnOffsetCommit(request: {
+    readonly transactionalId: string;
+    readonly groupId: string;
+    readonly producerId: string;
+    readonly producerEpoch: number;
+    readonly topics: readonly TopicRequest<{ partition: number; offset: string }>[];
+  }): Promise<unknown>;
   leaveGroup(request: { readonly groupId: string; readonly memberId: string }): Promise<unknown>;
   createTopics(request: {
     readonly topics: readonly {
@@ -146,8 +154,6 @@ interface Kafkajs {
   readonly createRetry: (options: object) => <T>(call: () => Promise<T>) => Promise<T>;
   readonly createLogger: (options: { level: number; logCreator: unknown }) => object;
   readonly createSocket: (address: object) => Socket;
-  /** murmur2 over the key, as in Java clients. */
-  readonly javaPartitioner: ICustomPartitioner;
   /** `{ assignment: { [topic]: partitions } }` of the bytes a group member was given; null for empty bytes. */
   readonly decodeAssignment: (bytes: Buffer) => { readonly assignment: Readonly<Record<string, number[]>> } | null;
 }
@@ -165,6 +171,7 @@ function loadReplaced(): Kafkajs {
   }
   replaceModule('kafkajs/src/protocol/requests/fetch/v4/decodeMessages', keepRecordBytes);
   replaceModule('kafkajs/src/consumer/batch', FetchedPartition);
+  replaceModule('kafkajs/src/producer/groupMessagesPerPartition', groupByPartition);
 
   const { prototype: group } = load('kafkajs/src/consumer/consumerGroup') as { prototype: ConsumerGroup };
   group.recoverFromOffsetOutOfRange = (error) => Promise.reject(error);
@@ -172,12 +179,9 @@ function loadReplaced(): Kafkajs {
   const { prototype: queue } = load('kafkajs/src/network/requestQueue') as { prototype: RequestQueue };
   queue.scheduleCheckPendingRequests = onlyWithPending(queue.scheduleCheckPendingRequests);
 
-  const { Kafka, Partitioners } = load('kafkajs') as Pick<Kafkajs, 'Kafka'> & {
-    Partitioners: { DefaultPartitioner: ICustomPartitioner };
-  };
+  const { Kafka } = load('kafkajs') as Pick<Kafkajs, 'Kafka'>;
   return {
     Kafka,
-    javaPartitioner: Partitioners.DefaultPartitioner,
     Cluster: load('kafkajs/src/cluster') as Kafkajs['Cluster'],
     Encoder: load('kafkajs/src/protocol/encoder') as Kafkajs['Encoder'],
     Decoder: load('kafkajs/src/protocol/decoder') as Kafkajs['Decoder'],
@@ -208,6 +212,20 @@ async function keepRecordBytes(decoder: Decoder): Promise<Buffer> {
   // Here is the last place that may wait: records are read synchronously.
   if (optionalCodecIn(recordSet) !== 0) await loadLibrary();
   return recordSet;
+}
+
+interface Grouping {
+  readonly topic: string;
+  readonly partitionMetadata: readonly unknown[];
+  readonly messages: readonly object[];
+  readonly partitioner: (of: { topic: string; partitionMetadata: readonly unknown[]; message: object }) => number;
+}
+
+function groupByPartition({ topic, partitionMetadata, messages, partitioner }: Grouping): Record<string, object[]> {
+  const groups: Record<string, object[]> = {};
+  if (partitionMetadata.length === 0) return groups;
+  for (const message of messages) (groups[partitioner({ topic, partitionMetadata, message })] ??= []).push(message);
+  return groups;
 }
 
 interface ConsumerGroup {

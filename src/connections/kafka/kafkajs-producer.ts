@@ -1,0 +1,133 @@
+/** kafkajs as a producer. */
+import type { IHeaders, Offsets, Producer, Transaction } from 'kafkajs';
+import type { HeaderValue, Log } from '../../engine/ports.ts';
+import { createClient } from './client.ts';
+import type { KafkaConnection } from './connection.ts';
+import { createPartitioner } from './partitioner.ts';
+import {
+  asBuffer,
+  retries,
+  retryDelayMs,
+  transactionTimeoutMs,
+  type ProducerClient,
+  type ProducerDriver,
+  type ProducerMessage,
+  type TopicOffset,
+  type TransactionClient,
+} from './producer-driver.ts';
+
+const acksAll = -1;
+
+export function kafkajsProducer(connection: KafkaConnection, log: Log): ProducerDriver {
+  const open = async (transactionalId?: string): Promise<Producer> => {
+    const producer = createClient(connection, log).producer({
+      createPartitioner: () => {
+        const partitionOf = createPartitioner();
+        return ({ message, partitionMetadata }) =>
+          message.partition ?? partitionOf(message.key as Buffer | null) % partitionMetadata.length;
+      },
+      allowAutoTopicCreation: false,
+      // A request is repeated as a whole when one of its partitions was not ready: the broker knows the others by number.
+      idempotent: transactionalId === undefined,
+      maxInFlightRequests: 1,
+      transactionTimeout: transactionTimeoutMs,
+      retry: { initialRetryTime: retryDelayMs.first, maxRetryTime: retryDelayMs.max, retries },
+      ...(transactionalId === undefined ? {} : { transactionalId }),
+    });
+    try {
+      await producer.connect();
+      return producer;
+    } catch (error) {
+      void producer.disconnect().catch(() => undefined);
+      throw error;
+    }
+  };
+  return {
+    connect: async () => new KafkajsProducer(await open()),
+    claim: async (transactionalId) => {
+      const producer = await open(transactionalId);
+      // kafkajs asks for the producer id with the first transaction, which is what takes the id over.
+      return new KafkajsTransactions(producer, await producer.transaction());
+    },
+  };
+}
+
+class KafkajsProducer implements ProducerClient {
+  readonly #producer: Producer;
+
+  constructor(producer: Producer) {
+    this.#producer = producer;
+  }
+
+  async send(topic: string, messages: readonly ProducerMessage[]): Promise<void> {
+    await this.#producer.send({ topic, acks: acksAll, messages: messages.map(toKafkajs) });
+  }
+
+  close(): Promise<void> {
+    return this.#producer.disconnect();
+  }
+}
+
+class KafkajsTransactions implements TransactionClient {
+  readonly #producer: Producer;
+  #transaction: Transaction | null;
+
+  constructor(producer: Producer, first: Transaction) {
+    this.#producer = producer;
+    this.#transaction = first;
+  }
+
+  async send(topic: string, messages: readonly ProducerMessage[]): Promise<void> {
+    const transaction = await this.#begun();
+    await transaction.send({ topic, acks: acksAll, messages: messages.map(toKafkajs) });
+  }
+
+  async sendOffsets(group: string, offsets: readonly TopicOffset[]): Promise<void> {
+    const transaction = await this.#begun();
+    await transaction.sendOffsets({ consumerGroupId: group, topics: byTopic(offsets) });
+  }
+
+  async commit(): Promise<void> {
+    await (await this.#begun()).commit();
+    this.#transaction = null;
+  }
+
+  async abort(): Promise<void> {
+    await (await this.#begun()).abort();
+    this.#transaction = null;
+  }
+
+  close(): Promise<void> {
+    return this.#producer.disconnect();
+  }
+
+  async #begun(): Promise<Transaction> {
+    this.#transaction ??= await this.#producer.transaction();
+    return this.#transaction;
+  }
+}
+
+/** As kafkajs takes offsets. */
+export function byTopic(offsets: readonly TopicOffset[]): Offsets['topics'] {
+  return [...Map.groupBy(offsets, ({ topic }) => topic)].map(([topic, partitions]) => ({
+    topic,
+    partitions: partitions.map(({ partition, offset }) => ({ partition, offset: String(offset) })),
+  }));
+}
+
+function toKafkajs({ key, value, headers, timestampMs, partition }: ProducerMessage) {
+  return {
+    key: key === null ? null : asBuffer(key),
+    value: value === null ? null : asBuffer(value),
+    headers: Object.fromEntries(Object.entries(headers).map(([name, header]) => [name, asHeader(header)])) as IHeaders,
+    ...(timestampMs === undefined ? {} : { timestamp: String(timestampMs) }),
+    ...(partition === undefined ? {} : { partition }),
+  };
+}
+
+function asHeader(value: HeaderValue): string | Buffer | (string | Buffer)[] {
+  if (Array.isArray(value))
+    return (value as readonly (Uint8Array | string)[]).map((one) => asHeader(one) as string | Buffer);
+  if (value === undefined || typeof value === 'string') return value ?? '';
+  return asBuffer(value as Uint8Array);
+}
