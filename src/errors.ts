@@ -337,6 +337,10 @@ export const errorTable = {
     meaning: 'The offsets of the group could not be committed.',
     hint: 'positions in the sinks are not touched by this; the next commit makes up for it',
   },
+  kafka_instance_fenced: {
+    meaning: 'Another process has joined the group under the same `instance`, and the older one gives way.',
+    hint: 'give each process an `instance` of its own, as a rule ${HOSTNAME}',
+  },
   kafka_login_failed: {
     meaning: 'Kafka refused the user, the password or the mechanism.',
     hint: 'check `sasl:` of the connection; brokers that ask for TLS need `tls: true`',

@@ -34,6 +34,7 @@ export function groupSettings(
   return {
     connection,
     inputs: [{ source: 'orders', topics, start }],
+    instance: null,
     untilEnd: false,
     bufferBytesMax: 32 << 20,
     fetchBytesMax: 16 << 20,
@@ -137,14 +138,14 @@ export async function topicWith(
   });
   const topic = unique('contract');
   await admin.createTopic({ topic, partitions });
-  const produce = (from: number, to: number) =>
+  const produce = (from: number, to: number, over = partitions) =>
     producer.produceAll(
       topic,
       Array.from({ length: to - from }, (_, at) => ({
         key: null,
         value: Buffer.from(String(from + at).padEnd(bytes, ' ')),
         headers: {},
-        partition: (from + at) % partitions,
+        partition: (from + at) % over,
       })),
     );
   await produce(0, count);

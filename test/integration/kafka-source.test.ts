@@ -3,8 +3,8 @@ import { createClient } from '../../src/connections/kafka/client.ts';
 import { readConnection } from '../../src/connections/kafka/connection.ts';
 import { DetachedSource } from '../../src/connections/kafka/detached-source.ts';
 import { GroupSource, type GroupSourceSettings } from '../../src/connections/kafka/group-source.ts';
-import { kafkajs } from '../../src/connections/kafka/kafkajs.ts';
 import { openKafkaAdmin } from '../../src/connections/kafka/admin.ts';
+import { openKafkaProducer } from '../../src/connections/kafka/producer.ts';
 import { SourceFailed } from '../../src/engine/ports.ts';
 import {
   groupSettings,
@@ -154,6 +154,96 @@ describe('topics by regular expression', () => {
   });
 });
 
+describe('what comes while a member reads', () => {
+  test('partitions that are added to a topic are read within ten seconds or so', async () => {
+    const { topic, produce } = await topicWith(connection(), { partitions: 1, count: 2 });
+    const member = await groupMember({ topics: [topic], group: unique('group'), start: 'latest' });
+    const running = member.run();
+    await vi.waitFor(() => expect(member.partitions).toEqual([0]), within);
+    await addPartitions(topic, 3);
+    await vi.waitFor(() => produce(9, 12, 3), within);
+    await vi.waitFor(() => expect(member.partitions).toEqual([0, 1, 2]), { timeout: 15_000, interval: 50 });
+    // From their first record, although the source starts at the latest.
+    await vi.waitFor(() => expect(member.values.toSorted()).toEqual(['10', '11', '9']), within);
+    await member.source.close();
+    await running;
+  });
+
+  test('topics that fit the pattern and are new are read from their first record', async () => {
+    const { topic } = await topicWith(connection(), { partitions: 1, count: 2 });
+    const { admin } = await topicWith(connection(), { partitions: 1, count: 0 });
+    const topics = new RegExp(`^${topic}`, 'u');
+    const member = new Member(
+      new GroupSource({
+        ...settings({ topics: [], group: unique('group') }),
+        inputs: [{ source: 'orders', topics, start: 'latest' }],
+      }),
+    );
+    onTestFinished(() => member.source.close());
+    await member.source.start();
+    const running = member.run();
+    await vi.waitFor(() => expect(member.assignments).toHaveLength(1), within);
+    const added = `${topic}-added`;
+    await admin.createTopic({ topic: added });
+    const producer = openKafkaProducer(connection(), silent);
+    await vi.waitFor(() => producer.produceAll(added, [{ key: null, value: Buffer.from('new'), headers: {} }]), within);
+    await producer.close();
+    await vi.waitFor(() => expect(member.values).toEqual(['new']), { timeout: 20_000, interval: 50 });
+    expect([...member.positions.keys()].map((partition) => partition.topic).toSorted()).toEqual([topic, added]);
+    await member.source.close();
+    await running;
+  });
+});
+
+describe('a member with an instance name', () => {
+  const instanceMember = async (topic: string, group: string, instance: string): Promise<Member> => {
+    const member = new Member(new GroupSource({ ...settings({ topics: [topic], group }), instance }));
+    onTestFinished(() => member.source.close());
+    await member.source.start();
+    return member;
+  };
+
+  test('gets its partitions back when it is started again, and the other member is not disturbed', async () => {
+    const { topic, produce, admin } = await topicWith(connection(), { partitions: 4, count: 8 });
+    const group = unique('group');
+    const [one, two] = [await instanceMember(topic, group, 'one'), await instanceMember(topic, group, 'two')];
+    const running = [one.run(), two.run()];
+    await vi.waitFor(() => expect([one.partitions.length, two.partitions.length]).toEqual([2, 2]), within);
+    await vi.waitFor(async () => expect([await one.commit(), await two.commit()]).toEqual(['committed', 'committed']));
+    const { generation, partitions, assignments } = two;
+    const of = assignments.length;
+    await one.source.close();
+    // It has not left: it may come back.
+    expect((await admin.groupDescription(group)).members).toHaveLength(2);
+    const again = await instanceMember(topic, group, 'one');
+    running.push(again.run());
+    await vi.waitFor(() => expect(again.partitions).toEqual(one.partitions), within);
+    await produce(8, 16);
+    await vi.waitFor(() => expect(again.values.length + two.values.length).toBeGreaterThanOrEqual(12), within);
+    expect(await again.commit()).toBe('committed');
+    expect([two.generation, two.partitions, two.assignments.length]).toEqual([generation, partitions, of]);
+    expect((await admin.groupDescription(group)).state).toBe('Stable');
+    await Promise.all([again.source.close(), two.source.close()]);
+    await Promise.all(running);
+  });
+
+  test('gives way to another one of the same name, and says so', async () => {
+    const { topic } = await topicWith(connection(), { partitions: 2, count: 2 });
+    const group = unique('group');
+    const older = await instanceMember(topic, group, 'same');
+    const reading = older.run();
+    await vi.waitFor(() => expect(older.partitions).toEqual([0, 1]), within);
+    const newer = await instanceMember(topic, group, 'same');
+    const running = newer.run();
+    await reading;
+    expect(older.failure).toMatchObject({ code: 'kafka_instance_fenced', message: expect.stringContaining('same') });
+    await vi.waitFor(() => expect(newer.partitions).toEqual([0, 1]), within);
+    expect(newer.failure).toBeNull();
+    await newer.source.close();
+    await running;
+  });
+});
+
 describe('without a group', () => {
   test('every partition is read and the cluster knows of no group', async () => {
     const { topic, admin } = await topicWith(connection(), { partitions: 3, count: 300 });
@@ -208,6 +298,13 @@ describe('questions to the cluster', () => {
     expect(await admin.groupOffsets('nobody')).toEqual(new Map());
   });
 });
+
+async function addPartitions(topic: string, count: number): Promise<void> {
+  const { Admin } = await import('@platformatic/kafka');
+  const admin = new Admin({ clientId: 'test', bootstrapBrokers: [brokers()] });
+  await admin.createPartitions({ topics: [{ name: topic, count }] });
+  await admin.close();
+}
 
 async function deleteRecords(topic: string, before: number): Promise<void> {
   const { Admin } = await import('@platformatic/kafka');

@@ -414,18 +414,24 @@ class Admin implements KafkaAdmin {
 
   /** Loads who leads the topic's partitions. */
   async #target(topic: string): Promise<void> {
-    await this.#existing(topic);
+    const { partitions } = await this.#existing(topic);
     await this.#cluster.addMultipleTargetTopics([topic]);
+    // What kafkajs knows of a topic is up to a minute old, and partitions may have been added since.
+    if (this.#cluster.findTopicPartitionMetadata(topic).length !== partitions.length) {
+      await this.#cluster.refreshMetadata();
+    }
   }
 
   /** Asked first: kafkajs would ask for a missing topic again and again. */
-  async #existing(topic: string): Promise<void> {
-    if (!(await this.describeTopics([topic])).has(topic)) {
+  async #existing(topic: string): Promise<TopicMetadata> {
+    const found = (await this.describeTopics([topic])).get(topic);
+    if (found === undefined) {
       throw new PipectlError(
         'kafka_topic_missing',
         `topic ${topic} not found at ${this.#connection.brokers.join(', ')}`,
       );
     }
+    return found;
   }
 
   /** Asks again while the cluster moves (leaders, coordinators, connections), for a few seconds. */

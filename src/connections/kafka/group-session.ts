@@ -5,10 +5,13 @@ import { ownCommit } from './admin.ts';
 import { createClient } from './client.ts';
 import type { KafkaConnection } from './connection.ts';
 import type { FetchedPartition } from './fetched-partition.ts';
+import { staticMember } from './static-member.ts';
 
 export interface SessionSettings {
   readonly connection: KafkaConnection;
   readonly group: string;
+  /** Of a static member (KIP-345); null: a member that is known by its connection alone. */
+  readonly instance: string | null;
   readonly topics: readonly string[];
   readonly fetchWaitMs: number;
   readonly fetchBytesMax: number;
@@ -70,6 +73,7 @@ export class GroupSession {
       maxBytesPerPartition: settings.partitionBytesMax,
       maxWaitTimeInMs: settings.fetchWaitMs,
       allowAutoTopicCreation: false,
+      ...(settings.instance === null ? {} : { partitionAssigners: [staticMember(settings.instance)] }),
       retry: {
         initialRetryTime: 100,
         maxRetryTime: 1000,

@@ -49,6 +49,8 @@ export interface KafkaSourceSettings {
 
 export interface GroupSourceSettings extends KafkaSourceSettings {
   readonly group: string;
+  /** Of a static member (KIP-345), unique in the group; null: none. */
+  readonly instance: string | null;
   readonly untilEnd: boolean;
   /** With `untilEnd`: the first record of each partition at or after this time is not read. Default: to the end. */
   readonly untilMs?: number;
@@ -70,6 +72,8 @@ const reconnectMsMax = 5000;
 const leaveWithinMs = 1500;
 /** So often a position beyond the end, or a missing topic, is taken for a cluster that has not settled. */
 const unsettledTries = 4;
+/** So often topics are looked for that fit the pattern and were not there before. */
+const topicsEveryMs = 10_000;
 
 type Owned = Readonly<Record<string, readonly number[]>>;
 
@@ -117,6 +121,7 @@ export class GroupSource implements Source, SessionEvents {
       throw error;
     }
     void this.#supervise();
+    if (!untilEnd && inputs.some(({ topics }) => topics instanceof RegExp)) void this.#watchTopics();
   }
 
   next(limits: GatherLimits): Promise<SourceEvent> {
@@ -265,7 +270,7 @@ export class GroupSource implements Source, SessionEvents {
         this,
       );
       this.#session = session;
-      if (former !== '') void this.#dismiss(former, session);
+      if (former !== '' && this.#settings.instance === null) void this.#dismiss(former, session);
       void session.run();
       const reason = await session.ended;
       if (signal.aborted) return;
@@ -280,6 +285,24 @@ export class GroupSource implements Source, SessionEvents {
       const waitMs = backoffMs(this.#failures, random(), 200, reconnectMsMax);
       log.warn('kafka_reconnecting', `the consumer of group ${group} ended (${reason.message}), next in ${waitMs} ms`);
       await clock.sleep(waitMs, signal);
+    }
+  }
+
+  /** A topic that fits a pattern and is new is read from its first record: the group is joined again with it. */
+  async #watchTopics(): Promise<void> {
+    const { clock, inputs, log, group } = this.#settings;
+    const { signal } = this.#closing;
+    for (;;) {
+      await clock.sleep(topicsEveryMs, signal);
+      if (signal.aborted) return;
+      // Where they can not be told now they can be the next time; what went away shows in the fetches.
+      const found = await topicReaders(this.#admin, inputs).catch(() => null);
+      const added = [...(found ?? [])].filter(([topic]) => !this.#topics.has(topic));
+      if (added.length === 0) continue;
+      this.#topics = new Map([...this.#topics, ...added]);
+      const names = added.map(([topic]) => topic).join(', ');
+      log.info('kafka_topics_added', `group ${group} also reads ${names}`);
+      this.#session?.abandon(new Error(`new topics: ${names}`));
     }
   }
 
@@ -298,6 +321,11 @@ export class GroupSource implements Source, SessionEvents {
 
   /** What no new connection can mend. */
   async #fatal(reason: Error): Promise<SourceFailed | null> {
+    if (kafkaErrorType(reason) === 'FENCED_INSTANCE_ID') {
+      const { group, instance } = this.#settings;
+      const message = `another member of group ${group} has joined as instance ${instance}`;
+      return new SourceFailed('kafka_instance_fenced', message, { cause: reason });
+    }
     if (!isTransient(reason)) {
       const code = kafkaErrorType(reason).endsWith('_AUTHORIZATION_FAILED')
         ? 'kafka_not_authorized'

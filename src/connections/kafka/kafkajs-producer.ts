@@ -1,6 +1,7 @@
 /** kafkajs as a producer. */
 import type { IHeaders, Offsets, Producer, Transaction } from 'kafkajs';
 import type { HeaderValue, Log } from '../../engine/ports.ts';
+import { ownCommit } from './admin.ts';
 import { createClient } from './client.ts';
 import type { KafkaConnection } from './connection.ts';
 import { createPartitioner } from './partitioner.ts';
@@ -111,7 +112,7 @@ class KafkajsTransactions implements TransactionClient {
 export function byTopic(offsets: readonly TopicOffset[]): Offsets['topics'] {
   return [...Map.groupBy(offsets, ({ topic }) => topic)].map(([topic, partitions]) => ({
     topic,
-    partitions: partitions.map(({ partition, offset }) => ({ partition, offset: String(offset) })),
+    partitions: partitions.map(({ partition, offset }) => ({ partition, offset: String(offset), metadata: ownCommit })),
   }));
 }
 

@@ -12,14 +12,16 @@
  * 2. An offset out of range ends the consumer. kafkajs would commit -1 or -2 for the group and read from somewhere else.
  * 3. A commit is sent once. kafkajs repeats it after a rejoin under the new generation, with positions of the old one.
  * 4. The timer of an empty request queue is not set. Its delay is negative, which Node 24 warns about.
- * 5. Messages are sorted by partition in one pass. kafkajs copies a partition's list for every message that comes to it.
+ * 5. Messages are sorted by partition in one pass. kafkajs copies a partition's list for every message that comes to it,
+ *    and what is meant for a partition that it does not know yet it leaves out without a word.
  */
 import { createRequire } from 'node:module';
 import type { Socket } from 'node:net';
-import type { Consumer, ConsumerConfig, KafkaConfig, Producer, ProducerConfig } from 'kafkajs';
+import type { Consumer, ConsumerConfig, KafkaConfig, PartitionAssigner, Producer, ProducerConfig } from 'kafkajs';
 import { loadLibrary } from './compression.ts';
 import { FetchedPartition, type FetchedPartitionData } from './fetched-partition.ts';
 import { optionalCodecIn } from './record-batch.ts';
+import type { GroupRequest } from './static-member.ts';
 
 const pinned = '2.2.4';
 
@@ -53,6 +55,8 @@ export interface TopicRequest<P> {
 export interface Broker {
   readonly nodeId: number;
   readonly versions: Readonly<Record<number, { readonly maxVersion: number } | undefined>>;
+  /** The request in the newest version that both sides know. */
+  lookupRequest(apiKey: number, versions: object): (given: object) => { request: object; response: object };
   readonly connectionPool: { send<T>(call: { request: object; response: object }): Promise<T> };
   fetch(request: {
     readonly maxWaitTime: number;
@@ -154,6 +158,9 @@ interface Kafkajs {
   readonly createRetry: (options: object) => <T>(call: () => Promise<T>) => Promise<T>;
   readonly createLogger: (options: { level: number; logCreator: unknown }) => object;
   readonly createSocket: (address: object) => Socket;
+  /** The assigner of a consumer that names none. */
+  readonly roundRobin: PartitionAssigner;
+  readonly groupRequests: Readonly<Record<'joinGroup' | 'syncGroup' | 'heartbeat', GroupRequest>>;
   /** `{ assignment: { [topic]: partitions } }` of the bytes a group member was given; null for empty bytes. */
   readonly decodeAssignment: (bytes: Buffer) => { readonly assignment: Readonly<Record<string, number[]>> } | null;
 }
@@ -179,9 +186,20 @@ function loadReplaced(): Kafkajs {
   const { prototype: queue } = load('kafkajs/src/network/requestQueue') as { prototype: RequestQueue };
   queue.scheduleCheckPendingRequests = onlyWithPending(queue.scheduleCheckPendingRequests);
 
-  const { Kafka } = load('kafkajs') as Pick<Kafkajs, 'Kafka'>;
+  const { Kafka, PartitionAssigners } = load('kafkajs') as Pick<Kafkajs, 'Kafka'> & {
+    PartitionAssigners: { roundRobin: PartitionAssigner };
+  };
+  const apiKeys = load('kafkajs/src/protocol/requests/apiKeys') as Record<string, number>;
+  const { requests } = load('kafkajs/src/protocol/requests') as { requests: Record<string, object> };
+  const groupRequest = (name: string): GroupRequest => ({ apiKey: apiKeys[name]!, versions: requests[name]! });
   return {
     Kafka,
+    roundRobin: PartitionAssigners.roundRobin,
+    groupRequests: {
+      joinGroup: groupRequest('JoinGroup'),
+      syncGroup: groupRequest('SyncGroup'),
+      heartbeat: groupRequest('Heartbeat'),
+    },
     Cluster: load('kafkajs/src/cluster') as Kafkajs['Cluster'],
     Encoder: load('kafkajs/src/protocol/encoder') as Kafkajs['Encoder'],
     Decoder: load('kafkajs/src/protocol/decoder') as Kafkajs['Decoder'],
@@ -224,7 +242,17 @@ interface Grouping {
 function groupByPartition({ topic, partitionMetadata, messages, partitioner }: Grouping): Record<string, object[]> {
   const groups: Record<string, object[]> = {};
   if (partitionMetadata.length === 0) return groups;
-  for (const message of messages) (groups[partitioner({ topic, partitionMetadata, message })] ??= []).push(message);
+  for (const message of messages) {
+    const partition = partitioner({ topic, partitionMetadata, message });
+    if (partition >= partitionMetadata.length) {
+      // kafkajs reads the metadata again and repeats the call.
+      const unknown = new Error(
+        `topic ${topic} has ${partitionMetadata.length} partitions, none with number ${partition}`,
+      );
+      throw Object.assign(unknown, { name: 'KafkaJSMetadataNotLoaded' });
+    }
+    (groups[partition] ??= []).push(message);
+  }
   return groups;
 }
 

@@ -36,8 +36,8 @@ import {
 const asNew = { producerId: -1n, producerEpoch: -1 };
 const acksAll = -1;
 
-type Message = MessageToProduce<Buffer | undefined, Buffer | undefined, Buffer, Buffer>;
-type BytesProducer = Producer<Buffer | undefined, Buffer | undefined, Buffer, Buffer>;
+type Message = MessageToProduce<Buffer | undefined, Buffer | undefined>;
+type BytesProducer = Producer<Buffer | undefined, Buffer | undefined>;
 type BytesTransaction = NonNullable<BytesProducer['transaction']>;
 
 export function platformaticProducer(connection: KafkaConnection, log: Log): ProducerDriver {

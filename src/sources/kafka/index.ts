@@ -15,7 +15,7 @@ const options = withConnection(
     topic: Type.Optional(Type.String({ minLength: 1, description: 'The topic to read.' })),
     topics: Type.Optional(
       Type.Union([Type.Array(Type.String({ minLength: 1 }), { minItems: 1 }), Type.String({ pattern: '^/.+/$' })], {
-        description: 'Several topics: a list, or a regular expression `/^shop\\./` over those that exist at start.',
+        description: 'Several topics: a list, or a regular expression `/^shop\\./`, also over those that come later.',
       }),
     ),
     format: Type.Union([Type.Literal('json')], { default: 'json', description: 'How values are encoded.' }),
@@ -36,6 +36,13 @@ const options = withConnection(
     fetch_bytes: size({ default: '4MiB', description: 'The most one fetch brings.' }),
     partition_bytes: size({ default: '256KiB', description: 'The most one fetch brings of a partition.' }),
     fetch_wait: duration({ default: '100ms', description: 'How long a broker waits for a record to come.' }),
+    instance: Type.Optional(
+      Type.String({
+        pattern: '^[A-Za-z0-9._-]{1,200}$',
+        description:
+          'Name of this process in the group, as a rule `${HOSTNAME}`: restarted within `session_timeout` it gets its partitions back, and no other member notices. Each process needs one of its own.',
+      }),
+    ),
     session_timeout: duration({
       default: '30s',
       description: 'After this time without a heartbeat the group gives the partitions of a member to others.',
@@ -116,7 +123,7 @@ export const kafkaSource = defineSource({
   create: (given, context) => createKafkaSource([{ name: context.name, options: given }], context),
 
   merged: {
-    shared: ['buffer', 'fetch_bytes', 'partition_bytes', 'fetch_wait', 'session_timeout'],
+    shared: ['buffer', 'fetch_bytes', 'partition_bytes', 'fetch_wait', 'instance', 'session_timeout'],
 
     check(inputs, contexts) {
       for (const [index, { options: own }] of inputs.entries()) {
@@ -181,6 +188,7 @@ async function createKafkaSource(
   return new GroupSource({
     ...settings,
     group,
+    instance: shared.instance ?? null,
     untilEnd,
     ...(untilMs !== undefined && { untilMs }),
     sessionTimeoutMs,
