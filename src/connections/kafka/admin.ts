@@ -106,6 +106,7 @@ export const ownCommit = 'pipectl';
 const topicResource = 2;
 const earliest = -2;
 const latest = -1;
+const createdDelaysMs = [20, 50, 100, 300, 1000, 1000];
 const firstConnectMs = 15_000;
 const reconnectMs = 250;
 
@@ -362,6 +363,11 @@ class Admin implements KafkaAdmin {
       } catch (error) {
         if (kafkaErrorType(error) === 'TOPIC_ALREADY_EXISTS') return 'exists';
         throw error;
+      }
+      // The controller has made it; a broker learns of it a moment later.
+      for (const waitMs of createdDelaysMs) {
+        if ((await this.describeTopics([topic])).has(topic)) break;
+        await delay(waitMs);
       }
       return 'created';
     });

@@ -71,7 +71,7 @@ export function createCluster(connection: KafkaConnection, log: Log, cut?: Abort
 }
 
 interface LogEntry {
-  readonly namespace: string;
+  readonly namespace: string | undefined;
   readonly log: { readonly message: string; readonly [detail: string]: unknown };
 }
 
@@ -80,7 +80,7 @@ function forward({ namespace, log: entry }: LogEntry, log: Log, saidAtMs: Map<st
   const { message, error, broker, topic, partition, retryCount, groupId } = entry;
   // A refused request or login rejects the call that made it; what that means is said there.
   if (namespace === 'Connection' && message.startsWith('Response ')) return;
-  if (namespace.startsWith('SaslAuthenticator') || message.startsWith('SASL ')) return;
+  if (namespace?.startsWith('SaslAuthenticator') === true || message.startsWith('SASL ')) return;
   // The connection itself has said why.
   if (message.startsWith('Failed to connect to seed broker')) return;
   // They are limited on purpose: what was not acknowledged is given back to the caller, who has an id for it.
