@@ -46,7 +46,7 @@ async function coordinatorOf(group: string): Promise<number> {
   await cluster.connect();
   const { nodeId } = await cluster.findGroupCoordinator({ groupId: group });
   await cluster.disconnect();
-  return Number(nodeId);
+  return nodeId;
 }
 
 /** Kills a broker and starts it again when the test is over. */
