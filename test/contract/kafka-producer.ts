@@ -129,6 +129,17 @@ export function kafkaProducerContract({ connection }: KafkaProducerContract): vo
       expect(new Set(records.filter(({ key }) => key === null).map(({ partition }) => partition)).size).toBe(7);
     });
 
+    test('without a key are there once, also where a request is repeated since a partition was not ready', async () => {
+      const given = Array.from({ length: 100 }, (_, at) => message(String(at)));
+      const one = producer();
+      for (let round = 0; round < 10; round++) {
+        // New topics: their leaders are still taking over.
+        const topic = await newTopic(7);
+        await one.produceAll(topic, given);
+        expect((await valuesOf(topic)).map(Number).toSorted((a, b) => a - b)).toEqual(given.map((_, at) => at));
+      }
+    });
+
     test('that are too large for the topic are named, and the others are written once', async () => {
       const topic = await newTopic(2, { 'max.message.bytes': '20000' });
       const given = Array.from({ length: 60 }, (_, at) =>

@@ -1,5 +1,5 @@
 /** kafkajs as a producer. */
-import type { IHeaders, Offsets, Producer, Transaction } from 'kafkajs';
+import type { IHeaders, Message, Offsets, Producer, Transaction } from 'kafkajs';
 import type { HeaderValue, Log } from '../../engine/ports.ts';
 import { ownCommit } from './admin.ts';
 import { createClient } from './client.ts';
@@ -22,11 +22,10 @@ const acksAll = -1;
 export function kafkajsProducer(connection: KafkaConnection, log: Log): ProducerDriver {
   const open = async (transactionalId?: string): Promise<Producer> => {
     const producer = createClient(connection, log).producer({
-      createPartitioner: () => {
-        const partitionOf = createPartitioner();
-        return ({ message, partitionMetadata }) =>
-          message.partition ?? partitionOf(message.key as Buffer | null) % partitionMetadata.length;
-      },
+      createPartitioner:
+        () =>
+        ({ message, partitionMetadata }) =>
+          message.partition ?? (message as OutgoingMessage).spread % partitionMetadata.length,
       allowAutoTopicCreation: false,
       // A request is repeated as a whole when one of its partitions was not ready: the broker knows the others by number.
       idempotent: transactionalId === undefined,
@@ -55,13 +54,18 @@ export function kafkajsProducer(connection: KafkaConnection, log: Log): Producer
 
 class KafkajsProducer implements ProducerClient {
   readonly #producer: Producer;
+  readonly #partitionOf = createPartitioner();
 
   constructor(producer: Producer) {
     this.#producer = producer;
   }
 
   async send(topic: string, messages: readonly ProducerMessage[]): Promise<void> {
-    await this.#producer.send({ topic, acks: acksAll, messages: messages.map(toKafkajs) });
+    await this.#producer.send({
+      topic,
+      acks: acksAll,
+      messages: messages.map((one) => toKafkajs(one, this.#partitionOf)),
+    });
   }
 
   close(): Promise<void> {
@@ -71,6 +75,7 @@ class KafkajsProducer implements ProducerClient {
 
 class KafkajsTransactions implements TransactionClient {
   readonly #producer: Producer;
+  readonly #partitionOf = createPartitioner();
   #transaction: Transaction | null;
 
   constructor(producer: Producer, first: Transaction) {
@@ -80,7 +85,11 @@ class KafkajsTransactions implements TransactionClient {
 
   async send(topic: string, messages: readonly ProducerMessage[]): Promise<void> {
     const transaction = await this.#begun();
-    await transaction.send({ topic, acks: acksAll, messages: messages.map(toKafkajs) });
+    await transaction.send({
+      topic,
+      acks: acksAll,
+      messages: messages.map((one) => toKafkajs(one, this.#partitionOf)),
+    });
   }
 
   async sendOffsets(group: string, offsets: readonly TopicOffset[]): Promise<void> {
@@ -116,8 +125,18 @@ export function byTopic(offsets: readonly TopicOffset[]): Offsets['topics'] {
   }));
 }
 
-function toKafkajs({ key, value, headers, timestampMs, partition }: ProducerMessage) {
+/**
+ * `spread` decides the partition, once for each message: kafkajs asks the partitioner again when it repeats a request, and
+ * a batch that differs under the same sequence number is refused, or taken for the one that is there and lost.
+ */
+type OutgoingMessage = Message & { readonly spread: number };
+
+function toKafkajs(
+  { key, value, headers, timestampMs, partition }: ProducerMessage,
+  partitionOf: (key: Uint8Array | null) => number,
+): OutgoingMessage {
   return {
+    spread: partition ?? partitionOf(key),
     key: key === null ? null : asBuffer(key),
     value: value === null ? null : asBuffer(value),
     headers: Object.fromEntries(Object.entries(headers).map(([name, header]) => [name, asHeader(header)])) as IHeaders,
