@@ -13,6 +13,7 @@ import type {
   Sink,
   Step,
   StepOutcomes,
+  Tap,
 } from './ports.ts';
 import { type RecordReader, StreamRecord } from './record.ts';
 
@@ -112,7 +113,8 @@ const SLICE_RECORDS = 250;
 
 /**
  * Runs an epoch's records through the program. `floors` says below which offset sinks without positions of their own
- * have everything already. Rejects only when a step says stop (`on_error: stop`) or has a bug.
+ * have everything already; `taps` see what leaves a stage, by its place in `newStageCounts`. Rejects only when a step
+ * says stop (`on_error: stop`) or has a bug.
  */
 export async function transform(
   program: Program,
@@ -120,6 +122,7 @@ export async function transform(
   chunks: readonly Chunk[],
   floors: ReadonlyMap<Partition, number>,
   clock: Clock,
+  taps: readonly (Tap | undefined)[] = [],
 ): Promise<Epoch> {
   const letters: DeadLetter[] = [];
   const stepLetters: DeadLetter[] = program.sinkLettersOnly === true ? [] : letters;
@@ -153,8 +156,9 @@ export async function transform(
     for (let start = 0; start < records.length; start += SLICE_RECORDS) {
       const end = Math.min(start + SLICE_RECORDS, records.length);
       let slice = decode(chunk, start, end, input.reader, stages[own]!, stepLetters, clock);
-      slice = applySteps(input.steps, slice, stages, own + 1, stepLetters, clock);
-      slice = applySteps(program.steps, slice, stages, shared, stepLetters, clock);
+      taps[own]?.(slice);
+      slice = applySteps(input.steps, slice, stages, own + 1, stepLetters, clock, taps);
+      slice = applySteps(program.steps, slice, stages, shared, stepLetters, clock, taps);
       delivered += slice.length;
       route(program, slice, batches, floors, letters, clock);
       if (end < records.length || chunk !== chunks.at(-1)) await clock.sleep(0);
@@ -210,10 +214,12 @@ function applySteps(
   first: number,
   letters: DeadLetter[],
   clock: Clock,
+  taps: readonly (Tap | undefined)[],
 ): StreamRecord[] {
   let slice = records;
   for (let i = 0; i < steps.length && slice.length > 0; i++) {
     slice = applyStep(steps[i]!, slice, stages[first + i]!, letters, clock);
+    taps[first + i]?.(slice);
   }
   return slice;
 }

@@ -122,6 +122,10 @@ export interface Source {
   reassign(): Promise<void>;
   /** What is known about the end of each owned partition, for lag. Cheap and synchronous: values seen in fetches. */
   ends(): ReadonlyMap<Partition, number>;
+  /** True while it fetches no more, since what it holds is not taken. Default: never. */
+  readonly full?: boolean;
+  /** Asks how many members the group has; null where nobody can say now. Never rejects. Default: there is no group. */
+  members?(): Promise<number | null>;
   /** Leaves the group and disconnects. A pending `next` resolves `ended`. Never rejects. */
   close(): Promise<void>;
 }
@@ -305,6 +309,12 @@ export interface Step {
   readonly expands?: boolean;
   apply(records: EventRecord[], outcomes: StepOutcomes): EventRecord[];
 }
+
+/**
+ * Sees every slice of records that leaves a stage, while somebody watches. Called before the next stage may change their
+ * events, so what it wants to keep it must copy. Must be quick and never throw. Records of an epoch that is undone come again.
+ */
+export type Tap = (records: readonly EventRecord[]) => void;
 
 /**
  * Rows by key, for `enrich`. One pipeline opens it before its first record and closes it after its last one. `get` is

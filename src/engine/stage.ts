@@ -29,6 +29,7 @@ import {
   type Partition,
   type Sink,
   type Source,
+  type Tap,
 } from './ports.ts';
 import { KnownTopics, claimPositions } from './positions.ts';
 import { type StageReport, forgetEpoch, newReport, sealEpoch } from './report.ts';
@@ -50,6 +51,8 @@ export interface StageOptions {
   /** Of a former stage, to go on counting where that one failed. Default: a new one. */
   readonly report?: StageReport;
   readonly onDeadLetters: (letters: readonly DeadLetter[]) => void;
+  /** By the place of a stage in `newStageCounts`; comes and goes while the stage runs. Default: none. */
+  readonly taps?: readonly (Tap | undefined)[];
 }
 
 /** A sink could not be reached when the pipeline started. */
@@ -248,7 +251,7 @@ export class Stage {
     const { program, clock } = this.#options;
     const gathered = chunks.reduce((sum, chunk) => sum + chunk.records.length, 0);
     this.report.pending += gathered;
-    const epoch = await transform(program, generation, chunks, this.#floors, clock);
+    const epoch = await transform(program, generation, chunks, this.#floors, clock, this.#options.taps);
     const prepared = program.routes.map(({ sink }, i) => {
       const { records, versions } = epoch.batches[i]!;
       return sink.prepare({ records, ranges: epoch.ranges, ...(versions && { versions }) });

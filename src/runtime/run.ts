@@ -8,6 +8,7 @@ import { DeadLetterCauses } from '../operations/dead-letters/causes.ts';
 import type { Plan } from '../plan/index.ts';
 import { type Assembly, type StagePart, assemble, memberName, stageParts } from './assemble.ts';
 import { type PipelineLog, pipelineLog } from './log.ts';
+import { Members } from './members.ts';
 import { OptionalStage } from './optional-stage.ts';
 import { Snapshots } from './snapshot.ts';
 import type { StatusSnapshot } from './status.ts';
@@ -131,6 +132,7 @@ export async function startPipeline(plan: Plan, options: RunOptions): Promise<Ru
   const others = await Promise.all(otherParts.map(makeLane));
   const optionals = others.map(optionalOf);
   const lanes = [main, ...others] as const;
+  const members = new Members({ report: main.stage.report, source: () => main.source, clock });
   const snapshots = new Snapshots({
     plan,
     lanes: lanes.map((lane) => ({
@@ -138,10 +140,12 @@ export async function startPipeline(plan: Plan, options: RunOptions): Promise<Ru
       report: lane.stage.report,
       breaker: lane.breaker,
       ends: () => lane.source.ends(),
+      isFull: () => lane.source.full ?? false,
     })),
     sourceText: sourceText(plan),
     clock,
     member,
+    members: () => members.count,
     events: log.events,
     deadLetterCauses: (nowMs) => causes.snapshot(nowMs),
     deadLetterDestination: 'topic' in definition.dlq ? definition.dlq.topic : definition.dlq.file,
@@ -159,7 +163,10 @@ export async function startPipeline(plan: Plan, options: RunOptions): Promise<Ru
     main.stage.giveUp();
     for (const optional of optionals) optional.stop();
   };
-  const sampling = setInterval(() => snapshots.sample(), SAMPLE_EVERY_MS);
+  const sampling = setInterval(() => {
+    snapshots.sample();
+    members.look();
+  }, SAMPLE_EVERY_MS);
   log.info('started', `${definition.name} started`, { hash: plan.hash });
 
   const run = async (): Promise<void> => {

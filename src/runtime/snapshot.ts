@@ -21,6 +21,12 @@ import type {
 const DOWN_AFTER_MS = 3_000;
 /** A partition that neither moves nor is empty for this long has stalled. */
 const STALL_AFTER_MS = 10_000;
+/** A partition nobody has written to for this long is idle. */
+const IDLE_AFTER_MS = 60_000;
+/** Below that many records a second, of all partitions, shares of them are chance. */
+const HOT_PER_SECOND_MIN = 10;
+/** Looks, two a second, of which more than half must find the source full: what is full once in a while is not held up. */
+const FULL_LOOKS = 10;
 
 /** One stage and the sinks it writes, as indexes into `Plan.sinks`. */
 export interface SnapshotLane {
@@ -29,6 +35,8 @@ export interface SnapshotLane {
   readonly breaker: Breaker | null;
   /** What its source knows of the ends of its partitions. */
   readonly ends: () => ReadonlyMap<Partition, number>;
+  /** True while its source fetches no more, since what it holds is not taken. */
+  readonly isFull: () => boolean;
 }
 
 export interface SnapshotOptions {
@@ -39,6 +47,8 @@ export interface SnapshotOptions {
   readonly sourceText: string;
   readonly clock: Clock;
   readonly member: string;
+  /** Of the consumer group; null where nobody knows. */
+  readonly members: () => number | null;
   readonly events: readonly StatusEvent[];
   readonly deadLetterCauses: (nowMs: number) => readonly DeadLetterCause[];
   readonly deadLetterDestination: string;
@@ -50,6 +60,8 @@ interface PartitionSamples {
   readonly lag: Samples;
   movedAtMs: number;
   lastPosition: number;
+  producedAtMs: number;
+  lastEnd: number;
 }
 
 export class Snapshots {
@@ -58,6 +70,8 @@ export class Snapshots {
   readonly #startedAtMs: number;
   readonly #rates = new Map<string, Samples>();
   readonly #partitions = new Map<Partition, PartitionSamples>();
+  /** Whether the source was full, at the last looks. */
+  #full: readonly boolean[] = [];
 
   constructor(options: SnapshotOptions) {
     this.#options = options;
@@ -93,17 +107,20 @@ export class Snapshots {
     const ends = this.#main.ends();
     for (const partition of this.#partitions.keys())
       if (!report.partitions.has(partition)) this.#partitions.delete(partition);
+    this.#full = [...this.#full.slice(1 - FULL_LOOKS), this.#main.isFull()];
     let produced = 0;
     let lagTotal = 0;
     for (const [partition, progress] of report.partitions) {
-      const samples = this.#partitions.get(partition) ?? newPartitionSamples(progress, nowMs);
-      this.#partitions.set(partition, samples);
       const end = Math.max(ends.get(partition) ?? progress.position, progress.position);
+      const samples = this.#partitions.get(partition) ?? newPartitionSamples(progress, end, nowMs);
+      this.#partitions.set(partition, samples);
       samples.position.add(nowMs, progress.position);
       samples.end.add(nowMs, end);
       samples.lag.add(nowMs, end - progress.position);
       if (progress.position !== samples.lastPosition || end === progress.position) samples.movedAtMs = nowMs;
       samples.lastPosition = progress.position;
+      if (end > samples.lastEnd) samples.producedAtMs = nowMs;
+      samples.lastEnd = end;
       produced += end;
       lagTotal += end - progress.position;
     }
@@ -124,12 +141,15 @@ export class Snapshots {
     const ready = report.state === 'running' || report.state === 'draining';
     return {
       pipeline: plan.definition.name,
+      file: plan.definition.file,
       environment: plan.definition.environment,
-      state: runState(report, sinks, breakers),
+      member: this.#options.member,
+      pid: process.pid,
+      state: runState(report, sinks, breakers, this.#isHeldUp()),
       startedAtMs: this.#startedAtMs,
       atMs: nowMs,
       source: sourceText,
-      members: null,
+      members: this.#options.members(),
       delivery: plan.sinks.map(({ use, delivery }) => ({ sink: use.name, verdict: delivery.verdict })),
       stages: this.#stages(),
       endToEnd: { p50Ms: endToEnd.quantile(0.5), p95Ms: endToEnd.quantile(0.95), p99Ms: endToEnd.quantile(0.99) },
@@ -205,6 +225,8 @@ export class Snapshots {
     const lag = end === null ? null : Math.max(0, end - position);
     const change = samples?.lag.perSecond ?? null;
     const stalled = samples !== undefined && nowMs - samples.movedAtMs > STALL_AFTER_MS;
+    const idleMs = lag === 0 && samples !== undefined ? nowMs - samples.producedAtMs : 0;
+    const hotShare = this.#hotShare(partition);
     const falling = lag !== null && lag > 0 && change !== null && change < 0;
     return {
       topic: partition.topic,
@@ -222,8 +244,27 @@ export class Snapshots {
         : lag !== null && lag > 0 && change !== null && change > 0 && this.#isFallingBehind(partition)
           ? 'WARN'
           : 'OK',
-      note: stalled ? `no progress for ${Math.round((nowMs - samples.movedAtMs) / 1000)} s` : '',
+      idleMs: idleMs >= IDLE_AFTER_MS ? idleMs : null,
+      hotShare,
+      note: stalled
+        ? `no progress for ${Math.round((nowMs - samples.movedAtMs) / 1000)} s`
+        : hotShare === null
+          ? ''
+          : `hot: ${Math.round(hotShare * 100)}% of all`,
     };
+  }
+
+  /** What is fetched was not taken for most of the last seconds: the steps or a sink are slower than what comes in. */
+  #isHeldUp(): boolean {
+    return this.#full.filter(Boolean).length > FULL_LOOKS / 2;
+  }
+
+  #hotShare(partition: Partition): number | null {
+    const own = this.#partitions.get(partition)?.end.perSecond ?? 0;
+    const all = this.#rate('produced') ?? 0;
+    const others = this.#partitions.size - 1;
+    if (others < 1 || all < HOT_PER_SECOND_MIN || own * others < 2 * (all - own)) return null;
+    return Math.min(1, own / all);
   }
 
   /** Its lag grows by more than a twentieth of what comes in. */
@@ -315,21 +356,28 @@ function stageNames({ inputs, steps }: Plan): readonly { readonly name: string; 
   return [...own, ...steps.map(({ step: { name, kind } }) => ({ name, kind }))];
 }
 
-const newPartitionSamples = ({ position }: PartitionProgress, nowMs: number): PartitionSamples => ({
+const newPartitionSamples = ({ position }: PartitionProgress, end: number, nowMs: number): PartitionSamples => ({
   position: new Samples(),
   end: new Samples(),
   lag: new Samples(),
   movedAtMs: nowMs,
   lastPosition: position,
+  producedAtMs: nowMs,
+  lastEnd: end,
 });
 
-function runState({ state }: StageReport, sinks: readonly SinkStatus[], breakers: readonly BreakerStatus[]): RunState {
+function runState(
+  { state }: StageReport,
+  sinks: readonly SinkStatus[],
+  breakers: readonly BreakerStatus[],
+  isHeldUp: boolean,
+): RunState {
   if (state !== 'running') return state;
   if (breakers.some((breaker) => breaker.sink === null && breaker.state === 'open')) return 'breaker open';
   const required = sinks.filter((sink) => sink.required);
   if (required.some((sink) => sink.state === 'DOWN')) return 'sink down';
   if (required.some((sink) => sink.state === 'FENCED')) return 'fenced';
-  return 'running';
+  return isHeldUp ? 'back-pressured' : 'running';
 }
 
 /** Dead letters of decode, steps and sinks together. Decode and steps are the main stage's to count. */

@@ -52,6 +52,10 @@ export interface PartitionStatus {
   /** Time until the lag is gone at the present rates; null when it does not fall. */
   readonly catchUpMs: number | null;
   readonly verdict: Verdict;
+  /** Nothing was produced to it for so long, and nothing waits; null while it is in use. */
+  readonly idleMs: number | null;
+  /** Its share of what is produced, where it gets at least twice what the others get on average; else null. From 0 to 1. */
+  readonly hotShare: number | null;
   /** A few words after the verdict: `hot: 24% of all`, `idle 4m10s`. */
   readonly note: string;
 }
@@ -138,12 +142,18 @@ export interface StatusEvent {
 
 export interface StatusSnapshot {
   readonly pipeline: string;
+  /** The pipeline file, as it was named. */
+  readonly file: string;
   readonly environment: string | null;
+  /** This process: its name among the members of the group, and its process id. */
+  readonly member: string;
+  readonly pid: number;
   readonly state: RunState;
   readonly startedAtMs: number;
   readonly atMs: number;
   /** `shop.orders.placed.v1 (json)`. */
   readonly source: string;
+  /** Of the consumer group, as it was told in the last ten seconds; null where nobody knows. */
   readonly members: number | null;
   /** Per sink, in words: `effectively once`. */
   readonly delivery: readonly { readonly sink: string; readonly verdict: string }[];

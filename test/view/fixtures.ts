@@ -43,6 +43,8 @@ export function partition(number: number, changes: Partial<PartitionStatus> = {}
     inPerSecond: 1_538,
     catchUpMs: null,
     verdict: 'OK',
+    idleMs: null,
+    hotShare: null,
     note: '',
     ...changes,
   };
@@ -73,7 +75,10 @@ export function sink(name: string, changes: Partial<SinkStatus> = {}): SinkStatu
 
 export const healthy: StatusSnapshot = {
   pipeline: 'orders-per-store',
+  file: 'orders-per-store.yaml',
   environment: 'prod',
+  member: 'orders-a',
+  pid: 4711,
   state: 'running',
   startedAtMs: NOW_MS - (6 * 24 * HOUR + 4 * HOUR + 12 * MINUTE),
   atMs: NOW_MS,
@@ -120,7 +125,7 @@ export const healthy: StatusSnapshot = {
     partition(3),
     partition(4, { owner: 'orders-b' }),
     partition(5, { owner: 'orders-b' }),
-    partition(6, { owner: 'orders-c', lag: 0, behindMs: 0, inPerSecond: 0, note: 'idle 4m10s' }),
+    partition(6, { owner: 'orders-c', lag: 0, behindMs: 0, inPerSecond: 0, idleMs: 250_000 }),
     partition(7),
   ],
   lag: 441,
@@ -154,6 +159,7 @@ export const troubled: StatusSnapshot = {
           behindMs: 15_000,
           inPerSecond: 2_890,
           verdict: 'WARN',
+          hotShare: 0.24,
           note: 'hot: 24% of all',
         }
       : each,

@@ -32,7 +32,7 @@ export function Partitions(props: {
   const severalTopics = hasSeveralTopics(partitions);
   const { shown, rest } = fitItems(worstFirst(partitions), rows - 2, offset);
   const lines = [
-    ...shown.map((partition) => ({ ...partition, name: partitionName(partition, severalTopics) })),
+    ...shown.map((partition) => ({ ...partition, note: noteOf(partition), name: partitionName(partition, severalTopics) })),
     ...(rest.length === 0 ? [] : [summary(rest, severalTopics)]),
   ];
   return (
@@ -46,6 +46,10 @@ export function Partitions(props: {
       <Table columns={COLUMNS} rows={lines} isWrong={(line) => line.verdict !== 'OK'} />
     </>
   );
+}
+
+function noteOf({ note, idleMs }: PartitionStatus): string {
+  return note === '' && idleMs !== null ? `idle ${formatDuration(idleMs)}` : note;
 }
 
 /** A partition, or what sums up several. */
