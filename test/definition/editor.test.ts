@@ -29,6 +29,17 @@ const summaries = (place: keyof typeof components) =>
 const places: readonly (readonly [string, string, readonly (readonly [string, string])[]])[] = [
   ['at the top of the file', '|\n', keysOf(publishedSchemas(components).get('pipeline.schema.json'))],
   ['in source', 'source:\n  |\n', [...summaries('sources'), ...keysOf(besideSource)]],
+  [
+    'in one of several sources',
+    'sources:\n  orders:\n    |\n',
+    [...summaries('sources'), ...keysOf(besideSource).filter(([key]) => key !== 'name')],
+  ],
+  ['in the time of a source', 'sources:\n  orders:\n    time:\n      |\n', keysOf(frame, 'time')],
+  [
+    'in a new step of a source',
+    'sources:\n  orders:\n    steps:\n      - |\n',
+    [...summaries('steps'), ...keysOf(besideStep)],
+  ],
   ['in time', 'time:\n  |\n', keysOf(frame, 'time')],
   ['in a new step', 'steps:\n  - |\n', [...summaries('steps'), ...keysOf(besideStep)]],
   ['beside a step', 'steps:\n  - filter: event.a\n    |\n', keysOf(besideStep)],

@@ -79,6 +79,18 @@ describe('the published schemas', () => {
     'source: { kafka: { topic: a } }\nsteps: [ { filter: event.a, name: x }, { drop: [b] } ]\nsinks: [ { postgres: { connection: s, table: t }, when: true } ]\nconnections: { s: { postgres: { url: u } } }\n';
   it('accept in an editor what the loader accepts', () => expect(editor(testComponents)(good)).toBe(true));
 
+  it('accept several sources in place of one, and neither both nor none', () => {
+    const two = 'sources: { a: { kafka: { topic: a }, time: { field: event.at }, steps: [ { drop: [x] } ] } }\n';
+    const rest = good.slice(good.indexOf('steps:'));
+    const accepts = editor(testComponents);
+    expect([two + rest, two + good, rest, two.replace('drop', 'dorp') + rest].map(accepts)).toEqual([
+      true,
+      false,
+      false,
+      false,
+    ]);
+  });
+
   it.for([
     ['two components in one step', good.replace('filter: event.a', 'filter: event.a, drop: [a]')],
     ['an unknown component', good.replace('postgres: { connection', 'posgres: { connection')],

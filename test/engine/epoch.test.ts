@@ -178,3 +178,66 @@ describe('routing', () => {
     await expect(running).rejects.toThrow('a bug');
   });
 });
+
+describe('several inputs', () => {
+  const keep = (name: string, take: (event: number) => boolean): Step => ({
+    name,
+    kind: 'filter',
+    apply: (records, outcomes) =>
+      records.filter((record) => {
+        const isTaken = take(record.event as number);
+        if (!isTaken) outcomes.filtered(record);
+        return isTaken;
+      }),
+  });
+  const planned = (step: Step) => ({ step, stage: `step:${step.name}` });
+  const of = (source: string): Partition => ({ ...partition, topic: source, topicId: source, source });
+  const chunk = (source: string, ...values: string[]): Chunk => ({ ...chunkOf(...values), partition: of(source) });
+  const [reading] = program([], []).inputs;
+  const doubling = { ...reading!.reader, decode: (bytes: Uint8Array) => 2 * Number(Buffer.from(bytes).toString()) };
+  const merged = (steps: readonly Step[]): Program => ({
+    inputs: [
+      { source: 'a', reader: reading!.reader, steps: [planned(keep('small', (event) => event < 3))] },
+      { source: 'b', reader: doubling, steps: [] },
+    ],
+    steps: steps.map(planned),
+    routes: [route('table')],
+  });
+  const runAll = async (using: Program, ...chunks: Chunk[]) => {
+    const clock = new VirtualClock();
+    const epoch = transform(using, 1, chunks, new Map(), clock);
+    let settled = false;
+    void epoch.then(
+      () => (settled = true),
+      () => (settled = true),
+    );
+    while (!settled) await clock.advance();
+    return epoch;
+  };
+
+  it('are each read in their own way and go through their own steps, then all through those for all', async () => {
+    const epoch = await runAll(
+      merged([keep('even', (event) => event % 2 === 0)]),
+      chunk('a', '1', '2', '3', 'bad'),
+      chunk('b', '4', '5'),
+    );
+    expect(epoch.batches[0]!.records.map(({ event }) => event)).toEqual([2, 8, 10]);
+    expect(epoch.stages).toMatchObject([
+      { in: 4, out: 3, dead: 1 },
+      { in: 3, out: 2, filtered: 1 },
+      { in: 2, out: 2 },
+      { in: 4, out: 3, filtered: 1 },
+    ]);
+    expect(epoch.delivered).toBe(3);
+  });
+
+  it('have their account add up where no step is for all', async () => {
+    const { stages, delivered, read } = await runAll(merged([]), chunk('a', '1', '9', 'bad'), chunk('b', '4'));
+    const lost = stages.reduce((sum, { filtered, dead }) => sum + filtered + dead, 0);
+    expect([read, lost, delivered]).toEqual([4, 2, 2]);
+  });
+
+  it('take no record of a source that is none of them', async () => {
+    await expect(runAll(merged([]), chunk('c', '1'))).rejects.toThrow('no input reads source c');
+  });
+});

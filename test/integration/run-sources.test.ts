@@ -139,7 +139,7 @@ test('the account of each source adds up, and its stages are told apart', { time
   ]);
 
   // One group reads both.
-  const lag = await bench.run(['lag', path, '-o', 'json']);
+  const lag = await bench.run(['lag', path, '--json']);
   const { group, partitions } = JSON.parse(lag.stdout) as {
     group: string;
     partitions: { topic: string; lag: number }[];
@@ -151,6 +151,29 @@ test('the account of each source adds up, and its stages are told apart', { time
       ...Array.from({ length: paymentPartitions }, () => [payments, 0]),
     ].toSorted(),
   );
+});
+
+test('a dry run shows the rows of both, and eval the events after a step of one', { timeout: 60_000 }, async () => {
+  const { orders, payments, path, table } = await shop();
+  await Promise.all([bench.send(orders, [orderOf(1), orderOf(2)]), bench.send(payments, [paymentOf(4)])]);
+  const dry = await bench.run(['run', path, '--until-end', '--dry-run', '--view', 'json']);
+  const rows = dry.stdout
+    .split('\n')
+    .flatMap((line) => (line.includes('"row"') ? [(JSON.parse(line) as { row: unknown }).row] : []));
+  expect(rows).toHaveLength(3);
+  expect(rows).toContainEqual({
+    id: 4,
+    cents: 8,
+    at: new Date(placedMs + 40).toISOString(),
+    source: 'payments',
+  });
+  expect(await bench.query('SELECT to_regclass($1) IS NULL', [table])).toEqual([[true]]);
+
+  const after = await bench.run(['eval', 'event.cents', '--pipeline', path, '--after', 'captured']);
+  expect(after, after.stderr).toMatchObject({ code: 0, stdout: '8  (int)\n' });
+  const of = await bench.run(['eval', 'event.cents', '--pipeline', path, '--source', 'orders', '-n', '9']);
+  // Which partition answers first is chance.
+  expect(of.stdout.match(/[36] {2}/g)?.toSorted()).toEqual(['3  ', '6  ']);
 });
 
 test('a topic that two patterns take in is refused at the start with its name', { timeout: 60_000 }, async () => {

@@ -147,3 +147,47 @@ describe('a test file that is wrong says where and what to do', () => {
     expect(result.cases).toEqual([]);
   });
 });
+
+describe('a record of a pipeline with several sources', () => {
+  const merged = `sources:
+  orders: { kafka: { topic: shop.orders } }
+  payments: { kafka: { topics: '/^pay\\./' } }
+sinks: [ { stdout: {} } ]
+`;
+
+  it.for([
+    [
+      'must say where it comes from',
+      one('    records: [{ value: 1 }]\n    expect: {}\n'),
+      ['3:15 value_wrong cases[0].records[0] must say which source it comes from'],
+    ],
+    [
+      'can not be an event without more',
+      one('    events: [1]\n    expect: {}\n'),
+      ['3:5 key_missing the pipeline has several sources, and events name none'],
+    ],
+    [
+      'comes from a source there is',
+      one('    records: [{ source: order, value: 1 }]\n    expect: {}\n'),
+      ['3:25 value_wrong the pipeline has no source order; did you mean "orders"?'],
+    ],
+    [
+      'comes from a topic that is read',
+      one('    records: [{ topic: shops.orders, value: 1 }]\n    expect: {}\n'),
+      ['3:24 value_wrong no source of the pipeline reads shops.orders'],
+    ],
+  ] as const)('%s', async ([, tests, expected]) => {
+    expect(await problems(tests, merged)).toEqual(expected);
+  });
+
+  it('is of the source that reads its topic, also by a pattern', async () => {
+    const tests = one(
+      '    records: [ { topic: pay.eu, value: { a: 1 } }, { source: orders, value: { a: 2 } } ]\n    expect: { rows: [ { s: payments }, { s: orders } ] }\n',
+    );
+    const { cases } = await workspace.run(
+      merged.replace('sinks', 'steps: [ { set: { s: meta.source } } ]\nsinks'),
+      tests,
+    );
+    expect(cases).toMatchObject([{ differences: [] }]);
+  });
+});

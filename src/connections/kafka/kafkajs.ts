@@ -57,7 +57,11 @@ export interface Broker {
   readonly versions: Readonly<Record<number, { readonly maxVersion: number } | undefined>>;
   /** The request in the newest version that both sides know. */
   lookupRequest(apiKey: number, versions: object): (given: object) => { request: object; response: object };
-  readonly connectionPool: { send<T>(call: { request: object; response: object }): Promise<T> };
+  readonly connectionPool: {
+    send<T>(call: { request: object; response: object }): Promise<T>;
+    /** Opens the connection that requests of this kind go over, where it is not open. */
+    getConnectionByRequest(call: { request: { apiKey: number } }): Promise<unknown>;
+  };
   fetch(request: {
     readonly maxWaitTime: number;
     readonly minBytes: number;

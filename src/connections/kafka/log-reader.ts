@@ -1,12 +1,31 @@
 /** Reads partitions without a consumer group: for dead letters, lag in seconds and `--dry-run`. */
 import type { RawRecord } from '../../engine/ports.ts';
 import { FetchedPartition } from './fetched-partition.ts';
-import type { Cluster } from './kafkajs.ts';
+import type { Broker, Cluster } from './kafkajs.ts';
 
 const readCommitted = 1;
 const fetchWaitMs = 250;
 const fetchBytesMax = 16 * 1024 * 1024;
 const partitionBytesMax = 1024 * 1024;
+
+/** https://kafka.apache.org/protocol: the key of Fetch. */
+const fetchKey = 1;
+
+const opening = new WeakMap<Broker['connectionPool'], Promise<unknown>>();
+
+/**
+ * kafkajs opens its connection for fetches with the first fetch. Two at the same time would open two, of which one is
+ * never closed and keeps the process alive.
+ */
+function openedForFetches({ connectionPool }: Broker): Promise<unknown> {
+  const underWay = opening.get(connectionPool);
+  if (underWay !== undefined) return underWay;
+  const opened = connectionPool
+    .getConnectionByRequest({ request: { apiKey: fetchKey } })
+    .finally(() => opening.delete(connectionPool));
+  opening.set(connectionPool, opened);
+  return opened;
+}
 
 /** What to read of a topic. Reading ends at the end offsets seen when it began. */
 export interface TopicRead {
@@ -34,6 +53,7 @@ export async function fetchOnce(
   const answers = await Promise.all(
     Object.entries(leaders).map(async ([nodeId, led]) => {
       const broker = await cluster.findBroker({ nodeId: Number(nodeId) });
+      await openedForFetches(broker);
       const { responses } = await broker.fetch({
         maxWaitTime: fetchWaitMs,
         minBytes: 1,
