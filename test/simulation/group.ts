@@ -83,6 +83,7 @@ export class Group {
 
 /** How often a member that waits asks whether there is something new. */
 const HEARTBEAT_MS = SESSION_MS / 3;
+const COMMIT_TRIES = 10;
 
 export class SimulatedSource implements Source {
   readonly #world: World;
@@ -271,22 +272,29 @@ export class SimulatedSource implements Source {
     positions: ReadonlyMap<Partition, number>,
   ): Promise<'committed' | 'refused' | 'failed'> {
     this.#onCall();
-    if (generation !== this.#generation) return 'refused';
+    for (let attempt = 1; ; attempt++) {
+      // Asked before every try: a repeat after a rejoin would speak for the new generation.
+      if (generation !== this.#generation) return 'refused';
+      try {
+        return await this.#commitOnce(positions);
+      } catch {
+        if (attempt === COMMIT_TRIES || this.#closed) return 'failed';
+      }
+    }
+  }
+
+  #commitOnce(positions: ReadonlyMap<Partition, number>): Promise<'committed' | 'refused'> {
     const groupGeneration = this.#groupGeneration;
     const told = this.#told;
     const order = ++this.#commitsSent;
-    try {
-      return await this.#world.call(this.#member, 'commit offsets', {
-        effect: () => {
-          // What was overtaken on its way comes to nothing, as on one connection.
-          if (order < this.#commitsArrived) return 'refused';
-          this.#commitsArrived = order;
-          return this.#group.commit(this, groupGeneration, positions, told) ? 'committed' : 'refused';
-        },
-      });
-    } catch {
-      return 'failed';
-    }
+    return this.#world.call(this.#member, 'commit offsets', {
+      effect: () => {
+        // What was overtaken on its way comes to nothing, as on one connection.
+        if (order < this.#commitsArrived) return 'refused';
+        this.#commitsArrived = order;
+        return this.#group.commit(this, groupGeneration, positions, told) ? 'committed' : 'refused';
+      },
+    });
   }
 
   async reassign(): Promise<void> {

@@ -113,7 +113,10 @@ class Run {
     if (anew) {
       await this.#endAll();
       this.#spawn(true);
-    } else if ([...this.#living].every(({ isStopping }) => isStopping)) this.#spawn(false);
+    } else if ([...this.#living].every(({ isStopping }) => isStopping) || world.happened.has('fail-over')) {
+      // A table that has gone back is noticed by the next write or claim, and a log at its end brings no write.
+      this.#spawn(false);
+    }
     const untilMs = world.clock.now() + LIVENESS_MS;
     const isOver = () =>
       anew ? this.#living.size === 0 : this.#books.isDone(this.#group.committed) && world.clock.now() >= chaosUntilMs;

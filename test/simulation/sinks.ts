@@ -234,6 +234,7 @@ export class SimulatedTable implements Sink {
         session.touch();
         return effect(session);
       },
+      lost: () => (this.#session = this.#database.open(this.#world)),
       hungUp: () => session.end(),
     });
   }

@@ -44,6 +44,8 @@ export interface Service<T> {
   readonly effect: () => T;
   /** Another call holds a lock this one needs. */
   readonly locked?: () => boolean;
+  /** The member has lost the connection; what is on its way still arrives on it. */
+  readonly lost?: () => void;
   /** The connection is gone, and whatever was on its way has arrived. */
   readonly hungUp?: () => void;
 }
@@ -116,6 +118,7 @@ export class World {
       void this.#arrive(member, doing, service).then(service.hungUp, service.hungUp);
       await this.#travel(0);
       await this.pass(member, doing, 'after its connection broke');
+      service.lost?.();
       throw new SinkUnavailable('simulated broken connection');
     }
     if (isUnavailable) {
