@@ -32,12 +32,13 @@ export default defineConfig({
       },
       {
         test: {
-          // Clusters of their own that are killed and frozen: longer than every run can wait for, and one at a time.
+          // The long set of real faults, `npm run test:faults`: one after the other, since recoveries are measured.
           name: 'faults',
           include: faults,
+          globalSetup: 'test/stack/global-setup.ts',
           testTimeout: 120_000,
-          hookTimeout: 60_000,
-          maxWorkers: 1,
+          hookTimeout: 120_000,
+          fileParallelism: false,
           sequence: { groupOrder: 2 },
         },
       },

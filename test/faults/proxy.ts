@@ -1,0 +1,218 @@
+/**
+ * Stands between pipectl and a service, passes on whole messages, and lets a test act at a named one: before it is passed
+ * on, or when its answer comes back, which is then withheld.
+ */
+import { once } from 'node:events';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+import { host } from '../stack/loopback.ts';
+
+/** How messages of a protocol are told apart. */
+interface Protocol {
+  /** Bytes of the first message of `data`, header included; undefined where more is needed. */
+  lengthOf(data: Buffer, isFirst: boolean, side: 'client' | 'server'): number | undefined;
+  /** What a client's message is; compared with what a trap waits for. */
+  nameOf(message: Buffer): string;
+  /** Whether a server's message ends the answer to `request`. */
+  isAnswer(message: Buffer, request: Buffer): boolean;
+  /** What a server's message becomes on its way. */
+  passed(message: Buffer): Buffer;
+}
+
+export interface Trap {
+  /** Which of the client's messages springs it. */
+  readonly at: RegExp;
+  /** `asked`: the message never arrives. `answered`: it does, and its answer is withheld. */
+  readonly when: 'asked' | 'answered';
+  readonly act: () => void | Promise<void>;
+}
+
+export class Proxy implements AsyncDisposable {
+  readonly #protocol: Protocol;
+  readonly #upstreamPort: number;
+  readonly #sockets = new Set<Socket>();
+  readonly #server;
+  #trap: Trap | null = null;
+  #sprung = 0;
+
+  constructor(upstreamPort: number, protocol: (port: () => number) => Protocol) {
+    this.#upstreamPort = upstreamPort;
+    this.#protocol = protocol(() => this.port);
+    this.#server = createServer((client) => this.#join(client));
+  }
+
+  async listen(): Promise<this> {
+    await once(this.#server.listen(0, host), 'listening');
+    return this;
+  }
+
+  get port(): number {
+    return (this.#server.address() as AddressInfo).port;
+  }
+
+  /** How often a trap has sprung. */
+  get sprung(): number {
+    return this.#sprung;
+  }
+
+  /** Sets a trap that springs once, in place of the former. */
+  arm(trap: Trap): void {
+    this.#trap = trap;
+  }
+
+  disarm(): void {
+    this.#trap = null;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const socket of this.#sockets) socket.destroy();
+    await new Promise((closed) => this.#server.close(closed));
+  }
+
+  #join(client: Socket): void {
+    const upstream = connect(this.#upstreamPort, host);
+    const close = (): void => {
+      client.destroy();
+      upstream.destroy();
+    };
+    for (const socket of [client, upstream]) {
+      this.#sockets.add(socket.setNoDelay());
+      socket.on('error', () => {});
+      socket.on('close', () => {
+        this.#sockets.delete(socket);
+        close();
+      });
+    }
+    const spring = (trap: Trap): void => {
+      this.#sprung++;
+      // The connection stays as it is until the test has acted: nobody is to notice anything before that.
+      client.pause();
+      upstream.pause();
+      void Promise.resolve(trap.act()).then(close, close);
+    };
+
+    let request: { readonly message: Buffer; readonly trap: Trap } | null = null;
+    let isSprung = false;
+    const protocol = this.#protocol;
+    client.on(
+      'data',
+      eachMessage(protocol, 'client', (message) => {
+        const trap = this.#trap;
+        if (isSprung) return;
+        if (trap !== null && trap.at.test(protocol.nameOf(message))) {
+          this.#trap = null;
+          if (trap.when === 'asked') {
+            isSprung = true;
+            return spring(trap);
+          }
+          request = { message, trap };
+        }
+        upstream.write(message);
+      }),
+    );
+    upstream.on(
+      'data',
+      eachMessage(protocol, 'server', (message) => {
+        if (isSprung) return;
+        if (request !== null && protocol.isAnswer(message, request.message)) {
+          isSprung = true;
+          return spring(request.trap);
+        }
+        client.write(protocol.passed(message));
+      }),
+    );
+  }
+}
+
+/** Cuts a stream into messages. */
+function eachMessage(
+  protocol: Protocol,
+  side: 'client' | 'server',
+  take: (message: Buffer) => void,
+): (data: Buffer) => void {
+  let rest: Buffer[] = [];
+  let size = 0;
+  let wanted: number | undefined;
+  let isFirst = true;
+  return (data) => {
+    rest.push(data);
+    size += data.length;
+    if (wanted !== undefined && size < wanted) return;
+    let whole = rest.length === 1 ? data : Buffer.concat(rest);
+    for (;;) {
+      wanted = protocol.lengthOf(whole, isFirst, side);
+      if (wanted === undefined || whole.length < wanted) break;
+      take(whole.subarray(0, wanted));
+      whole = whole.subarray(wanted);
+      isFirst = false;
+    }
+    rest = whole.length === 0 ? [] : [whole];
+    size = whole.length;
+  };
+}
+
+/** Messages of PostgreSQL are named by their type, queries with their text: `Q BEGIN; ...`; `d` is data of a COPY. */
+const postgres = (): Protocol => ({
+  lengthOf(data, isFirst, side) {
+    // A client's first message has no type.
+    const at = isFirst && side === 'client' ? 0 : 1;
+    return data.length < at + 4 ? undefined : at + data.readInt32BE(at);
+  },
+  nameOf(message) {
+    const type = String.fromCharCode(message[0]!);
+    return type === 'Q' || type === 'P' ? `${type} ${message.toString('utf8', 5)}` : type;
+  },
+  // ReadyForQuery: everything that was asked for is answered.
+  isAnswer: (message) => message[0] === 'Z'.charCodeAt(0),
+  passed: (message) => message,
+});
+
+/** Requests of Kafka that are named, by their key in the protocol. */
+const requestNames: Readonly<Record<number, string>> = {
+  0: 'Produce',
+  1: 'Fetch',
+  8: 'OffsetCommit',
+  11: 'JoinGroup',
+  13: 'LeaveGroup',
+  14: 'SyncGroup',
+  22: 'InitProducerId',
+};
+
+/** The broker names itself in its answers: there the proxy puts its own port, so that clients come back to it. */
+const kafka =
+  (brokerPort: number) =>
+  (port: () => number): Protocol => {
+    const place = (number: number): Buffer => {
+      const bytes = Buffer.from(`${host}____`);
+      bytes.writeInt32BE(number, host.length);
+      return bytes;
+    };
+    const broker = place(brokerPort);
+    return {
+      lengthOf: (data) => (data.length < 4 ? undefined : 4 + data.readInt32BE(0)),
+      nameOf: (message) => requestNames[message.readInt16BE(4)] ?? '',
+      // Both carry the number by which they belong together.
+      isAnswer: (message, request) => message.readInt32BE(4) === request.readInt32BE(8),
+      passed(message) {
+        let at = message.indexOf(broker);
+        if (at === -1) return message;
+        const changed = Buffer.from(message);
+        for (; at !== -1; at = changed.indexOf(broker, at + 1)) place(port()).copy(changed, at);
+        return changed;
+      },
+    };
+  };
+
+/** Before PostgreSQL: a proxy, and the URL that leads through it. */
+export async function postgresProxy(url: string): Promise<Proxy & { readonly url: string }> {
+  const proxy = await new Proxy(Number(new URL(url).port), postgres).listen();
+  const through = new URL(url);
+  through.port = String(proxy.port);
+  return Object.assign(proxy, { url: through.href });
+}
+
+/** Before the only broker of a cluster. */
+export async function kafkaProxy(brokers: string): Promise<Proxy & { readonly brokers: string }> {
+  const port = Number(brokers.split(':')[1]);
+  const proxy = await new Proxy(port, kafka(port)).listen();
+  return Object.assign(proxy, { brokers: `${host}:${proxy.port}` });
+}
