@@ -1,6 +1,6 @@
 /**
  * Stands between pipectl and a service, passes on whole messages, and lets a test act at a named one: before it is passed
- * on, or when its answer comes back, which is then withheld.
+ * on, as it is, or when its answer comes back.
  */
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
@@ -21,8 +21,11 @@ interface Protocol {
 export interface Trap {
   /** Which of the client's messages springs it. */
   readonly at: RegExp;
-  /** `asked`: the message never arrives. `answered`: it does, and its answer is withheld. */
-  readonly when: 'asked' | 'answered';
+  /**
+   * `asked`: the message never arrives. `answered`: it does, and its answer is withheld. After both the connection is
+   * gone. `held`: it arrives when `act` is done. `passed`: it arrives, and nothing else changes.
+   */
+  readonly when: 'asked' | 'answered' | 'held' | 'passed';
   readonly act: () => void | Promise<void>;
 }
 
@@ -33,6 +36,7 @@ export class Proxy implements AsyncDisposable {
   readonly #server;
   #trap: Trap | null = null;
   #sprung = 0;
+  #isCut = false;
 
   constructor(upstreamPort: number, protocol: (port: () => number) => Protocol) {
     this.#upstreamPort = upstreamPort;
@@ -59,16 +63,23 @@ export class Proxy implements AsyncDisposable {
     this.#trap = trap;
   }
 
-  disarm(): void {
-    this.#trap = null;
+  /** Closes all connections, and new ones at once, until `mend`. */
+  cut(): void {
+    this.#isCut = true;
+    for (const socket of this.#sockets) socket.destroy();
+  }
+
+  mend(): void {
+    this.#isCut = false;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const socket of this.#sockets) socket.destroy();
+    this.cut();
     await new Promise((closed) => this.#server.close(closed));
   }
 
   #join(client: Socket): void {
+    if (this.#isCut) return void client.destroy();
     const upstream = connect(this.#upstreamPort, host);
     const close = (): void => {
       client.destroy();
@@ -82,44 +93,51 @@ export class Proxy implements AsyncDisposable {
         close();
       });
     }
-    const spring = (trap: Trap): void => {
+    const act = async ({ act: sprung }: Trap): Promise<void> => {
       this.#sprung++;
-      // The connection stays as it is until the test has acted: nobody is to notice anything before that.
-      client.pause();
-      upstream.pause();
-      void Promise.resolve(trap.act()).then(close, close);
+      await sprung();
+    };
+    /** Nobody is to notice anything before the test has acted; then the connection is gone. */
+    const actAndClose = (trap: Trap): void => {
+      isSprung = true;
+      void act(trap).then(close, close);
     };
 
     let request: { readonly message: Buffer; readonly trap: Trap } | null = null;
     let isSprung = false;
+    let held: Buffer[] | null = null;
     const protocol = this.#protocol;
-    client.on(
-      'data',
-      eachMessage(protocol, 'client', (message) => {
-        const trap = this.#trap;
-        if (isSprung) return;
-        if (trap !== null && trap.at.test(protocol.nameOf(message))) {
-          this.#trap = null;
-          if (trap.when === 'asked') {
-            isSprung = true;
-            return spring(trap);
-          }
+    const ask = (message: Buffer): void => {
+      if (isSprung) return;
+      if (held !== null) return void held.push(message);
+      const trap = this.#trap;
+      if (trap === null || !trap.at.test(protocol.nameOf(message))) return void upstream.write(message);
+      this.#trap = null;
+      switch (trap.when) {
+        case 'asked':
+          return actAndClose(trap);
+        case 'answered':
           request = { message, trap };
+          return void upstream.write(message);
+        case 'passed':
+          upstream.write(message);
+          return void act(trap);
+        case 'held': {
+          const waiting = (held = [message]);
+          return void act(trap).finally(() => {
+            held = null;
+            for (const one of waiting) upstream.write(one);
+          });
         }
-        upstream.write(message);
-      }),
-    );
-    upstream.on(
-      'data',
-      eachMessage(protocol, 'server', (message) => {
-        if (isSprung) return;
-        if (request !== null && protocol.isAnswer(message, request.message)) {
-          isSprung = true;
-          return spring(request.trap);
-        }
-        client.write(protocol.passed(message));
-      }),
-    );
+      }
+    };
+    const answer = (message: Buffer): void => {
+      if (isSprung) return;
+      if (request !== null && protocol.isAnswer(message, request.message)) actAndClose(request.trap);
+      else client.write(protocol.passed(message));
+    };
+    client.on('data', eachMessage(protocol, 'client', ask));
+    upstream.on('data', eachMessage(protocol, 'server', answer));
   }
 }
 
