@@ -235,7 +235,8 @@ class SinkDelivery {
     } catch (error) {
       if (!(error instanceof TooManyRejections) || breaker === undefined) throw error;
       mine.rejected = error.rejected;
-      isHeld(this.#toll, this.#options, true);
+      // Resumed since it was told how many it may refuse: it is asked again, without a bound.
+      if (breaker.isArmed(clock.now())) isHeld(this.#toll, this.#options, true);
     }
     throw new Held();
   }

@@ -206,6 +206,26 @@ describe('the breaker', () => {
     expect(run.letters).toHaveLength(80);
   });
 
+  it('stays closed when it was resumed while another sink was still looking for what it refuses', async () => {
+    const [quick, slow] = [new Table(), new Table()];
+    quick.rejected = slow.rejected = all(0, 80);
+    const looking = Promise.withResolvers<void>();
+    const write = slow.write.bind(slow);
+    slow.write = async (...batch) => {
+      await looking.promise;
+      return write(...batch);
+    };
+    const breaker = new Breaker(limits, true);
+    const run = beginWith({ breaker }, quick, slow);
+    run.source.give(assigned(1), records(1, [p0, 0, 100]));
+    await run.until(() => breaker.opening !== null);
+    run.stage.resume('');
+    looking.resolve();
+    await run.until(() => slow.positions.get(p0) === 100 && quick.positions.get(p0) === 100);
+    expect(slow.bounds).toEqual([64, Number.POSITIVE_INFINITY]);
+    await run.end();
+  });
+
   it('is not armed for one window after it was resumed, and then opens again', async () => {
     const { table, breaker, run } = guarded(all(0, 1000));
     run.source.give(assigned(1), records(1, [p0, 0, 50]));
