@@ -26,30 +26,34 @@ const sessions = ({ file }: Load): [sql: string, values: string[]] => [
   [`pipectl/${file.name}/%`],
 ];
 
-faultTest('PostgreSQL stops at once (-m immediate) during a COMMIT: before, while and after it', 300_000, async (fault) => {
-  await using toDatabase = await postgresProxy(bench.url);
-  await using load = await Load.open(bench);
-  const child = load.start({ PG_URL: toDatabase.url });
-  load.keepProducing();
-  await load.runs([child]);
-  for (let round = 0; round < 12; round++) {
-    const { promise: stopped, resolve } = Promise.withResolvers<void>();
-    toDatabase.arm({
-      at: /^Q COMMIT\0$/,
-      when: (['asked', 'passed', 'answered'] as const)[round % 3]!,
-      act: async () => {
-        await stack.postgres.stop('immediate');
-        resolve();
-      },
-    });
-    await stopped;
-    await stack.postgres.start();
-    await fault.recovers(await load.goesOn(), [child]);
-  }
-  fault.fired(toDatabase.sprung);
-  expect(toDatabase.sprung).toBe(12);
-  await load.expectAll(fault, [child]);
-});
+faultTest(
+  'PostgreSQL stops at once (-m immediate) during a COMMIT: before, while and after it',
+  300_000,
+  async (fault) => {
+    await using toDatabase = await postgresProxy(bench.url);
+    await using load = await Load.open(bench);
+    const child = load.start({ PG_URL: toDatabase.url });
+    load.keepProducing();
+    await load.runs([child]);
+    for (let round = 0; round < 12; round++) {
+      const { promise: stopped, resolve } = Promise.withResolvers<void>();
+      toDatabase.arm({
+        at: /^Q COMMIT\0$/,
+        when: (['asked', 'passed', 'answered'] as const)[round % 3]!,
+        act: async () => {
+          await stack.postgres.stop('immediate');
+          resolve();
+        },
+      });
+      await stopped;
+      await stack.postgres.start();
+      await fault.recovers(await load.goesOn(), [child]);
+    }
+    fault.fired(toDatabase.sprung);
+    expect(toDatabase.sprung).toBe(12);
+    await load.expectAll(fault, [child]);
+  },
+);
 
 faultTest('PostgreSQL is away for 60 s', 300_000, async (fault) => {
   await using load = await Load.open(bench);

@@ -19,7 +19,12 @@ const killed = { code: null, signal: 'SIGKILL' };
 /** The write order of architecture.md, as it is seen on the wire. */
 const points: readonly [point: string, service: 'postgres' | 'kafka', at: RegExp, when: Trap['when']][] = [
   ['partitions are about to be claimed', 'postgres', /^P .*SET owner_epoch = t\.owner_epoch \+ 1/s, 'asked'],
-  ['partitions are claimed, the answer is on its way', 'postgres', /^P .*SET owner_epoch = t\.owner_epoch \+ 1/s, 'answered'],
+  [
+    'partitions are claimed, the answer is on its way',
+    'postgres',
+    /^P .*SET owner_epoch = t\.owner_epoch \+ 1/s,
+    'answered',
+  ],
   ["the sink's transaction is about to begin", 'postgres', /^Q BEGIN; SET CONSTRAINTS/, 'asked'],
   ['the transaction has begun, rows are on their way', 'postgres', /^d$/, 'asked'],
   ['rows are written, the answer is on its way', 'postgres', /^Q BEGIN; SET CONSTRAINTS/, 'answered'],

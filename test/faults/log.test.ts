@@ -51,15 +51,15 @@ faultTest('the log is cut off beyond the position of a pipeline that runs; then 
     await bench.written(load.file.name, log.length, [next], { sink, withinMs: 120_000 });
   expect(await next.drain()).toEqual({ code: 0, signal: null });
   const inputOf = (sink: string): Order[] =>
-    readable(
-      log.filter(
-        ({ partition, offset }) => partition !== 0 || offset < stoodAt.get(sink)! || offset >= kept,
-      ),
-    );
+    readable(log.filter(({ partition, offset }) => partition !== 0 || offset < stoodAt.get(sink)! || offset >= kept));
   await bench.expectRows(load.latest, orderColumns, upserted(inputOf('latest')));
   const all = inputOf('all').filter(({ n }) => !isRefused(n));
   await bench.expectRows(load.all, orderColumns, appended(all));
-  fault.holds('nothing but the deleted records is missing', 'upsert table = fold of the input', 'append table has every row once');
+  fault.holds(
+    'nothing but the deleted records is missing',
+    'upsert table = fold of the input',
+    'append table has every row once',
+  );
   load.expectAccounts(fault);
 });
 

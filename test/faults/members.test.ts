@@ -27,79 +27,89 @@ for (const [place, at] of [
   ['before it begins a transaction', /^Q BEGIN; SET CONSTRAINTS/],
   ['inside its open transaction', /^Q COMMIT\0$/],
 ] as const) {
-  faultTest(`a member is frozen beyond its session ${place}, and wakes when its partitions are taken over`, 300_000, async (fault) => {
-    await using toDatabase = await postgresProxy(bench.url);
-    await using load = await open();
-    const frozen = load.start({ PG_URL: toDatabase.url });
-    const other = load.start();
-    load.keepProducing();
-    for (let round = 1; round <= 3; round++) {
+  faultTest(
+    `a member is frozen beyond its session ${place}, and wakes when its partitions are taken over`,
+    300_000,
+    async (fault) => {
+      await using toDatabase = await postgresProxy(bench.url);
+      await using load = await open();
+      const frozen = load.start({ PG_URL: toDatabase.url });
+      const other = load.start();
+      load.keepProducing();
+      for (let round = 1; round <= 3; round++) {
+        await shared(frozen, other);
+        const refused = logged(frozen, 'fenced');
+        const awake = Promise.withResolvers<void>();
+        const { promise: asleep, resolve: sleep } = Promise.withResolvers<void>();
+        // What it was about to send arrives when it wakes.
+        toDatabase.arm({
+          at,
+          when: 'held',
+          act: () => {
+            frozen.kill('SIGSTOP');
+            sleep();
+            return awake.promise;
+          },
+        });
+        await asleep;
+        fault.fired();
+        await eventually('the other has all partitions', () => owned(other) === partitions, {
+          running: [other],
+          withinMs: 60_000,
+        });
+        // Also the partitions that were the frozen one's go on, also where its transaction held their rows.
+        const before = await bench.positions(load.file.name, 'all');
+        await eventually(
+          'it writes them all',
+          async () => (await bench.positions(load.file.name, 'all')).every((position, i) => position > before[i]!),
+          { running: [other], withinMs: 60_000 },
+        );
+        frozen.kill('SIGCONT');
+        awake.resolve();
+        const goesOn = await load.goesOn();
+        await eventually('its late write is refused', () => logged(frozen, 'fenced') > refused || undefined, {
+          running: [frozen, other],
+          withinMs: 60_000,
+        });
+        await fault.recovers(goesOn, [frozen, other]);
+      }
+      fault.holds('each late write refused');
       await shared(frozen, other);
-      const refused = logged(frozen, 'fenced');
-      const awake = Promise.withResolvers<void>();
-      const { promise: asleep, resolve: sleep } = Promise.withResolvers<void>();
-      // What it was about to send arrives when it wakes.
-      toDatabase.arm({
-        at,
-        when: 'held',
-        act: () => {
-          frozen.kill('SIGSTOP');
-          sleep();
-          return awake.promise;
-        },
-      });
-      await asleep;
-      fault.fired();
-      await eventually('the other has all partitions', () => owned(other) === partitions, {
-        running: [other],
-        withinMs: 60_000,
-      });
-      // Also the partitions that were the frozen one's go on, also where its transaction held their rows.
-      const before = await bench.positions(load.file.name, 'all');
-      await eventually(
-        'it writes them all',
-        async () => (await bench.positions(load.file.name, 'all')).every((position, i) => position > before[i]!),
-        { running: [other], withinMs: 60_000 },
-      );
-      frozen.kill('SIGCONT');
-      awake.resolve();
-      const goesOn = await load.goesOn();
-      await eventually('its late write is refused', () => logged(frozen, 'fenced') > refused || undefined, {
-        running: [frozen, other],
-        withinMs: 60_000,
-      });
-      await fault.recovers(goesOn, [frozen, other]);
-    }
-    fault.holds('each late write refused');
-    await shared(frozen, other);
-    await load.expectAll(fault, [frozen, other]);
-  });
+      await load.expectAll(fault, [frozen, other]);
+    },
+  );
 }
 
-faultTest('three members come and go every few seconds for a minute, by SIGTERM and kill -9', 300_000, async (fault) => {
-  await using load = await open();
-  const over = performance.now() + 60_000;
-  load.keepProducing();
-  const slot = async (): Promise<void> => {
-    while (performance.now() < over) {
-      const member = load.start();
-      await eventually('it has partitions', () => owned(member) > 0 || performance.now() > over, { withinMs: 60_000 });
-      await delay(1000 + Math.random() * 3000);
-      if (Math.random() < 0.5) {
-        expect(await member.drain()).toEqual({ code: 0, signal: null });
-      } else {
-        member.kill('SIGKILL');
-        await member.ended;
+faultTest(
+  'three members come and go every few seconds for a minute, by SIGTERM and kill -9',
+  300_000,
+  async (fault) => {
+    await using load = await open();
+    const over = performance.now() + 60_000;
+    load.keepProducing();
+    const slot = async (): Promise<void> => {
+      while (performance.now() < over) {
+        const member = load.start();
+        await eventually('it has partitions', () => owned(member) > 0 || performance.now() > over, {
+          withinMs: 60_000,
+        });
+        await delay(1000 + Math.random() * 3000);
+        if (Math.random() < 0.5) {
+          expect(await member.drain()).toEqual({ code: 0, signal: null });
+        } else {
+          member.kill('SIGKILL');
+          await member.ended;
+        }
+        fault.fired();
+        await delay(Math.random() * 1000);
       }
-      fault.fired();
-      await delay(Math.random() * 1000);
-    }
-  };
-  await Promise.all([slot(), slot(), slot()]);
-  expect(fault.timesFired).toBeGreaterThan(9);
-  const goesOn = await load.goesOn();
-  const sinceMs = performance.now();
-  const members = [load.start(), load.start(), load.start()];
-  await fault.recovers(goesOn, members, sinceMs);
-  await load.expectAll(fault, members);
-});
+    };
+    await Promise.all([slot(), slot(), slot()]);
+    expect(fault.timesFired).toBeGreaterThan(9);
+    const goesOn = await load.goesOn();
+    const sinceMs = performance.now();
+    const members = [load.start(), load.start(), load.start()];
+    await fault.recovers(goesOn, members, sinceMs);
+    await load.expectAll(fault, members);
+  },
+);

@@ -116,24 +116,28 @@ faultTest('a sink with `retry: { for: 5s, then: dlq }` is away for half a minute
   load.expectAccounts(fault);
 });
 
-faultTest('a sink with `retry: { for: 5s, then: stop }` is away, and there at the next start', 300_000, async (fault) => {
-  await using withThird = await withThirdSink(retryThen('stop'));
-  const { load, third, toDatabase, start } = withThird;
-  const child = start();
-  load.keepProducing();
-  await load.runs([child]);
-  toDatabase.cut();
-  fault.fired();
-  expect(await child.ended).toEqual({ code: 3, signal: null });
-  fault.holds('it ended with 3');
-  const goesOn = await load.goesOn();
-  toDatabase.mend();
-  const sinceMs = performance.now();
-  const next = start();
-  await fault.recovers(goesOn, [next], sinceMs);
-  await load.stopProducing();
-  const log = await bench.read(load.topic);
-  await bench.written(load.file.name, log.length, [next], { sink: 'away', withinMs: 120_000 });
-  await load.expectAll(fault, [next]);
-  await bench.expectRows(third, orderColumns, appended(readable(log)));
-});
+faultTest(
+  'a sink with `retry: { for: 5s, then: stop }` is away, and there at the next start',
+  300_000,
+  async (fault) => {
+    await using withThird = await withThirdSink(retryThen('stop'));
+    const { load, third, toDatabase, start } = withThird;
+    const child = start();
+    load.keepProducing();
+    await load.runs([child]);
+    toDatabase.cut();
+    fault.fired();
+    expect(await child.ended).toEqual({ code: 3, signal: null });
+    fault.holds('it ended with 3');
+    const goesOn = await load.goesOn();
+    toDatabase.mend();
+    const sinceMs = performance.now();
+    const next = start();
+    await fault.recovers(goesOn, [next], sinceMs);
+    await load.stopProducing();
+    const log = await bench.read(load.topic);
+    await bench.written(load.file.name, log.length, [next], { sink: 'away', withinMs: 120_000 });
+    await load.expectAll(fault, [next]);
+    await bench.expectRows(third, orderColumns, appended(readable(log)));
+  },
+);

@@ -75,29 +75,33 @@ faultTest('5,000 refused rows at once open the breaker; `pipectl resume`', 180_0
   fault.holds('account adds up');
 });
 
-faultTest('a key a thousand times in one batch with a bad version: last, in the middle, first', 120_000, async (fault) => {
-  for (const place of [999, 500, 0]) {
-    const { path: file, latest, all, send, refused } = await numbers();
-    const rows = Array.from({ length: 1000 }, (_, i): Row => [7, i === place ? -1 : i]);
-    await send(rows);
-    const { code, stdout } = await bench.run(['run', file, '--until-end', '--view', 'json']);
-    expect(code).toBe(0);
-    const good = rows.filter((row) => !bad(row));
-    await bench.expectRows(latest, columns, [good.at(-1)!]);
-    await bench.expectRows(all, columns, good);
-    expect(await refused('all')).toEqual([place]);
-    // Where a later version of the batch replaces it, it never comes to the database.
-    expect(await refused('latest')).toEqual(place === 999 ? [place] : []);
-    expect(statusLines(stdout).at(-1)!.account).toMatchObject({ pending: 0, difference: 0 });
-    fault.fired();
-  }
-  fault.holds(
-    'upsert table = fold of the input',
-    'append table has every row once',
-    'dead letters complete',
-    'account adds up',
-  );
-});
+faultTest(
+  'a key a thousand times in one batch with a bad version: last, in the middle, first',
+  120_000,
+  async (fault) => {
+    for (const place of [999, 500, 0]) {
+      const { path: file, latest, all, send, refused } = await numbers();
+      const rows = Array.from({ length: 1000 }, (_, i): Row => [7, i === place ? -1 : i]);
+      await send(rows);
+      const { code, stdout } = await bench.run(['run', file, '--until-end', '--view', 'json']);
+      expect(code).toBe(0);
+      const good = rows.filter((row) => !bad(row));
+      await bench.expectRows(latest, columns, [good.at(-1)!]);
+      await bench.expectRows(all, columns, good);
+      expect(await refused('all')).toEqual([place]);
+      // Where a later version of the batch replaces it, it never comes to the database.
+      expect(await refused('latest')).toEqual(place === 999 ? [place] : []);
+      expect(statusLines(stdout).at(-1)!.account).toMatchObject({ pending: 0, difference: 0 });
+      fault.fired();
+    }
+    fault.holds(
+      'upsert table = fold of the input',
+      'append table has every row once',
+      'dead letters complete',
+      'account adds up',
+    );
+  },
+);
 
 faultTest('a constraint is broken in the middle of 5,000 rows', 120_000, async (fault) => {
   const { path: file, latest, all, send, refused } = await numbers();

@@ -61,7 +61,10 @@ faultTest(`SIGTERM while ${phases.map(([phase]) => phase).join('; ')}`, 400_000,
       // What the group shows is what the tables have.
       const positions = await bench.positions(load.file.name, 'all');
       const committed = await bench.committed(load.file.name, load.topic);
-      expect(committed.map((offset) => Math.max(offset, 0)), phase).toEqual(committed.map((_, i) => positions[i] ?? 0));
+      expect(
+        committed.map((offset) => Math.max(offset, 0)),
+        phase,
+      ).toEqual(committed.map((_, i) => positions[i] ?? 0));
     }
     expect(proxy.sprung, phase).toBe(sprung + 1);
     fault.fired();
