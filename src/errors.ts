@@ -522,6 +522,14 @@ export const errorTable = {
     meaning: 'The socket through which other commands on this machine talk to a running pipeline can not be used.',
     hint: 'the pipeline runs without it; set XDG_RUNTIME_DIR to a directory of this user with a short path',
   },
+  metrics_address: {
+    meaning: 'The address of `--metrics` can not be listened on.',
+    hint: 'choose a free port of this machine: --metrics 127.0.0.1:9090',
+  },
+  retention_near: {
+    meaning: 'The lag nears the retention of a topic: what Kafka deletes before it is read is lost.',
+    hint: 'raise retention.ms of the topic now; `pipectl runbook growing-lag`',
+  },
   drain_incomplete: {
     meaning: 'The pipeline could not write everything before its time to stop was over.',
     hint: 'nothing is lost: what was not written is read again at the next run',

@@ -8,6 +8,8 @@ import { PipectlError, errorTable, exitCodes } from '../errors.ts';
 import type { Plan } from '../plan/index.ts';
 import { systemClock } from '../runtime/clock.ts';
 import { openControl } from '../runtime/control.ts';
+import { type MetricsAddress, openMetricsServer, parseMetricsAddress } from '../runtime/metrics-server.ts';
+import { observe } from '../runtime/observe.ts';
 import { resume } from '../runtime/resume.ts';
 import { type RunningPipeline, startPipeline } from '../runtime/run.ts';
 import { jsonLine } from '../view/json.ts';
@@ -18,6 +20,7 @@ import { environmentOf } from './environment.ts';
 import { hintFor } from './hint.ts';
 import { planFile } from './plan-file.ts';
 import { collectOverride } from './set-option.ts';
+import { version } from './version.ts';
 
 type ViewKind = 'auto' | 'ink' | 'plain' | 'json' | 'none';
 
@@ -30,6 +33,7 @@ interface Flags {
   readonly as?: string;
   readonly set: readonly Override[];
   readonly view: ViewKind;
+  readonly metrics?: MetricsAddress;
   readonly color: boolean;
 }
 
@@ -48,6 +52,7 @@ export function registerRun(program: Command): void {
     .option('--max-dead-letters <n>', 'stop with exit code 4 after more dead letters than this', wholeNumber)
     .option('--set <path=value>', 'override a value of the file; may be given again', collectOverride, [])
     .option('--view <kind>', 'auto, ink, plain, json or none', viewKind, 'auto')
+    .option('--metrics <address>', 'serve /metrics, /healthz and /readyz: 9090, or HOST:PORT', metricsAddress)
     .addHelpText(
       'after',
       '\nExit codes: 0 done, 1 failed, 2 wrong usage, 3 a service could not be reached, 4 too many dead letters.',
@@ -62,6 +67,8 @@ async function run(file: string | undefined, environment: string | null, flags: 
   const whole = await planFile(file, flags.set, environment);
   const plan = backfill?.planFor(whole) ?? whole;
   const writesStdout = flags.dryRun || plan.sinks.some(({ use }) => use.component === 'stdout');
+  // Before anything runs: whoever asked for numbers must get them.
+  const server = flags.metrics === undefined ? null : await openMetricsServer(flags.metrics);
   const pipeline = await startPipeline(plan, {
     clock: systemClock,
     untilEnd: flags.untilEnd || backfill !== null,
@@ -71,7 +78,10 @@ async function run(file: string | undefined, environment: string | null, flags: 
     // At a terminal the view shows the events; for machines each is a line of JSON.
     writeLog: process.stderr.isTTY ? undefined : (line) => process.stderr.write(line),
   });
+  if (server !== null) pipeline.log.info('metrics', `numbers at http://${server.address}/metrics`);
   const stopSignals = stopOnSignals(pipeline);
+  const isLive = !flags.dryRun && (server !== null || !(flags.untilEnd || backfill !== null));
+  const observation = observe(plan, pipeline, { clock: systemClock, server, version: version(), isLive });
   const control = await openControl(
     pipeline.name,
     {
@@ -86,7 +96,7 @@ async function run(file: string | undefined, environment: string | null, flags: 
   } catch (error) {
     throw asPipectlError(error, plan);
   } finally {
-    await control.close();
+    await Promise.all([control.close(), observation.close()]);
     await view.close();
     stopSignals.release();
   }
@@ -201,6 +211,14 @@ function wholeNumber(text: string): number {
   if (!/^\d+$/.test(text))
     throw new PipectlError('usage', `${text} is not a whole number`, { exitCode: exitCodes.usage });
   return Number(text);
+}
+
+function metricsAddress(text: string): MetricsAddress {
+  const address = parseMetricsAddress(text);
+  if (address !== undefined) return address;
+  throw new PipectlError('usage', `--metrics ${text} is no address: it is a port (9090) or HOST:PORT (0.0.0.0:9090)`, {
+    exitCode: exitCodes.usage,
+  });
 }
 
 function viewKind(text: string): ViewKind {

@@ -12,6 +12,12 @@ const OCTAVES = 34;
 export class Histogram {
   readonly #counts = new Float64Array(PARTS * (OCTAVES + 1));
   #total = 0;
+  #sumMs = 0;
+
+  /** Of all durations together, in ms. */
+  get sumMs(): number {
+    return this.#sumMs;
+  }
 
   get total(): number {
     return this.#total;
@@ -22,16 +28,32 @@ export class Histogram {
     const index = bucketOf(durationMs);
     this.#counts[index] = this.#counts[index]! + times;
     this.#total += times;
+    if (durationMs > 0) this.#sumMs += durationMs * times;
   }
 
   merge(other: Histogram): void {
     for (let i = 0; i < this.#counts.length; i++) this.#counts[i] = this.#counts[i]! + other.#counts[i]!;
     this.#total += other.#total;
+    this.#sumMs += other.#sumMs;
   }
 
   clear(): void {
     this.#counts.fill(0);
     this.#total = 0;
+    this.#sumMs = 0;
+  }
+
+  /**
+   * How many durations lie below each of `boundsMs`, in ascending order. Exact where a bound is the edge of a bucket: an
+   * eighth of a power of two, such as 1, 1.25 or 1.5.
+   */
+  below(boundsMs: readonly number[]): number[] {
+    let index = 0;
+    let seen = 0;
+    return boundsMs.map((boundMs) => {
+      for (const end = bucketOf(boundMs); index < end; index++) seen += this.#counts[index]!;
+      return seen;
+    });
   }
 
   /** The duration below which the share `quantile` (0 to 1) of all lies, in ms; null when empty. */
@@ -62,9 +84,10 @@ function middleOf(index: number): number {
   return (lower + 2 ** octave / 2) / PARTS;
 }
 
-/** Quantiles of about the last `slots * slotMs`: a ring of histograms, the oldest forgotten as time goes on. */
+/** Quantiles of about the last `slots * slotMs`: a ring of histograms, the oldest goes into the total of all time. */
 export class RecentHistogram {
   readonly #slots: Histogram[];
+  readonly #former = new Histogram();
   readonly #slotMs: number;
   #current = 0;
   #currentUntilMs = 0;
@@ -81,7 +104,9 @@ export class RecentHistogram {
       const turns = Math.min(this.#slots.length, 1 + Math.floor((nowMs - this.#currentUntilMs) / this.#slotMs));
       for (let i = 0; i < turns; i++) {
         this.#current = (this.#current + 1) % this.#slots.length;
-        this.#slots[this.#current]!.clear();
+        const slot = this.#slots[this.#current]!;
+        if (slot.total > 0) this.#former.merge(slot);
+        slot.clear();
       }
       this.#currentUntilMs = nowMs + this.#slotMs;
     }
@@ -93,6 +118,13 @@ export class RecentHistogram {
     this.at(nowMs);
     const all = new Histogram();
     for (const slot of this.#slots) all.merge(slot);
+    return all;
+  }
+
+  /** Everything that was ever added. */
+  total(): Histogram {
+    const all = new Histogram();
+    for (const one of [this.#former, ...this.#slots]) all.merge(one);
     return all;
   }
 }

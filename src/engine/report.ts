@@ -23,6 +23,8 @@ export interface StageReport {
   state: StageState;
   /** The sinks were there and the source was joined once: its set-up is sound. */
   connected: boolean;
+  /** How often the partitions were (re)assigned and taken over. */
+  assignments: number;
   read: number;
   /** Records gathered in epochs that are not sealed yet. */
   pending: number;
@@ -42,6 +44,7 @@ export interface StageReport {
 export const newReport = (program: Program): StageReport => ({
   state: 'starting',
   connected: false,
+  assignments: 0,
   read: 0,
   pending: 0,
   epochs: 0,

@@ -360,6 +360,7 @@ export class Stage {
     );
     source.begin(assignment.generation, positions);
     this.#owning = true;
+    report.assignments++;
     report.state = 'running';
     log.info('assigned', `owns ${assignment.partitions.length} partitions`, {
       generation: assignment.generation,

@@ -1,6 +1,7 @@
 /** A pipeline that runs: its stages, its status, its end. */
 import type { ComponentUse } from '../definition/pipeline.ts';
 import { Breaker, type BreakerOpening } from '../engine/breaker.ts';
+import type { Histogram } from '../engine/histogram.ts';
 import type { Clock, DeadLetter, Sink, Source } from '../engine/ports.ts';
 import type { StageReport } from '../engine/report.ts';
 import { Stage } from '../engine/stage.ts';
@@ -34,6 +35,14 @@ export interface Resumed {
   readonly overMs: number;
 }
 
+/** Durations of a run. */
+export interface Durations {
+  /** From a record's timestamp to the acknowledgement of the required sinks. */
+  readonly endToEnd: Histogram;
+  /** Per sink, `write` to `commit`. */
+  readonly writes: readonly { readonly sink: string; readonly durations: Histogram }[];
+}
+
 export interface RunningPipeline {
   /** Resolves when the pipeline has drained and closed everything; rejects with what stopped it. */
   readonly done: Promise<void>;
@@ -42,6 +51,8 @@ export interface RunningPipeline {
   readonly member: string;
   readonly log: PipelineLog;
   snapshot(): StatusSnapshot;
+  /** All since start, for those who read them over time. */
+  durations(): Durations;
   /** Written to the dead-letter queue so far. */
   deadLetterCount(): number;
   /** Closes every breaker that is open; the note goes to the log. */
@@ -148,6 +159,7 @@ export async function startPipeline(plan: Plan, options: RunOptions): Promise<Ru
     members: () => members.count,
     events: log.events,
     deadLetterCauses: (nowMs) => causes.snapshot(nowMs),
+    deadLetterCounts: () => causes.counts(),
     deadLetterDestination: 'topic' in definition.dlq ? definition.dlq.topic : definition.dlq.file,
   });
 
@@ -196,6 +208,15 @@ export async function startPipeline(plan: Plan, options: RunOptions): Promise<Ru
     member,
     log,
     snapshot: () => snapshots.take(),
+    durations: () => ({
+      endToEnd: main.stage.report.endToEnd.total(),
+      writes: lanes.flatMap(({ part, stage: { report } }) =>
+        part.sinks.map((index, at) => ({
+          sink: plan.sinks[index]!.use.name,
+          durations: report.writeMs[at]!.total(),
+        })),
+      ),
+    }),
     deadLetterCount: () => deadLetterCount,
     resume: (note) =>
       [main.stage, ...optionals].flatMap((stage, index) => {

@@ -23,7 +23,7 @@ export const runbooks = {
     'sink_refused',
     'step_failed',
   ],
-  'growing-lag': [],
+  'growing-lag': ['retention_near'],
   'late-data': ['timestamp_ahead'],
   'rebalance-storm': ['fenced', 'source_taken_over'],
   'schema-incompatibility': [

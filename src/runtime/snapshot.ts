@@ -51,6 +51,7 @@ export interface SnapshotOptions {
   readonly members: () => number | null;
   readonly events: readonly StatusEvent[];
   readonly deadLetterCauses: (nowMs: number) => readonly DeadLetterCause[];
+  readonly deadLetterCounts: () => StatusSnapshot['deadLetters']['byCode'];
   readonly deadLetterDestination: string;
 }
 
@@ -146,6 +147,12 @@ export class Snapshots {
       member: this.#options.member,
       pid: process.pid,
       state: runState(report, sinks, breakers, this.#isHeldUp()),
+      ready:
+        report.assignments > 0 &&
+        report.state !== 'draining' &&
+        report.state !== 'stopped' &&
+        report.state !== 'failed',
+      rebalances: Math.max(0, report.assignments - 1),
       startedAtMs: this.#startedAtMs,
       atMs: nowMs,
       source: sourceText,
@@ -164,6 +171,7 @@ export class Snapshots {
         perSecond: this.#rate('dead') ?? 0,
         destination: this.#options.deadLetterDestination,
         causes: this.#options.deadLetterCauses(nowMs),
+        byCode: this.#options.deadLetterCounts(),
       },
       events,
     };

@@ -149,6 +149,10 @@ export interface StatusSnapshot {
   readonly member: string;
   readonly pid: number;
   readonly state: RunState;
+  /** The required sinks have answered and the first partitions were taken over. Stays true on lag, ends with the drain. */
+  readonly ready: boolean;
+  /** How often partitions were assigned anew after the first time. */
+  readonly rebalances: number;
   readonly startedAtMs: number;
   readonly atMs: number;
   /** `shop.orders.placed.v1 (json)`. */
@@ -172,6 +176,8 @@ export interface StatusSnapshot {
     readonly perSecond: number;
     readonly destination: string;
     readonly causes: readonly DeadLetterCause[];
+    /** Letters made durable since start, by stage and error code. */
+    readonly byCode: readonly { readonly stage: string; readonly code: string; readonly count: number }[];
   };
   /** Newest first. */
   readonly events: readonly StatusEvent[];

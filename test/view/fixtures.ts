@@ -80,6 +80,8 @@ export const healthy: StatusSnapshot = {
   member: 'orders-a',
   pid: 4711,
   state: 'running',
+  ready: true,
+  rebalances: 0,
   startedAtMs: NOW_MS - (6 * 24 * HOUR + 4 * HOUR + 12 * MINUTE),
   atMs: NOW_MS,
   source: 'shop.orders.placed.v1 (avro)',
@@ -135,7 +137,7 @@ export const healthy: StatusSnapshot = {
     sink('clickhouse', { writeP95Ms: 31 }),
     sink('redis', { required: false, writeP95Ms: 2.4 }),
   ],
-  deadLetters: { total: 0, perSecond: 0, destination: 'orders-per-store.dlq', causes: [] },
+  deadLetters: { total: 0, perSecond: 0, destination: 'orders-per-store.dlq', causes: [], byCode: [] },
   events: [
     { atMs: NOW_MS - 3 * MINUTE, level: 'info', code: 'rebalanced', message: '8 partitions, generation 14' },
     { atMs: NOW_MS - 30 * HOUR, level: 'info', code: 'started', message: 'reads from the sinks’ positions' },
@@ -185,6 +187,7 @@ export const troubled: StatusSnapshot = {
     total: 1_317,
     perSecond: 2.02,
     destination: 'orders-per-store.dlq',
+    byCode: [],
     causes: [
       {
         fingerprint: '77c1',

@@ -149,3 +149,12 @@ function sizeIn(decoder: Decoder): number | null {
   const bytes = Number(decoder.readInt64());
   return bytes < 0 ? null : bytes;
 }
+
+/** `retention.ms` of each topic that deletes old records and tells its settings. */
+export function retentionOf({ topics }: ClusterDescription): Map<string, number> {
+  const limited = topics.flatMap(({ topic, settings }): readonly (readonly [string, number])[] => {
+    const ms = Number(settings?.get('retention.ms') ?? -1);
+    return ms > 0 && settings?.get('cleanup.policy')?.includes('delete') ? [[topic, ms]] : [];
+  });
+  return new Map(limited);
+}

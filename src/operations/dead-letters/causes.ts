@@ -24,6 +24,8 @@ export class DeadLetterCauses {
   readonly #secrets: readonly string[];
   /** Least recently seen first. */
   readonly #causes = new Map<string, Cause>();
+  /** By stage and code, of which there are few: never forgotten. */
+  readonly #counts = new Map<string, { readonly stage: string; readonly code: string; count: number }>();
 
   constructor(secrets: readonly string[]) {
     this.#secrets = secrets;
@@ -31,6 +33,9 @@ export class DeadLetterCauses {
 
   add(letter: DeadLetter): void {
     const { stage, code, failedAtMs } = letter;
+    const counted = this.#counts.get(`${stage} ${code}`) ?? { stage, code, count: 0 };
+    counted.count++;
+    this.#counts.set(`${stage} ${code}`, counted);
     const message = publicMessage(letter.message, this.#secrets);
     const fingerprint = fingerprintOf(stage, code, message);
     const cause = this.#causes.get(fingerprint) ?? {
@@ -53,6 +58,11 @@ export class DeadLetterCauses {
     this.#causes.delete(fingerprint);
     this.#causes.set(fingerprint, cause);
     if (this.#causes.size > causesMax) this.#causes.delete(this.#causes.keys().next().value!);
+  }
+
+  /** All letters so far, by stage and error code. */
+  counts(): { readonly stage: string; readonly code: string; readonly count: number }[] {
+    return [...this.#counts.values()].map((counted) => ({ ...counted }));
   }
 
   /** The most frequent first. */

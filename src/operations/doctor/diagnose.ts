@@ -2,7 +2,7 @@
 import { resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type KafkaAdmin, openKafkaAdmin } from '../../connections/kafka/admin.ts';
-import type { ClusterDescription } from '../../connections/kafka/cluster-description.ts';
+import { retentionOf } from '../../connections/kafka/cluster-description.ts';
 import { readConnection } from '../../connections/kafka/connection.ts';
 import type { PostgresOptions } from '../../connections/postgres/client.ts';
 import type { Problem } from '../../definition/problems.ts';
@@ -203,14 +203,6 @@ async function recordsAhead(admin: KafkaAdmin, topics: readonly string[], nowMs:
     if (first !== null) ahead.set(topic, Math.max(aheadMsMin, first.timestampMs - nowMs));
   }
   return ahead;
-}
-
-function retentionOf({ topics }: ClusterDescription): Map<string, number> {
-  const limited = topics.flatMap(({ topic, settings }): readonly (readonly [string, number])[] => {
-    const ms = Number(settings?.get('retention.ms') ?? -1);
-    return ms > 0 && settings?.get('cleanup.policy')?.includes('delete') ? [[topic, ms]] : [];
-  });
-  return new Map(limited);
 }
 
 // -- sinks ------------------------------------------------------------------------------------------------------------

@@ -55,11 +55,17 @@ const named = (partitions: readonly PartitionLag[]): string => {
   return partitions.length > 3 ? `${names.join(', ')} and ${partitions.length - 3} more` : names.join(', ');
 };
 
-function retentionFindings(
-  subject: string,
+/** Lag that nears the retention of its topic. */
+export interface RetentionRisk {
+  readonly severity: 'warning' | 'error';
+  readonly message: string;
+}
+
+/** Null while the next record of every partition is young enough. `retentionMs`: of each topic, where it is limited. */
+export function retentionRisk(
   partitions: readonly PartitionLag[],
   retentionMs: ReadonlyMap<string, number>,
-): readonly Finding[] {
+): RetentionRisk | null {
   const near = partitions
     .map((partition) => ({
       partition,
@@ -68,8 +74,17 @@ function retentionFindings(
     .filter(({ share }) => share >= nearShare)
     .toSorted((a, b) => b.share - a.share);
   const worst = near[0];
-  if (worst === undefined) return [];
+  if (worst === undefined) return null;
   const message = `the next records of ${named(near.map(({ partition }) => partition))} are as old as ${Math.round(worst.share * 100)} % of the retention: what is deleted before it is read is lost`;
+  return { severity: worst.share >= closeShare ? 'error' : 'warning', message };
+}
+
+function retentionFindings(
+  subject: string,
+  partitions: readonly PartitionLag[],
+  retentionMs: ReadonlyMap<string, number>,
+): readonly Finding[] {
+  const risk = retentionRisk(partitions, retentionMs);
   const remedy = 'raise retention.ms of the topic now; pipectl runbook growing-lag';
-  return [{ severity: worst.share >= closeShare ? 'error' : 'warning', check: 'retention', subject, message, remedy }];
+  return risk === null ? [] : [{ ...risk, check: 'retention', subject, remedy }];
 }

@@ -32,7 +32,11 @@ export function Partitions(props: {
   const severalTopics = hasSeveralTopics(partitions);
   const { shown, rest } = fitItems(worstFirst(partitions), rows - 2, offset);
   const lines = [
-    ...shown.map((partition) => ({ ...partition, note: noteOf(partition), name: partitionName(partition, severalTopics) })),
+    ...shown.map((partition) => ({
+      ...partition,
+      note: noteOf(partition),
+      name: partitionName(partition, severalTopics),
+    })),
     ...(rest.length === 0 ? [] : [summary(rest, severalTopics)]),
   ];
   return (

@@ -1,0 +1,71 @@
+/** Looks at a running pipeline from outside its hot path: the group's facts, metrics. Nothing here can stop it. */
+import { topicsOf } from '../definition/topics.ts';
+import type { Clock } from '../engine/ports.ts';
+import type { Plan } from '../plan/index.ts';
+import { GroupWatch } from './group-watch.ts';
+import { metricsText } from './metrics.ts';
+import type { MetricsServer } from './metrics-server.ts';
+import type { RunningPipeline } from './run.ts';
+
+export interface ObserveOptions {
+  readonly clock: Clock;
+  /** Already listening; null: nobody scrapes. Closed by `close`. */
+  readonly server: MetricsServer | null;
+  readonly version: string;
+  /** The pipeline is a member of its group and goes on without end: what its group does matters. */
+  readonly isLive: boolean;
+}
+
+export interface Observation {
+  /** Never rejects. */
+  close(): Promise<void>;
+}
+
+export function observe(
+  plan: Plan,
+  pipeline: Pick<RunningPipeline, 'snapshot' | 'durations' | 'log'>,
+  { clock, server, version, isLive }: ObserveOptions,
+): Observation {
+  const watch = isLive ? groupWatch(plan, pipeline, clock) : null;
+  server?.serve({
+    metrics: () =>
+      metricsText({
+        snapshot: pipeline.snapshot(),
+        durations: pipeline.durations(),
+        group: watch?.group ?? null,
+        cluster: watch?.cluster ?? null,
+        alerts: new Map(),
+        version,
+      }),
+    isHealthy: () => pipeline.snapshot().state !== 'failed',
+    isReady: () => pipeline.snapshot().ready,
+  });
+  return {
+    async close() {
+      await Promise.all([watch?.close(), server?.close()]);
+    },
+  };
+}
+
+/** Null where the source has no consumer group. */
+function groupWatch(
+  { definition }: Plan,
+  pipeline: Pick<RunningPipeline, 'snapshot' | 'log'>,
+  clock: Clock,
+): GroupWatch | null {
+  const [first] = definition.sources;
+  if (first.component !== 'kafka') return null;
+  const { connection } = first.options as { readonly connection?: string };
+  return new GroupWatch({
+    connection: definition.connections[connection ?? 'kafka']?.options ?? {},
+    group: definition.group,
+    // Of a regular expression the group knows what it has found.
+    topics: definition.sources.flatMap(topicsOf).filter((name) => !name.startsWith('/')),
+    deadLetterTopic: 'topic' in definition.dlq ? definition.dlq.topic : null,
+    clock,
+    log: pipeline.log,
+    hasJoined: () => pipeline.snapshot().ready,
+    owns: (topic, partition) =>
+      pipeline.snapshot().partitions.some((own) => own.topic === topic && own.partition === partition),
+  });
+}

@@ -1,0 +1,117 @@
+import { describe, expect, it } from 'vitest';
+import { Histogram } from '../../src/engine/histogram.ts';
+import { Exposition } from '../../src/runtime/exposition.ts';
+import type { GroupFacts } from '../../src/runtime/group-watch.ts';
+import { metricsText } from '../../src/runtime/metrics.ts';
+import { troubled } from '../view/fixtures.ts';
+import { parsePrometheus, valueOf } from './prometheus-text.ts';
+
+const table = {
+  things: { type: 'gauge', help: 'A "line"\nwith \\ and more.' },
+  other_total: { type: 'counter', help: 'Others.' },
+} as const;
+
+describe('the exposition', () => {
+  it('escapes labels so that a strict reader gets back what went in', () => {
+    const out = new Exposition(table, { pipeline: 'a"b\\c\nd' });
+    out.add('things', { topic: 'x,y="z"}' }, 1.5);
+    const sample = parsePrometheus(out.text()).get('things')!.samples[0]!;
+    expect(sample).toEqual({ name: 'things', labels: { pipeline: 'a"b\\c\nd', topic: 'x,y="z"}' }, value: 1.5 });
+  });
+
+  it('keeps the samples of a metric together, whatever order they came in, and leaves out what is not known', () => {
+    const out = new Exposition(table, {});
+    out.add('things', { n: 1 }, 1);
+    out.add('other_total', {}, 7);
+    out.add('things', { n: 2 }, Number.POSITIVE_INFINITY);
+    out.add('things', { n: 3 }, null);
+    const families = parsePrometheus(out.text());
+    expect(families.get('things')!.samples.map(({ value }) => value)).toEqual([1, Infinity]);
+    expect(valueOf(families, 'other_total')).toBe(7);
+  });
+});
+
+const lagOf = (partition: number, owner: string | null) => ({
+  topic: troubled.partitions[0]!.topic,
+  partition,
+  owner,
+  committed: 10,
+  logStart: 0,
+  end: 110,
+  lag: 100,
+  changePerSecond: 1,
+  producePerSecond: 2,
+  consumePerSecond: 1,
+  behindMs: 2500,
+  etaMs: null,
+  verdict: 'WARN' as const,
+});
+
+function facts(speaks: boolean): GroupFacts {
+  const own = troubled.partitions[0]!.partition;
+  const partitions = [lagOf(own, 'me'), lagOf(900, 'other'), lagOf(901, null)];
+  const lag = { group: 'g', state: 'Stable' as const, members: 2, atMs: 0, lag: 300, changePerSecond: 3, partitions };
+  return { atMs: 0, speaks, deadLetters: null, lag };
+}
+
+function scrape(group: GroupFacts | null, endToEnd = new Histogram()) {
+  const text = metricsText({
+    snapshot: troubled,
+    durations: { endToEnd, writes: [{ sink: 'postgres', durations: new Histogram() }] },
+    group,
+    cluster: { atMs: 0, brokers: 3, underReplicated: 2, topicBytes: new Map([['a', 12]]), retentionMs: new Map() },
+    alerts: new Map([['lag', true]]),
+    version: '1.2.3',
+  });
+  return parsePrometheus(text);
+}
+
+describe('metrics', () => {
+  it('are the numbers of the snapshot', () => {
+    const families = scrape(null);
+    const stage = troubled.stages.find(({ name }) => name === 'decode')!;
+    expect(valueOf(families, 'pipectl_stage_records_total', { stage: 'decode', outcome: 'in' })).toBe(stage.in);
+    const [sink] = troubled.sinks;
+    expect(valueOf(families, 'pipectl_rows_total', { sink: sink!.name, outcome: 'written' })).toBe(sink!.written);
+    expect(valueOf(families, 'pipectl_stage_discrepancy_records', { stage: 'all' })).toBe(troubled.account.difference);
+    expect(valueOf(families, 'pipectl_broker_count')).toBe(3);
+    expect(valueOf(families, 'pipectl_topic_disk_bytes', { topic: 'a' })).toBe(12);
+    expect(valueOf(families, 'pipectl_alert_firing', { alert: 'lag' })).toBe(1);
+    expect(valueOf(families, 'pipectl_build_info', { version: '1.2.3' })).toBe(1);
+  });
+
+  it('tell the lag of partitions nobody owns by the member that speaks for the group, and of no other', () => {
+    const partitionsOf = (speaks: boolean) =>
+      scrape(facts(speaks))
+        .get('pipectl_consumer_lag_records')!
+        .samples.map(({ labels }) => Number(labels['partition']));
+    expect(partitionsOf(false)).not.toContain(901);
+    expect(partitionsOf(true)).toContain(901);
+    expect(partitionsOf(true)).not.toContain(900);
+    expect(valueOf(scrape(facts(true)), 'pipectl_consumer_lag_seconds', { partition: '901' })).toBe(2.5);
+  });
+
+  it('have a latency histogram whose quantiles are off by an eighth at most, also merged over members', () => {
+    const [fast, slow] = [new Histogram(), new Histogram()];
+    for (let i = 0; i < 900; i++) fast.add(10);
+    for (let i = 0; i < 100; i++) slow.add(700);
+    const buckets = [fast, slow].map((one) =>
+      scrape(null, one)
+        .get('pipectl_end_to_end_latency_seconds')!
+        .samples.filter(({ name }) => name.endsWith('_bucket')),
+    );
+    const merged = buckets[0]!.map(({ labels, value }, i) => ({
+      le: Number(labels['le']!.replace('Inf', 'Infinity')),
+      count: value + buckets[1]![i]!.value,
+    }));
+    const quantile = (share: number): number => {
+      const at = merged.findIndex(({ count }) => count >= share * 1000);
+      return (merged[at]!.le + merged[at - 1]!.le) / 2;
+    };
+    expect(quantile(0.5)).toBeGreaterThan(0.01 * (7 / 8));
+    expect(quantile(0.5)).toBeLessThan(0.01 * (9 / 8));
+    expect(quantile(0.99)).toBeGreaterThan(0.7 * (7 / 8));
+    expect(quantile(0.99)).toBeLessThan(0.7 * (9 / 8));
+    expect(valueOf(scrape(null, fast), 'pipectl_end_to_end_latency_seconds', { le: '+Inf' })).toBe(900);
+  });
+});
