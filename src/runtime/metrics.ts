@@ -52,8 +52,6 @@ export const metrics = {
   pipectl_alert_firing: { type: 'gauge', help: '1 while an alert of the pipeline file fires.' },
 } as const satisfies MetricTable;
 
-export type MetricName = keyof typeof metrics;
-
 export interface Observed {
   readonly snapshot: StatusSnapshot;
   readonly durations: Durations;
