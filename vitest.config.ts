@@ -12,6 +12,8 @@ export default defineConfig({
           name: 'unit',
           include: ['test/**/*.test.{ts,tsx}'],
           exclude: [...integrationTests, ...simulations, ...faults],
+          // Many start processes, and the machine may be busy: what is claimed of time is measured in processor time.
+          testTimeout: 60_000,
         },
       },
       {

@@ -27,6 +27,7 @@ export function docsText(subject: string | undefined, name: string | undefined, 
     case 'errors':
       return errorsText(name, width);
     default:
+      if (Object.hasOwn(errorTable, subject)) return errorsText(subject, width);
       return componentsNamed(subject)
         .map((reference) => componentText(reference, width))
         .join('\n');

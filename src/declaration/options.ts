@@ -12,6 +12,10 @@ type Described = TSchemaOptions & { readonly description: string };
 export const duration = (options: Described) =>
   Type.String({ pattern: '^\\d+(\\.\\d+)?(ms|s|m|h|d)$', [meaningKeyword]: 'duration' satisfies Meaning, ...options });
 
+/** A duration longer than nothing. */
+export const positiveDuration = (options: Described) =>
+  duration({ ...options, pattern: '^(?!0+(\\.0+)?[a-z])\\d+(\\.\\d+)?(ms|s|m|h|d)$' } as Described);
+
 /** `16MiB`, `512KiB`, `1GB`. Read it with `parseSize`. */
 export const size = (options: Described) =>
   Type.String({

@@ -32,7 +32,7 @@ export async function checkParts(parts: readonly Part[], file: unknown, problems
     for (const { error, path, code, message, hint, key } of violations) {
       if (error.keyword === 'required' && isThereElsewhere(error, path, file, violations)) continue;
       problems.at(key === undefined ? path : [...path, key], code, message, {
-        on: key === undefined && error.keyword !== 'required' ? 'value' : 'key',
+        on: typeof key !== 'string' && error.keyword !== 'required' ? 'value' : 'key',
         ...(hint === undefined ? {} : { hint }),
       });
     }

@@ -1,6 +1,6 @@
 /** Which component each entry of a file uses: exactly one key names it. */
 import type { Components } from './components.ts';
-import { isWordNotAvailableYet } from './frame.ts';
+import { besideStep, isWordNotAvailableYet } from './frame.ts';
 import { fittingSchema } from './resolve.ts';
 import { asJsonSchema, isMapping } from './json-schema.ts';
 import type { ValuePath } from './pipeline.ts';
@@ -152,6 +152,8 @@ function optionsOf(place: Place, component: string, components: Components): rea
   return Object.keys(schema?.properties ?? {});
 }
 
+const onErrorValues: readonly unknown[] = asJsonSchema(besideStep).properties?.on_error?.enum ?? [];
+
 /** Keys that stand below a component although they belong beside it: `postgres: { when: ... }`. */
 export function reportMisplacedKeys(
   options: unknown,
@@ -163,9 +165,13 @@ export function reportMisplacedKeys(
 ): void {
   if (!isMapping(options)) return;
   const own = optionsOf(place, component, components);
-  if (own.length === 0) return;
   for (const key of Object.keys(options)) {
     if (own.includes(key) || !keysBeside(place).includes(key)) continue;
+    // Where options are fields of the event, what they are named is the pipeline's own business.
+    if (own.length === 0) {
+      if (key !== 'on_error' || !onErrorValues.includes(options[key])) continue;
+      problems.ignore([...path, key]);
+    }
     const message = `${pathText([...path, key])} stands beside ${component}, not below it`;
     problems.at([...path, key], 'key_misplaced', message, { on: 'key', hint: `indent "${key}:" like "${component}:"` });
   }

@@ -50,6 +50,8 @@ export function deadLetterPlace(
 /** A dead letter that is read again fails again, for ever. */
 export function checkDeadLetters(
   dlq: Place,
+  /** The pipeline itself says where; else its name or its project does. */
+  isNamed: boolean,
   source: Pick<ComponentUse, 'options' | 'path'>,
   directory: string,
   problems: ProblemList,
@@ -57,13 +59,11 @@ export function checkDeadLetters(
   const { topic, path } = isMapping(source.options) ? source.options : {};
   const key = topic === undefined ? 'topics' : 'topic';
   if ('topic' in dlq && topicsOf(source).some((input) => takesIn(input, dlq.topic))) {
-    problems.at(
-      [...source.path, key],
-      'dlq_is_source',
-      `the source reads ${dlq.topic}, which receives its dead letters`,
-    );
+    const message = `the source reads ${dlq.topic}, which receives its dead letters`;
+    problems.at(isNamed ? ['dlq', 'topic'] : [...source.path, key], 'dlq_is_source', message);
   }
   if ('file' in dlq && typeof path === 'string' && resolve(directory, path) === dlq.file) {
-    problems.at([...source.path, 'path'], 'dlq_is_source', 'the source reads the file which receives its dead letters');
+    const message = 'the source reads the file which receives its dead letters';
+    problems.at(isNamed ? ['dlq', 'file'] : [...source.path, 'path'], 'dlq_is_source', message);
   }
 }

@@ -1,5 +1,5 @@
 /** The words of a pipeline file that belong to no component. */
-import { duration, expression } from '../declaration/options.ts';
+import { duration, expression, positiveDuration } from '../declaration/options.ts';
 import { Type } from '../declaration/type.ts';
 import type { ValuePath } from './pipeline.ts';
 
@@ -76,7 +76,7 @@ export const besideSink = Type.Object(
     retry: Type.Optional(
       Type.Object(
         {
-          for: Type.Optional(duration({ description: 'How long the sink is tried before `then` happens.' })),
+          for: Type.Optional(positiveDuration({ description: 'How long the sink is tried before `then` happens.' })),
           // oxlint-disable-next-line unicorn/no-thenable -- a word of the file, in a schema nobody awaits
           then: Type.Union([Type.Literal('wait'), Type.Literal('dlq'), Type.Literal('stop')], {
             default: 'wait',
@@ -167,7 +167,7 @@ export const frame = Type.Object(
                       maximum: 1,
                       description: 'Share of the records read that may become dead letters.',
                     }),
-                    over: duration({ default: '1m', description: 'The time over which they are counted.' }),
+                    over: positiveDuration({ default: '1m', description: 'The time over which they are counted.' }),
                     min: Type.Integer({
                       default: 100,
                       minimum: 1,
@@ -190,7 +190,7 @@ export const frame = Type.Object(
     ),
     batch: Type.Optional(
       Type.Object(
-        { every: duration({ description: 'Write at most this often.' }) },
+        { every: positiveDuration({ description: 'Write at most this often.' }) },
         { description: 'Micro-batching.' },
       ),
     ),

@@ -289,7 +289,7 @@ class Loader {
     const read = written.map(({ name: ownName, path, entry, component, given }, index) => {
       if (component === null) return null;
       const named = ownName === null ? entry : { ...entry, name: ownName };
-      const time = eventTimeUse(entry.time, [...path, 'time'], value.time);
+      const time = eventTimeUse(entry.time, [...path, 'time'], value.time, problems);
       const use = this.#use(named, 'sources', component, path, connections);
       return { ...use, given, time, steps: stepUses(ownSteps[index]!) };
     });
@@ -309,7 +309,8 @@ class Loader {
       problems,
     );
     const found = read.filter((source) => source !== null);
-    for (const source of found) checkDeadLetters(dlq, source, this.#directory, problems);
+    const isDlqNamed = this.#yaml.source.has(['dlq', 'topic']) || this.#yaml.source.has(['dlq', 'file']);
+    for (const source of found) checkDeadLetters(dlq, isDlqNamed, source, this.#directory, problems);
     if (topicConvention !== null) this.#checkTopics(found, sinks, topicConvention);
     const merged = mergeSources(found, this.#components.sources, connections.all, problems);
     if (problems.hasErrorsBelow(['source']) || problems.hasErrorsBelow(['sources'])) return null;

@@ -16,7 +16,14 @@ import {
 import type { ValuePath } from './pipeline.ts';
 import { type ProblemList, problemsMax } from './problems.ts';
 import { YamlSource } from './yaml-source.ts';
-import { type ExplainedError, explainYamlError, isCutOff, quoteHint } from './yaml-traps.ts';
+import {
+  cutByCommaMessage,
+  type ExplainedError,
+  explainYamlError,
+  flowValue,
+  isCutOff,
+  quoteHint,
+} from './yaml-traps.ts';
 
 /** A pipeline file is written by hand: what is larger is something else, or hostile. */
 const textLengthMax = 128 * 1024;
@@ -183,13 +190,9 @@ class PlainReader {
     const [start, end] = node.range;
     const comma = this.#source.text.indexOf(',', end);
     if (comma === -1 || this.#source.text.slice(end, comma).trim() !== '') return false;
-    this.#problems.inSource(
-      this.#source,
-      { start, end: comma + 1 },
-      'expression_needs_quotes',
-      'inside { } and [ ] a comma ends the value, so the rest of this expression is read as another entry',
-      { hint: quoteHint(null) },
-    );
+    this.#problems.inSource(this.#source, { start, end: comma + 1 }, 'expression_needs_quotes', cutByCommaMessage, {
+      hint: quoteHint(flowValue(this.#source, start)),
+    });
     return true;
   }
 

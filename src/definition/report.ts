@@ -26,7 +26,7 @@ export function report(checked: readonly Checked[], format: ReportFormat, paint:
   const problems = checked.flatMap((file) => file.problems);
   const forms: Readonly<Record<ReportFormat, () => string>> = {
     text: () =>
-      `${[...problems.map((problem) => problemText(problem, paint)), summary(checked, paint)].join('\n\n')}\n`,
+      `${[...problems.map((problem) => problemText(problem, paint)), summary(checked, paint)].join('\n\n')}\n${wayToDocs(problems, paint)}`,
     json: () => `${JSON.stringify(asJson(checked), null, 2)}\n`,
     github: () => problems.map((problem) => `${githubLine(problem)}\n`).join(''),
     sarif: () => `${JSON.stringify(asSarif(problems), null, 2)}\n`,
@@ -53,6 +53,10 @@ function problemText(problem: Problem, paint: Paint = unpainted): string {
 
 const lineWidthMax = 120;
 
+/** What a terminal draws two columns wide, and what it draws onto the character before. */
+const wide = /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]/g;
+const noWidth = /\p{Mn}/gu;
+
 /** The line around the problem, cut to a width that fits a terminal, with what stands below it. */
 function window({ sourceLine, line, column, endLine, endColumn }: Problem): {
   readonly shown: string;
@@ -64,8 +68,10 @@ function window({ sourceLine, line, column, endLine, endColumn }: Problem): {
   const shown = printable(sourceLine.slice(from, from + lineWidthMax));
   const end = endLine === line ? endColumn - 1 : sourceLine.length;
   const marked = Math.max(1, Math.min(end, from + lineWidthMax) - start);
-  // Tabs stay tabs, so that the caret stands below its character.
-  return { shown, before: shown.slice(0, start - from).replaceAll(/[^\t]/g, ' '), marked };
+  // Tabs stay tabs and wide characters take two columns, so that the caret stands below its character.
+  const blank = (text: string) => text.replaceAll(noWidth, '').replaceAll(wide, '  ').replaceAll(/[^\t]/g, ' ');
+  const before = blank(shown.slice(0, start - from));
+  return { shown, before, marked: Math.max(1, blank(shown.slice(start - from, start - from + marked)).length) };
 }
 
 /** Control characters of a hostile file must not reach the terminal. */
@@ -82,11 +88,17 @@ function summary(checked: readonly Checked[], paint: Paint): string {
   return `${files}: ${found.length === 0 ? 'ok' : found.join(', ')}${isCut ? '; there may be more' : ''}`;
 }
 
+/** Where more is said of the codes. */
+const wayToDocs = ([first]: readonly Problem[], paint: Paint): string =>
+  first === undefined ? '' : paint.quiet(`\`pipectl docs CODE\` says more of a code, such as ${first.code}\n`);
+
 function count(checked: readonly Checked[]): { readonly errors: number; readonly warnings: number } {
   const problems = checked.flatMap((file) => file.problems);
   const errors = problems.filter(({ severity }) => severity === 'error').length;
   return { errors, warnings: problems.length - errors };
 }
+
+const docsOf = (code: string): string => `docs/errors.md#${code}`;
 
 /** Stable: keys are only ever added. */
 function asJson(checked: readonly Checked[]): unknown {
@@ -95,7 +107,11 @@ function asJson(checked: readonly Checked[]): unknown {
     files: checked.map(({ file, problems }) => ({
       file,
       ok: problems.every(({ severity }) => severity !== 'error'),
-      problems: problems.map((problem) => ({ ...problem, sourceLine: undefined })),
+      problems: problems.map((problem) => ({
+        ...problem,
+        docs: docsOf(problem.code),
+        sourceLine: undefined,
+      })),
     })),
   };
 }
@@ -109,10 +125,14 @@ function githubLine(problem: Problem): string {
   return `::${severity} ${where}::${data(hint === null ? message : `${message} (${hint})`)}`;
 }
 
+/** A reference that stays relative to the root of the checkout. */
+const uriOf = (file: string): string =>
+  encodeURI(file.replaceAll('\\', '/')).replaceAll('#', '%23').replaceAll('?', '%3F');
+
 /** SARIF 2.1.0, as code scanners read it. */
 function asSarif(problems: readonly Problem[]): unknown {
   const codes = [...new Set(problems.map(({ code }) => code))];
-  const table: Readonly<Record<string, { readonly meaning: string }>> = errorTable;
+  const table: Readonly<Record<string, { readonly meaning: string; readonly hint: string }>> = errorTable;
   return {
     $schema: 'https://json.schemastore.org/sarif-2.1.0.json',
     version: '2.1.0',
@@ -121,7 +141,11 @@ function asSarif(problems: readonly Problem[]): unknown {
         tool: {
           driver: {
             name: 'pipectl',
-            rules: codes.map((id) => ({ id, shortDescription: { text: table[id]?.meaning ?? id } })),
+            rules: codes.map((id) => ({
+              id,
+              shortDescription: { text: table[id]?.meaning ?? id },
+              help: { text: `${table[id]?.hint ?? ''} (${docsOf(id)})` },
+            })),
           },
         },
         columnKind: 'utf16CodeUnits',
@@ -132,7 +156,7 @@ function asSarif(problems: readonly Problem[]): unknown {
           locations: [
             {
               physicalLocation: {
-                artifactLocation: { uri: encodeURI(file) },
+                artifactLocation: { uri: uriOf(file) },
                 region: { startLine: line, startColumn: column, endLine, endColumn },
               },
             },

@@ -6,7 +6,7 @@ import { meaningKeyword } from '../declaration/options.ts';
 import { interpolate, type InterpolationSources } from './interpolation.ts';
 import { isMapping, type JsonSchema, jsonTypeOf } from './json-schema.ts';
 import type { ValuePath } from './pipeline.ts';
-import type { ProblemList, Replacement } from './problems.ts';
+import { pathText, type ProblemList, type Replacement } from './problems.ts';
 import { isCutOff, quoteHint } from './yaml-traps.ts';
 import type { YamlSource } from './yaml-source.ts';
 
@@ -38,6 +38,7 @@ function resolve(value: unknown, schema: JsonSchema | undefined, path: ValuePath
   const fitting = schema && fittingSchema(schema, value, context.schema);
   if (fitting?.[meaningKeyword] === 'expression') {
     warnOfComment(path, context);
+    if (value === null) reportEmpty(path, context);
     if (!isMapping(value) && !Array.isArray(value)) context.expressions.push({ path, text: value });
     return value;
   }
@@ -171,6 +172,15 @@ function decoded(text: string): string {
   } catch {
     return text;
   }
+}
+
+/** `a:` or, in `{ }`, `a` alone: null is written, never meant by leaving it out. */
+function reportEmpty(path: ValuePath, { source, problems }: ResolveContext): void {
+  const scalar = source.scalar(path);
+  if (!source.has(path) || (scalar !== null && scalar.source !== '')) return;
+  const hint = 'write an expression, or null where that is meant';
+  problems.at(path, 'type_wrong', `${pathText(path)} is empty`, { on: 'key', hint });
+  problems.ignore(path);
 }
 
 /** ` #` begins a comment in unquoted text. It is one on purpose where the expression before it is whole. */

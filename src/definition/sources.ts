@@ -60,11 +60,16 @@ const defaultAheadMs = 3_600_000;
  * What a source says of the time of its events (at `path`), and for what it says nothing of the top of the file. A unit
  * belongs to its field.
  */
-export function eventTimeUse(own: unknown, path: ValuePath, top: unknown): EventTimeUse {
+export function eventTimeUse(own: unknown, path: ValuePath, top: unknown, problems: ProblemList): EventTimeUse {
   const ofSource = isMapping(own) ? own : {};
   const ofFile = isMapping(top) ? top : {};
   const has = (key: string) => Object.hasOwn(ofSource, key);
   const { field, unit } = has('field') || has('unit') ? ofSource : ofFile;
+  if (unit !== undefined && field === undefined)
+    problems.at([...(has('unit') ? path : ['time']), 'unit'], 'option_missing', '`unit` says nothing without `field`', {
+      on: 'key',
+      hint: 'add `field`, or remove it: the timestamp of a record needs no unit',
+    });
   const ahead = ofSource.ahead ?? ofFile.ahead;
   const aheadMs = typeof ahead === 'string' ? parseDuration(ahead) : undefined;
   return {

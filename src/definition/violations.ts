@@ -1,6 +1,7 @@
 /** One violation of a schema, in a sentence and with the way out. */
 import type { ErrorObject } from 'ajv';
 import { meaningKeyword, type Meaning } from '../declaration/options.ts';
+import { parseDuration } from '../declaration/units.ts';
 import { frame, isValueNotAvailableYet, isWordNotAvailableYet, projectFrame } from './frame.ts';
 import { asJsonSchema, isMapping, type JsonSchema, jsonTypeOf } from './json-schema.ts';
 import type { ValuePath } from './pipeline.ts';
@@ -12,7 +13,7 @@ export interface Explanation {
   readonly message: string;
   readonly hint?: string;
   /** The key it is about, where that is not the value itself. */
-  readonly key?: string;
+  readonly key?: string | number;
   /** The key that was probably meant. */
   readonly meant?: string;
 }
@@ -75,6 +76,13 @@ function explain({ error, path, schema, value }: Violation): Explanation {
         : wrongValue(at, schema.enum ?? [schema.const], value);
     case 'pattern':
       return wrongPattern(at, schema, String(value));
+    case 'uniqueItems':
+      return {
+        code: 'value_wrong',
+        message: `${at} has an entry twice`,
+        hint: 'remove one of the two',
+        key: Math.max(Number(params.i), Number(params.j)),
+      };
     case 'minItems':
     case 'minProperties':
     case 'minLength':
@@ -86,7 +94,12 @@ function explain({ error, path, schema, value }: Violation): Explanation {
     case 'maximum': {
       const most = error.keyword === 'minimum' ? 'least' : 'most';
       const message = `${at} must be at ${most} ${String(params.limit)}, but is ${String(value)}`;
-      return { code: 'value_wrong', message };
+      const isPercent = schema.maximum === 1 && typeof value === 'number' && value > 1 && value <= 100;
+      return {
+        code: 'value_wrong',
+        message,
+        ...(isPercent ? { hint: `it is a share: for ${value} % write ${value / 100}` } : {}),
+      };
     }
     default:
       return { code: 'value_wrong', message: `${at} ${error.message ?? 'is not valid'}` };
@@ -98,6 +111,11 @@ function unknownKey(key: string, path: ValuePath, schema: JsonSchema, parent: un
   if (isWordNotAvailableYet(path, key)) return notAvailable(at, key);
   const allowed = Object.keys(schema.properties ?? {});
   const isTop = path.length === 0;
+  const glued = /^([\w-]+):(?!\/\/)./.exec(key)?.[1];
+  if (glued !== undefined && allowed.includes(glued)) {
+    const hint = `the ":" after "${glued}" needs a space`;
+    return { code: 'key_unknown', message: `${at} is unknown`, hint, key, meant: glued };
+  }
   const near = suggestion(key, allowed);
   const below = isTop && near === null && isMapping(parent) ? parent[key] : undefined;
   if (isMapping(below) && ['source', 'sinks'].some((word) => allowed.includes(word) && Object.hasOwn(below, word))) {
@@ -166,6 +184,10 @@ function wrongType(at: string, schema: JsonSchema, value: unknown): Explanation 
   const text = typeof value === 'number' || typeof value === 'boolean';
   if (text && expected.some((word) => word === 'text'))
     return { code: 'type_wrong', message, hint: `write it as text: "${String(value)}"` };
+  const percent = typeof value === 'string' ? /^(\d+(?:\.\d+)?) ?%$/.exec(value)?.[1] : undefined;
+  if (percent !== undefined && schema.maximum === 1)
+    return { code: 'type_wrong', message, hint: `write it as a share: ${Number(percent) / 100}` };
+  if (value === false && expected.includes('"off"')) return { code: 'type_wrong', message, hint: 'write off' };
   const truth = typeof value === 'string' ? truths.get(value.toLowerCase()) : undefined;
   if (truth !== undefined && expected.includes('true or false'))
     return { code: 'type_wrong', message, hint: `write ${truth}, without quotes` };
@@ -173,11 +195,18 @@ function wrongType(at: string, schema: JsonSchema, value: unknown): Explanation 
     return { code: 'type_wrong', message, hint: `write it without quotes: ${value}` };
   const hint = expected.includes('a list')
     ? listHint(schema, value)
-    : expected.includes('a mapping')
-      ? mappingHint(schema, value)
-      : undefined;
+    : Array.isArray(value) && at.endsWith('.topic')
+      ? 'several are written as `topics:`'
+      : expected.includes('a mapping')
+        ? Array.isArray(value) && isNamed.test(at)
+          ? 'write each under a name of its own: { NAME: ... }'
+          : mappingHint(schema, value)
+        : undefined;
   return { code: 'type_wrong', message, ...(hint === undefined ? {} : { hint }) };
 }
+
+/** Places whose entries stand under names. */
+const isNamed = /^(sources|lookups|(environments\.[^.]+\.)?connections|environments)$/;
 
 /** What YAML 1.1, and people, call true and false. */
 const truths = new Map([
@@ -186,6 +215,8 @@ const truths = new Map([
 ]);
 
 function listHint({ items }: JsonSchema, value: unknown): string | undefined {
+  if (value === null)
+    return isMapping(items) && items.type === 'string' ? undefined : 'write its entries below it, each after "- "';
   if (typeof value === 'string' && isMapping(items) && items.type === undefined) return 'begin each entry with "- "';
   if (typeof value === 'string') return `write it as a list: [${value.replaceAll(/^\[|\]$/g, '').slice(0, 40)}]`;
   if (!isMapping(value)) return undefined;
@@ -229,6 +260,7 @@ function wrongPattern(at: string, schema: JsonSchema, value: string): Explanatio
   const unit = unitOf[schema[meaningKeyword] ?? 'expression'];
   if (!unit) return { code: 'value_wrong', message: `${at} does not have the form it needs` };
   if (/^\d+(\.\d+)?$/.test(value)) return unitMissing(at, unit, value, schema);
+  if (parseDuration(value) === 0) return { code: 'value_wrong', message: `${at} must be longer than ${value}` };
   return {
     code: 'value_wrong',
     message: `${at} is not ${unit.what}: "${value.slice(0, 40)}"`,

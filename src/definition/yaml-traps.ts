@@ -159,14 +159,15 @@ function nestedMapping(source: YamlSource, start: number): ExplainedError {
     ? 'YAML reads the ":" of a ? b : c as a key with a value'
     : 'YAML reads the ": " in this value as a key with a value';
   const isFlow = restOfLine(source, start) === null;
+  const inFlow = isFlow && (isConditional || looksLikeExpression(rest)) ? flowValue(source, start) : null;
   const hint =
     isConditional || looksLikeExpression(rest)
-      ? quoteHint(restOfLine(source, start))
+      ? quoteHint(inFlow ?? restOfLine(source, start))
       : isFlow
         ? 'inside { } separate entries by commas, and give what is below a key its own { }'
         : 'put the value in quotes, or the key on a line of its own';
   const path = source.pathAt(start);
-  const whole = restOfLine(source, start);
+  const whole = inFlow ?? restOfLine(source, start);
   const end = start + (whole ?? rest.replace(/[\s\]},]*$/, '')).length;
   return {
     range: { start, end },
@@ -174,7 +175,7 @@ function nestedMapping(source: YamlSource, start: number): ExplainedError {
     message,
     hint,
     broken: path.slice(0, -1),
-    ...mendLine(source, start),
+    ...(inFlow === null ? mendLine(source, start) : { mend: { start, end } }),
   };
 }
 
@@ -212,10 +213,12 @@ function textAfterValue(error: YAMLError, source: YamlSource, range: TextRange):
   if (error.message.includes('node end') && ['"', "'", ']', '}'].includes(last)) {
     const path = source.pathAt(before.length - 1);
     const valueStart = source.locate(path, 'value').start;
-    const whole = source.text.slice(valueStart, range.start) + (restOfLine(source, range.start) ?? '');
-    const text = restOfLine(source, range.start) ?? source.text.slice(range.start, range.end);
+    const rest = restOfLine(source, range.start);
+    const inFlow = rest === null ? flowValue(source, valueStart) : null;
+    const whole = inFlow ?? source.text.slice(valueStart, range.start) + (rest ?? '');
+    const text = rest ?? inFlow?.slice(range.start - valueStart) ?? source.text.slice(range.start, range.end);
     const message = `YAML ends the value before this text, since it begins with ${source.text[valueStart] ?? 'a quote'}`;
-    const isInside = path.length > 0 && !whole.includes('\n');
+    const isInside = path.length > 0 && !whole.includes('\n') && (rest ?? inFlow) !== null;
     // "a == "b"": without a space between, the quotes within were meant as part of the expression.
     const isNested = before.length === range.start && whole.length > 2 && whole.endsWith(last) && /["']/.test(last);
     return {
@@ -224,7 +227,7 @@ function textAfterValue(error: YAMLError, source: YamlSource, range: TextRange):
       message,
       hint: quoteHint(isInside ? (isNested ? whole.slice(1, -1) : whole) : null),
       broken: path,
-      ...(isInside ? mendLine(source, valueStart) : {}),
+      ...(isInside ? { mend: { start: valueStart, end: valueStart + whole.length } } : {}),
     };
   }
   const sign = source.text[range.start] ?? '';
@@ -244,6 +247,19 @@ function textAfterValue(error: YAMLError, source: YamlSource, range: TextRange):
       code: needsQuotes,
       message: `YAML reads ${word} as ${word.startsWith('*') ? 'an alias' : 'an anchor'}, since it begins with ${word[0] ?? ''}`,
       hint: quoteHint(restOfLine(source, start)),
+      broken: source.pathAt(start),
+      ...mendLine(source, start),
+    };
+  }
+  if (/(?<=: +|- +)[|>][+-]?$/.test(before.slice(lineStart))) {
+    const start = before.length - 1;
+    const message = `YAML reads ${source.text[start]!} as the beginning of a text on the lines below`;
+    const whole = restOfLine(source, start);
+    return {
+      range: { start, end: start + (whole?.length ?? 1) },
+      code: needsQuotes,
+      message,
+      hint: quoteHint(whole),
       broken: source.pathAt(start),
       ...mendLine(source, start),
     };
@@ -268,13 +284,18 @@ function missingCharacter(error: YAMLError, source: YamlSource, range: TextRange
       const message = 'a # directly behind a value is no comment';
       return { range, code: 'yaml_syntax', message, hint: 'write a space before the #', broken: null };
     }
-    return { range, code: 'yaml_syntax', message: lowerFirst(error.message), broken: null };
+    const cut = error.message.includes('between flow') ? cutByComma(source, range.start) : null;
+    if (cut !== null) return cut;
+    const isComma = error.message.startsWith('Missing ,');
+    const hint = isComma ? { hint: 'write a "," after the entry before it' } : {};
+    return { range, code: 'yaml_syntax', message: lowerFirst(error.message), ...hint, broken: null };
   }
   const { start } = source.locate(source.pathAt(range.start - 1), 'value');
   return {
     range: { start, end: start + 1 },
     code: 'yaml_syntax',
     message: `this ${quote} is never closed`,
+    hint: `end the text with ${quote}`,
     broken: null,
   };
 }
@@ -336,6 +357,40 @@ function openBracket(text: string, end: number): number {
   }
   return open.at(-1) ?? 0;
 }
+
+/** Inside `{ }` or `[ ]`: the value that was meant, up to a comma or bracket that is outside of its own; null where its line ends before. */
+export function flowValue(source: YamlSource, start: number): string | null {
+  const line = lineFrom(source, start);
+  for (const { index } of line.matchAll(/[,}\]]/g)) {
+    const value = line.slice(0, index);
+    if (!isCutOff(value)) return value.trimEnd();
+  }
+  return null;
+}
+
+/** The value that a comma has cut, where one of those of the innermost `{ }` or `[ ]` around an offset is. */
+function cutByComma(source: YamlSource, offset: number): ExplainedError | null {
+  const open = openBracket(source.text, offset) + 1;
+  const inside = source.text.slice(open, offset);
+  for (const { index, 0: before } of inside.matchAll(/(?:^|,)\s*(?:[\w"'-]+:\s+)?/g)) {
+    const start = open + index + before.length;
+    const comma = source.text.indexOf(',', start);
+    if (comma === -1 || comma > offset || !isCutOff(source.text.slice(start, comma))) continue;
+    const whole = flowValue(source, start);
+    return {
+      range: { start, end: comma + 1 },
+      code: needsQuotes,
+      message: cutByCommaMessage,
+      hint: quoteHint(whole),
+      broken: null,
+      ...(whole !== null && { mend: { start, end: start + whole.length } }),
+    };
+  }
+  return null;
+}
+
+export const cutByCommaMessage =
+  'inside { } and [ ] a comma ends the value, so the rest of this expression is read as another entry';
 
 const looksLikeExpression = (text: string): boolean => /\bevent\b|==|&&|\|\||[()]/.test(text);
 

@@ -29,7 +29,9 @@ export function checkCall(checker: Checker, node: NodeOf<'call'>): Type {
     default:
   }
   const spec = functions.get(node.name);
-  for (const arg of node.args) if (spec !== undefined || arg.kind !== 'name') checker.visit(arg);
+  // What is meant for a variable of a function that is not known says nothing of its other arguments.
+  const isCheckable = spec !== undefined || !node.args.some(({ kind }) => kind === 'name');
+  if (isCheckable) for (const arg of node.args) checker.visit(arg);
   if (spec === undefined) return unknownFunction(checker, node);
   const { parameters } = spec;
   const least = parameters.filter((parameter) => !parameter.optional).length;

@@ -50,7 +50,9 @@ export function tokenize(text: string, from: number, to: number): Token[] {
     tokens.push(token);
     at = token.end;
   }
-  tokens.push({ kind: 'end', text: '', start: to, end: to });
+  // What is missing at the end is missing behind the last word, not on a line below it.
+  const end = from + text.slice(from, to).trimEnd().length;
+  tokens.push({ kind: 'end', text: '', start: end, end });
   return tokens;
 }
 
@@ -117,6 +119,17 @@ function readNumber(text: string, start: number, to: number): Token {
       hint,
       start,
       end: start + word.length,
+    });
+  }
+  const date = /^\d{4}-\d\d-\d\d(?!\d)(?:T[\d:.]+Z?)?/.exec(text.slice(start, to))?.[0];
+  if (date !== undefined) {
+    const hint = `for a time write timestamp("${date.length > 10 ? date : `${date}T00:00:00Z`}"), for the text "${date}"`;
+    throw new SyntaxProblem({
+      code: 'bad_literal',
+      message: `${date} would be a subtraction`,
+      hint,
+      start,
+      end: start + date.length,
     });
   }
   const digits = written.replace(/[uU]$/, '');

@@ -33,6 +33,7 @@ import {
   eitherType,
   isObjectType,
 } from '../expressions/index.ts';
+import { closest } from '../expressions/errors.ts';
 import { checkEventTime, eventTimeStep, eventTimeText } from './event-time.ts';
 import { fieldNamesOf } from './event-type.ts';
 import { checkLookupKeys } from './lookup-keys.ts';
@@ -118,7 +119,11 @@ export async function planPipeline(
     // `when` and `version` stand beside the component.
     const beside = builder.context(use.path.slice(0, -1), event);
     const otherwise = use.when === 'otherwise';
-    const when = use.when === undefined || otherwise ? null : beside.expression(use.when, ['when'], 'bool');
+    const isMisspelt = !otherwise && closest(String(use.when).trim().toLowerCase(), ['otherwise']) !== undefined;
+    if (isMisspelt)
+      beside.problem(['when'], 'not_a_field', `${String(use.when).trim()} is not a field`, 'write otherwise');
+    const hasWhen = use.when !== undefined && !otherwise && !isMisspelt;
+    const when = hasWhen ? beside.expression(use.when, ['when'], 'bool') : null;
     const version = use.version === undefined ? null : beside.expression(use.version, ['version']);
     declaration.check?.(use.options as never, builder.context(use.path, event));
     return {
@@ -247,8 +252,9 @@ class Builder {
       vars: this.#vars,
       expression: (text, path, expected) => {
         const wanted = expected === undefined ? options : { ...options, expected };
-        if (typeof text === 'string') warnOfInterpolation(text, [...base, ...path], problems);
-        return settle(compileExpression(text, wanted), path);
+        const compiled = compileExpression(text, wanted);
+        if (typeof text === 'string' && compiled.ok) warnOfInterpolation(text, [...base, ...path], problems);
+        return settle(compiled, path);
       },
       template: (text, path) => settle(compileTemplate(text, options), path),
       lookup: (name, path): Pick<Lookup, 'get'> => this.#lookups.named(name, [...base, ...path]),

@@ -14,12 +14,14 @@ type Origin = string | { readonly [field: string]: Origin } | null;
 
 /** Tells of keys that `sink` computes or takes from the event and that a lookup has a part in. */
 export function checkLookupKeys(
-  { steps, vars }: Pick<PipelineDefinition, 'steps' | 'vars'>,
+  { sources, steps, vars }: Pick<PipelineDefinition, 'sources' | 'steps' | 'vars'>,
   sinks: readonly { readonly use: SinkUse; readonly declaration: SinkDeclaration }[],
   problems: ProblemList,
 ): void {
-  if (!steps.some(({ component }) => component === 'enrich')) return;
-  const event = steps.reduce<Origin>((before, step) => after(before, step, vars), null);
+  const through = (own: readonly StepUse[], before: Origin) =>
+    own.reduce((event, step) => after(event, step, vars), before);
+  const event = through(steps, sources.map((source) => through(source.steps, null)).reduce(eitherOf));
+  if (anyOf(event) === null) return;
   for (const { use, declaration } of sinks) {
     const { key, mode } = use.options as { readonly key?: unknown; readonly mode?: unknown };
     // What is appended replaces nothing.
@@ -39,6 +41,14 @@ export function checkLookupKeys(
       problems.at([...use.path, ...at], 'key_from_lookup', message);
     }
   }
+}
+
+/** What is known of an event that is one or the other. */
+function eitherOf(one: Origin, other: Origin): Origin {
+  if (one === null || typeof other === 'string') return other;
+  if (other === null || typeof one === 'string') return one;
+  const fields = [...Object.keys(one), ...Object.keys(other)];
+  return Object.fromEntries(fields.map((field) => [field, eitherOf(fieldOf(one, field), fieldOf(other, field))]));
 }
 
 /** What is known of the event after a step, from what was known before it. */

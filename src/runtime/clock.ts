@@ -4,6 +4,9 @@ import type { Clock } from '../engine/ports.ts';
 /** How far the precise clock may be from the wall clock before it follows. */
 const DRIFT_MS_MAX = 1000;
 
+/** The longest a timer takes, some 25 days: it ends at once after more. */
+const DELAY_MS_MAX = 2 ** 31 - 1;
+
 let originMs = performance.timeOrigin;
 
 /** The system's clock: wall time with a fraction of a millisecond. Follows when the wall clock is set. */
@@ -24,7 +27,7 @@ export const systemClock: Clock = {
         signal?.removeEventListener('abort', end);
         resolve();
       };
-      const timer = setTimeout(end, delayMs);
+      const timer = setTimeout(end, Math.min(delayMs, DELAY_MS_MAX));
       signal?.addEventListener('abort', end);
     });
   },

@@ -40,7 +40,7 @@ function pipectl(argv: readonly string[], env: Readonly<Record<string, string>> 
   const { status, stdout, stderr } = spawnSync(
     process.execPath,
     ['--import', join(root, 'node_modules/tsx/dist/loader.mjs'), join(root, 'src/cli/main.ts'), ...argv],
-    { cwd: directory, encoding: 'utf8', env: { ...process.env, PIPECTL_ENV: '', ...env } },
+    { cwd: directory, encoding: 'utf8', env: { PATH: process.env.PATH, ...env } },
   );
   return { status, stdout, stderr };
 }
@@ -85,6 +85,7 @@ describe('pipectl validate', () => {
       '  hint: environments: prod',
       '',
       '2 files: 1 error',
+      '`pipectl docs CODE` says more of a code, such as environment_unknown',
       '',
     ]);
     expect(pipectl(['validate', '.', '--env', 'other']).status).toBe(2);

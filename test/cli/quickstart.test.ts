@@ -2,14 +2,18 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Command } from 'commander';
-import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { afterAll, afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { registerQuickstart } from '../../src/cli/quickstart.ts';
 
 let output: string;
 let directory: string;
+const runtimeDirectory = mkdtempSync(join(tmpdir(), 'pipectl-run-'));
+afterAll(() => rmSync(runtimeDirectory, { recursive: true }));
 beforeEach(() => {
   directory = mkdtempSync(join(tmpdir(), 'pipectl-test-'));
   vi.stubEnv('TMPDIR', directory);
+  // Sockets of running pipelines have a directory of their own, which stays.
+  vi.stubEnv('XDG_RUNTIME_DIR', runtimeDirectory);
   output = '';
   const keep = (text: string | Uint8Array): boolean => {
     output += String(text);

@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { Command } from 'commander';
@@ -61,6 +61,7 @@ describe('pipectl validate', () => {
         '  hint: rename it to "filter"',
         '',
         `${file}: 1 error`,
+        '`pipectl docs CODE` says more of a code, such as component_unknown',
         '',
       ].join('\n'),
     );
@@ -147,6 +148,31 @@ describe('pipectl validate', () => {
           },
         ],
       },
+    ]);
+  });
+
+  it('--format sarif names a file so that no part of its name is read as something else', async () => {
+    const file = write('a #1?.yaml', bad);
+    await validate(file, '--format', 'sarif');
+    expect(output).toContain(`"uri": "${directory}/a%20%231%3F.yaml"`);
+  });
+
+  it('every problem leads to the docs of its code', async () => {
+    await validate(write('orders.yaml', bad), '--format', 'json');
+    expect(output).toContain('"docs": "docs/errors.md#component_unknown"');
+    expect(readFileSync(join(import.meta.dirname, '../../docs/errors.md'), 'utf8')).toContain(
+      '<a id="component_unknown"></a>',
+    );
+  });
+
+  it('the caret stands below its text, whatever is before it: tabs, wide and combining characters', async () => {
+    const file = write('orders.yaml', `${good}batch: { \u6f22\u5b57: 5, "e\u0301": 1,\tevery: 5 }\n`);
+    expect(await validate(file)).toBe(1);
+    const carets = output.split('\n').filter((line) => line.includes('^'));
+    expect(carets).toEqual([
+      '    |          ^^^^',
+      '    |                   ^^^',
+      `    | ${' '.repeat(25)}\t${' '.repeat(7)}^`,
     ]);
   });
 

@@ -7,6 +7,7 @@ import { loadPipeline, type LoadOptions } from '../../src/definition/load.ts';
 import type { Problem } from '../../src/definition/problems.ts';
 import { publishedSchemas } from '../../src/definition/schema.ts';
 import { testComponents } from './test-components.ts';
+import { cpuMsSince } from '../cpu-time.ts';
 
 const directory = join(import.meta.dirname, 'bad-projects');
 const source = 'source: { kafka: { topic: shop.orders.placed.v1 } }\n';
@@ -306,10 +307,10 @@ describe('conventions', () => {
 
   it('are checked in linear time, whatever they are made of', async () => {
     const hostile = `conventions: { topic: '${'<a>-'.repeat(50)}x' }\n`;
-    const startedMs = performance.now();
+    const started = process.threadCpuUsage();
     const pipeline = `source: { kafka: { topic: ${'-'.repeat(10)}${'a-'.repeat(110)} } }\n${sinks}`;
     await load({ project: hostile, pipeline });
-    expect(performance.now() - startedMs).toBeLessThan(1000);
+    expect(cpuMsSince(started)).toBeLessThan(1000);
   });
 });
 

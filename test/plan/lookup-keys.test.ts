@@ -3,11 +3,18 @@ import { loadPipeline } from '../../src/definition/load.ts';
 import { planPipeline } from '../../src/plan/index.ts';
 
 /** What is said of a pipeline with these steps, whose sink has this key and these further options. */
-async function said(steps: readonly string[], key: string, more = ''): Promise<readonly string[]> {
-  const text = `source: { file: { path: in.ndjson } }
+const said = (steps: readonly string[], key: string, more = '') =>
+  saidOf(
+    `source: { file: { path: in.ndjson } }
 steps:
   - enrich: { from: customers, on: event.customer_id, into: customer }
-${steps.map((step) => `  - ${step}\n`).join('')}lookups: { customers: { file: { path: customers.json, key: id } } }
+${steps.map((step) => `  - ${step}\n`).join('')}`,
+    key,
+    more,
+  );
+
+async function saidOf(before: string, key: string, more = ''): Promise<readonly string[]> {
+  const text = `${before}lookups: { customers: { file: { path: customers.json, key: id } } }
 vars: { unit: km }
 sinks:
   - postgres: { url: 'postgres://db/x', table: orders, key: ${key}${more} }
@@ -49,6 +56,26 @@ describe('a key column that depends on a lookup is refused', () => {
     expect(await said(steps, `[id, ${column}]`.replace('[id, id]', '[id]'))).toEqual(
       refused(column, column === 'id' ? 0 : 1),
     );
+  });
+});
+
+describe('what a source does before it meets others counts like what all do', () => {
+  const sources = (own: string) => `sources:
+  shops:
+    kafka: { topic: shops }
+    steps: [ { set: { region: event.area } } ]
+  web:
+    kafka: { topic: web }
+    steps: [ { enrich: { from: customers, on: event.customer_id, into: customer } }, ${own} ]
+`;
+  it('a key that depends on the lookup of one source is refused', async () => {
+    const own = sources('{ set: { region: event.customer.region } }');
+    expect(await saidOf(own, '[id, region]')).toEqual(refused('region', 1));
+  });
+
+  it('one that the steps for all set anew is not', async () => {
+    const own = `${sources('{ set: { region: event.customer.region } }')}steps: [ { set: { region: event.area } } ]\n`;
+    expect(await saidOf(own, '[id, region]')).toEqual([]);
   });
 });
 

@@ -127,6 +127,14 @@ export const postgresSink = defineSink({
 
   check(options, context) {
     const { mode, key, columns, create, version_column: versionColumn, on_new_field: onNewField } = options;
+    if (!/^[^.]+(\.[^.]+)?$/.test(options.table)) {
+      context.problem(
+        ['table'],
+        'value_wrong',
+        `${options.table} is not the name of a table`,
+        'write orders or shop.orders',
+      );
+    }
     if (mode !== 'append' && key === undefined) {
       context.problem(
         [],
