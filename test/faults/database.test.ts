@@ -181,7 +181,7 @@ faultTest('PostgreSQL is away for two minutes at full input', 900_000, async (fa
   expect(highest).toBeLessThan(350);
   expect(growth).toBeLessThan(30);
   fault.holds(
-    `memory flat while ${Math.round(sentMeanwhile / 1000)},000 records wait: ${Math.round(growth)} MiB more at the end than after half a minute, at most ${Math.round(highest)} MiB until all is written`,
+    `memory flat while ${sentMeanwhile.toLocaleString('en')} records wait: ${Math.round(growth)} MiB more at the end than after half a minute, at most ${Math.round(highest)} MiB until all is written`,
   );
   await load.expectAll(fault, [child]);
 });

@@ -81,6 +81,57 @@ for (const [place, at] of [
 }
 
 faultTest(
+  'a member is frozen while it claims partitions, and raises the owner epoch after the rightful owner',
+  300_000,
+  async (fault) => {
+    await using toDatabase = await postgresProxy(bench.url);
+    await using load = await open();
+    const rightful = load.start();
+    load.keepProducing();
+    for (let round = 1; round <= 3; round++) {
+      await eventually('it has all partitions', () => owned(rightful) === partitions, {
+        running: [rightful],
+        withinMs: 60_000,
+      });
+      const takenBefore = logged(rightful, 'assigned');
+      const refused = logged(rightful, 'fenced');
+      const awake = Promise.withResolvers<void>();
+      const { promise: asleep, resolve: sleep } = Promise.withResolvers<void>();
+      const late = load.start({ PG_URL: toDatabase.url });
+      toDatabase.arm({
+        at: /^P .*SET owner_epoch = t\.owner_epoch \+ 1/s,
+        when: 'held',
+        act: () => {
+          late.kill('SIGSTOP');
+          sleep();
+          return awake.promise;
+        },
+      });
+      await asleep;
+      fault.fired();
+      await eventually(
+        'the rightful owner has all partitions again',
+        () => owned(rightful) === partitions && logged(rightful, 'assigned') > takenBefore,
+        { running: [rightful], withinMs: 60_000 },
+      );
+      await eventually('and writes', await load.goesOn(), { running: [rightful], withinMs: 60_000 });
+      late.kill('SIGCONT');
+      awake.resolve();
+      const goesOn = await load.goesOn();
+      await eventually('the rightful owner is refused', () => logged(rightful, 'fenced') > refused || undefined, {
+        running: [rightful, late],
+        withinMs: 60_000,
+      });
+      await fault.recovers(goesOn, [rightful, late]);
+      await shared(rightful, late);
+      expect(await late.drain()).toEqual({ code: 0, signal: null });
+    }
+    fault.holds('the rightful owner, refused, raised it anew');
+    await load.expectAll(fault, [rightful]);
+  },
+);
+
+faultTest(
   'three members come and go every few seconds for a minute, by SIGTERM and kill -9',
   300_000,
   async (fault) => {

@@ -28,51 +28,55 @@ const phases: readonly [phase: string, service: 'postgres' | 'kafka', at: RegExp
   ['it leaves the group (a second one)', 'kafka', /^LeaveGroup$/],
 ];
 
-faultTest(`SIGTERM while ${phases.map(([phase]) => phase).join('; ')}`, 400_000, async (fault) => {
-  await using toDatabase = await postgresProxy(bench.url);
-  await using toBroker = await kafkaProxy(bench.brokers);
-  await using load = await Load.open(bench, { source: { session_timeout: '2s' } });
-  const env = { PG_URL: toDatabase.url, KAFKA_BROKERS: toBroker.brokers };
-  load.keepProducing();
-  for (const [phase, service, at] of phases) {
-    const proxy = service === 'postgres' ? toDatabase : toBroker;
-    const { sprung } = proxy;
-    const child = load.start(env);
-    const { promise: signalled, resolve } = Promise.withResolvers<void>();
-    proxy.arm({
-      at,
-      when: 'passed',
-      act: () => {
+faultTest(
+  `SIGTERM at each of ${phases.length} phases, from connecting to leaving the group`,
+  400_000,
+  async (fault) => {
+    await using toDatabase = await postgresProxy(bench.url);
+    await using toBroker = await kafkaProxy(bench.brokers);
+    await using load = await Load.open(bench, { source: { session_timeout: '2s' } });
+    const env = { PG_URL: toDatabase.url, KAFKA_BROKERS: toBroker.brokers };
+    load.keepProducing();
+    for (const [phase, service, at] of phases) {
+      const proxy = service === 'postgres' ? toDatabase : toBroker;
+      const { sprung } = proxy;
+      const child = load.start(env);
+      const { promise: signalled, resolve } = Promise.withResolvers<void>();
+      proxy.arm({
+        at,
+        when: 'passed',
+        act: () => {
+          child.kill('SIGTERM');
+          resolve();
+        },
+      });
+      if (at.source.includes('LeaveGroup')) {
+        const goesOn = await load.goesOn();
+        await eventually('it works', goesOn, { running: [child], withinMs: 60_000 });
         child.kill('SIGTERM');
-        resolve();
-      },
-    });
-    if (at.source.includes('LeaveGroup')) {
-      const goesOn = await load.goesOn();
-      await eventually('it works', goesOn, { running: [child], withinMs: 60_000 });
-      child.kill('SIGTERM');
-      await Promise.race([signalled, child.ended]);
-      // The second one leaves at once, unless the first had come to its end.
-      const { code, signal } = await child.ended;
-      expect([0, 143, 'SIGTERM'], phase).toContain(code ?? signal);
-    } else {
-      await Promise.race([signalled, child.ended]);
-      expect(await child.ended, phase).toEqual({ code: 0, signal: null });
-      // What the group shows is what the tables have.
-      const positions = await bench.positions(load.file.name, 'all');
-      const committed = await bench.committed(load.file.name, load.topic);
-      expect(
-        committed.map((offset) => Math.max(offset, 0)),
-        phase,
-      ).toEqual(committed.map((_, i) => positions[i] ?? 0));
+        await Promise.race([signalled, child.ended]);
+        // The second one leaves at once, unless the first had come to its end.
+        const { code, signal } = await child.ended;
+        expect([0, 143, 'SIGTERM'], phase).toContain(code ?? signal);
+      } else {
+        await Promise.race([signalled, child.ended]);
+        expect(await child.ended, phase).toEqual({ code: 0, signal: null });
+        // What the group shows is what the tables have.
+        const positions = await bench.positions(load.file.name, 'all');
+        const committed = await bench.committed(load.file.name, load.topic);
+        expect(
+          committed.map((offset) => Math.max(offset, 0)),
+          phase,
+        ).toEqual(committed.map((_, i) => positions[i] ?? 0));
+      }
+      expect(proxy.sprung, phase).toBe(sprung + 1);
+      fault.fired();
     }
-    expect(proxy.sprung, phase).toBe(sprung + 1);
-    fault.fired();
-  }
-  fault.holds('each ended with 0', 'group offsets = positions');
-  const goesOn = await load.goesOn();
-  const sinceMs = performance.now();
-  const last = load.start(env);
-  await fault.recovers(goesOn, [last], sinceMs);
-  await load.expectAll(fault, [last]);
-});
+    fault.holds('each ended with 0', 'group offsets = positions');
+    const goesOn = await load.goesOn();
+    const sinceMs = performance.now();
+    const last = load.start(env);
+    await fault.recovers(goesOn, [last], sinceMs);
+    await load.expectAll(fault, [last]);
+  },
+);
