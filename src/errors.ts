@@ -542,6 +542,22 @@ export const errorTable = {
     meaning: 'The table has no place for the version of a row, so a backfill would replace newer rows.',
     hint: 'add the column `_pipectl_version bigint[]`, name one by version_column, or keep versions beside the table: `guard: { versions: side }`',
   },
+  dlq_letters_unnamed: {
+    meaning: 'A command that acts on dead letters was not told on which.',
+    hint: 'name some: --fingerprint, --stage, --since, --until, --key or --id; or say --all',
+  },
+  dlq_many: {
+    meaning: 'A command would act on more dead letters at once than somebody may have thought.',
+    hint: 'look at them with `pipectl dlq stats`; run it again with --yes where all of them are meant',
+  },
+  dlq_nobody_runs: {
+    meaning: 'No process runs the pipeline, so nobody takes dead letters up again.',
+    hint: 'start it; or replay them in this process alone: --here',
+  },
+  replay_unguarded: {
+    meaning: 'A sink keeps no version of its rows, so a replayed dead letter may replace a newer row.',
+    hint: 'add the column `_pipectl_version bigint[]`, or `guard: { versions: side }`; or run it again with --yes where no newer row can be there',
+  },
   group_not_empty: {
     meaning: 'Members run in the consumer group, so what they go by can not be moved or removed.',
     hint: 'stop them (SIGTERM lets them finish what they have begun), then run it again',

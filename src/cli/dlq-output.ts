@@ -1,8 +1,9 @@
 /** Causes and dead letters for people and for programs. */
 import { isUtf8 } from 'node:buffer';
 import type { HeaderValue } from '../engine/ports.ts';
-import type { CauseList, CauseSummary } from '../operations/dead-letters/list.ts';
+import type { CauseList, CauseSummary, States } from '../operations/dead-letters/list.ts';
 import { isList, stripControls } from '../operations/dead-letters/record.ts';
+import { type LetterAct, type LetterState, statusOf } from '../operations/dead-letters/state.ts';
 import type { DeadLetterView } from '../operations/dead-letters/view.ts';
 import { formatClock, formatCount, formatRate } from '../view/format.ts';
 import { printable } from '../view/text.ts';
@@ -16,6 +17,7 @@ const text = (value: string | null): string => (value === null ? '-' : printable
 const causeColumns = (nowMs: number): readonly Column<CauseSummary>[] => [
   { title: 'CAUSE', align: 'left', cell: ({ fingerprint }) => text(fingerprint) },
   { title: 'COUNT', align: 'right', cell: ({ count }) => formatCount(count) },
+  { title: 'OPEN', align: 'right', cell: ({ open }) => formatCount(open) },
   { title: 'PER MIN', align: 'right', cell: ({ perMinute }) => formatRate(perMinute) },
   { title: 'FIRST', align: 'right', cell: ({ firstAtMs }) => formatClock(firstAtMs, nowMs) },
   { title: 'LAST', align: 'right', cell: ({ lastAtMs }) => formatClock(lastAtMs, nowMs) },
@@ -41,20 +43,62 @@ export function causesTable(
 }
 
 export function causesJson({ total, causes, uncounted }: CauseList): string {
-  const shown = causes.map(({ firstAtMs, lastAtMs, ...cause }) => ({
-    ...cause,
-    firstAt: isoTime(firstAtMs),
-    lastAt: isoTime(lastAtMs),
-  }));
-  return json({ total, uncounted, causes: shown });
+  return json({ total, uncounted, causes: causes.map(causeJson) });
 }
 
-export function lettersText(letters: readonly DeadLetterView[], queue: string): string {
+const causeJson = ({ firstAtMs, lastAtMs, ...cause }: CauseSummary) => ({
+  ...cause,
+  firstAt: isoTime(firstAtMs),
+  lastAt: isoTime(lastAtMs),
+});
+
+/** `12 open, the oldest since 08:12:30, 4.8 a minute`, then the causes that have open ones. */
+export function statsText(list: CauseList, queue: string, nowMs: number): string {
+  const { total, open, quarantined, oldestOpenAtMs, perMinute, causes } = list;
+  const oldest = oldestOpenAtMs === null ? '' : `, the oldest since ${formatClock(oldestOpenAtMs, nowMs)}`;
+  const held = quarantined === 0 ? '' : `, ${formatCount(quarantined)} in quarantine`;
+  const closed = formatCount(total - open - quarantined);
+  const head = `${text(queue)}  ${formatCount(open)} open${oldest}${held}, ${closed} closed, ${formatRate(perMinute)} a minute\n`;
+  const some = causes.filter((cause) => cause.open + cause.quarantined > 0);
+  return head + (some.length === 0 ? '' : table(causeColumns(nowMs), some));
+}
+
+export function statsJson(list: CauseList): string {
+  const { total, open, quarantined, oldestOpenAtMs, perMinute, uncounted, causes } = list;
+  const oldestOpenAt = oldestOpenAtMs === null ? null : isoTime(oldestOpenAtMs);
+  return json({ total, open, quarantined, oldestOpenAt, perMinute, uncounted, causes: causes.map(causeJson) });
+}
+
+/** One line and an exit code after the Nagios plugin convention. */
+export function checkStats(
+  { open, quarantined, oldestOpenAtMs, perMinute }: CauseList,
+  { warn, crit }: { readonly warn: number; readonly crit: number },
+  nowMs: number,
+): { readonly line: string; readonly exitCode: 0 | 1 | 2 } {
+  const waiting = open + quarantined;
+  const exitCode = waiting >= crit ? 2 : waiting >= warn ? 1 : 0;
+  const word = (['OK', 'WARNING', 'CRITICAL'] as const)[exitCode];
+  const oldest = oldestOpenAtMs === null ? '' : `, the oldest since ${isoTime(oldestOpenAtMs)}`;
+  const ageS = oldestOpenAtMs === null ? 0 : Math.max(0, Math.round((nowMs - oldestOpenAtMs) / 1000));
+  const numbers = `open=${waiting};${warn};${crit} oldest=${ageS}s per_minute=${perMinute.toFixed(1)}`;
+  return {
+    line: `DLQ ${word} - ${open} open, ${quarantined} in quarantine${oldest} | ${numbers}\n`,
+    exitCode,
+  };
+}
+
+export function lettersText(letters: readonly DeadLetterView[], states: States, queue: string): string {
   if (letters.length === 0) return `no such dead letter in ${text(queue)}\n`;
-  return letters.map(letterText).join('\n');
+  return letters.map((letter) => letterText(letter, letter.id === null ? undefined : states.get(letter.id))).join('\n');
 }
 
-function letterText(letter: DeadLetterView): string {
+/** `resolved  2026-11-22T08:00:00.000Z by ada@desk: a test record`. */
+function actText({ status, at, by, note, end, edits = [] }: LetterAct): [string, string] {
+  const what = [...(end === undefined ? [] : [end]), ...edits.map((edit) => `with ${edit}`)].join(', ');
+  return [status, `${at} by ${by}${what === '' ? '' : ` (${what})`}${note === null ? '' : `: ${note}`}`];
+}
+
+function letterText(letter: DeadLetterView, state: LetterState | undefined): string {
   const { record, source, headers } = letter;
   const element = source.element === null ? '' : ` element ${source.element}`;
   const lines: [string, string][] = [
@@ -66,18 +110,22 @@ function letterText(letter: DeadLetterView): string {
     ['queue', `${record.place.queue} partition ${record.place.partition} offset ${record.place.offset}`],
     ...(letter.pipeline === null ? [] : [['pipeline', letter.pipeline] as [string, string]]),
     ['attempts', `${letter.attempts ?? '-'}, replayed ${letter.replayCount ?? '-'}`],
+    ...(letter.id === null ? [] : [['state', statusOf(letter.failedAtMs, state)] as [string, string]]),
+    ...(state === undefined ? [] : [state, ...state.history].map(actText)),
     ['key', record.key === null ? 'null' : shownBytes(record.key)],
     ...Object.entries(headers).map(([name, value]): [string, string] => [`header ${name}`, shownHeader(value)]),
   ];
   const value = letter.payloadOmitted
-    ? 'omitted: too large for the queue; read it at its offset in the source'
-    : record.value === null
-      ? 'null (tombstone)'
-      : shownBytes(record.value);
+    ? 'omitted: too large for the queue; read it at its offset in the source, as `dlq replay` does'
+    : letter.isPurged
+      ? 'removed by `dlq purge`'
+      : record.value === null
+        ? 'null (tombstone)'
+        : shownBytes(record.value);
   return `${lines.map(([name, value]) => `${text(name).padEnd(10)} ${text(value)}\n`).join('')}value\n${indented(value)}\n`;
 }
 
-export function lettersJson(letters: readonly DeadLetterView[]): string {
+export function lettersJson(letters: readonly DeadLetterView[], states: States): string {
   return json({
     letters: letters.map(({ record, headers, source, failedAtMs, firstFailedAtMs, ...letter }) => ({
       ...letter,
@@ -85,6 +133,8 @@ export function lettersJson(letters: readonly DeadLetterView[]): string {
       firstFailedAt: firstFailedAtMs === null ? null : isoTime(firstFailedAtMs),
       source,
       queue: record.place,
+      status: letter.id === null ? null : statusOf(failedAtMs, states.get(letter.id)),
+      state: (letter.id === null ? undefined : states.get(letter.id)) ?? null,
       key: bytesJson(record.key),
       value: bytesJson(record.value),
       headers: Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, headerJson(value)])),

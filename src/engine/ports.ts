@@ -182,6 +182,12 @@ export interface SinkBatch {
   readonly versions?: readonly unknown[];
   /** Every partition of the epoch, also those of which no record survived the steps. */
   readonly ranges: readonly OffsetRange[];
+  /**
+   * Dead letters that are processed again: `ranges` is empty and no position may move. A row that is there stays unless
+   * the record is surely newer, by the log and offset it was read from at first. `trial`: `rollback` follows, and nothing
+   * outside the transaction may change.
+   */
+  readonly replay?: 'real' | 'trial';
 }
 
 export interface Rejection {
@@ -203,7 +209,15 @@ export interface WriteResult {
   readonly skippedVersion: number;
   /** Refused for good, each with its reason; becomes a dead letter. */
   readonly rejected: readonly Rejection[];
+  /** Of a replay: the records that were not written just now, and why. They count as skipped. */
+  readonly unwritten?: ReadonlyMap<EventRecord, Unwritten>;
 }
+
+/**
+ * `superseded`: the row that is there is not surely older. `repeated`: a former replay has added it. `ahead`: the sink
+ * has the record still before it and will write it by itself.
+ */
+export type Unwritten = 'superseded' | 'repeated' | 'ahead';
 
 /**
  * Writes batches. One engine calls it, one call at a time, in this order for each batch:
@@ -240,6 +254,11 @@ export interface Sink {
   commit(): Promise<void>;
   /** Undoes `write`. Called also when the state is unknown; never rejects. */
   rollback(): Promise<void>;
+  /**
+   * What a replay may rely on, once it is open. `exact`: newer rows stay, an added row is added once. `unguarded`: it may
+   * put an older row over a newer one. Absent: each replay writes again.
+   */
+  replayGuard?(): 'exact' | 'unguarded';
   /** Flushes nothing, forgets nothing that was committed. Never rejects. */
   close(): Promise<void>;
 }
@@ -275,6 +294,16 @@ export interface DeadLetter {
   readonly code: string;
   readonly message: string;
   readonly failedAtMs: number;
+  /** Where it was a dead letter before and was replayed. */
+  readonly history?: LetterHistory;
+}
+
+/** What a record has behind it that is a dead letter again. */
+export interface LetterHistory {
+  /** How often it has failed, this time included. */
+  readonly attempts: number;
+  readonly replayCount: number;
+  readonly firstFailedAtMs: number;
 }
 
 /** The dead-letter queue of a pipeline. */

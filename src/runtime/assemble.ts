@@ -14,6 +14,8 @@ export interface Assembly {
   /** To be opened before the first record. */
   readonly lookups: readonly Lookup[];
   readonly deadLetters: DeadLetterQueue & { close(): Promise<void> };
+  /** What one stage does with its records, with new sinks; the caller opens and closes them. */
+  program(part: Pick<StagePart, 'sinks' | 'isMain'>): Promise<Program>;
   /** What one stage runs with. Made anew at every call, since a stage closes its source and sinks when it ends. */
   make(part: StagePart): Promise<{ readonly program: Program; readonly source: Source }>;
 }
@@ -79,10 +81,28 @@ export async function assemble(
     }),
   );
   const deadLetters = dryRun?.deadLetters ?? (await openDeadLetterQueue(definition, context('dlq')));
+  const program: Assembly['program'] = async ({ sinks, isMain }) => {
+    const routes = await Promise.all(
+      sinks.map(async (index) => {
+        const { use: sinkUse, declaration, fields, when, otherwise, version, retry } = plan.sinks[index]!;
+        const sink =
+          dryRun?.sink(sinkUse.name) ??
+          (await declaration.create(sinkUse.options as never, {
+            ...context(sinkUse.name),
+            fields,
+            versioned: version !== null,
+          }));
+        return { sink, when, otherwise, version, ...(retry && { retry }) };
+      }),
+    );
+    const elsewhere = plan.sinks.flatMap(({ when }, index) => (when && !sinks.includes(index) ? [when] : []));
+    return { inputs, steps: plan.steps, routes, elsewhere, sinkLettersOnly: !isMain };
+  };
   return {
     lookups,
     deadLetters,
-    async make({ group, sinks, isMain }) {
+    program,
+    async make({ group, ...part }) {
       const source = await createSource(plan.inputs, {
         ...context(definition.sources[0].name),
         group,
@@ -91,21 +111,7 @@ export async function assemble(
         detached: dryRun !== null,
         vars: definition.vars,
       });
-      const routes = await Promise.all(
-        sinks.map(async (index) => {
-          const { use: sinkUse, declaration, fields, when, otherwise, version, retry } = plan.sinks[index]!;
-          const sink =
-            dryRun?.sink(sinkUse.name) ??
-            (await declaration.create(sinkUse.options as never, {
-              ...context(sinkUse.name),
-              fields,
-              versioned: version !== null,
-            }));
-          return { sink, when, otherwise, version, ...(retry && { retry }) };
-        }),
-      );
-      const elsewhere = plan.sinks.flatMap(({ when }, index) => (when && !sinks.includes(index) ? [when] : []));
-      return { program: { inputs, steps: plan.steps, routes, elsewhere, sinkLettersOnly: !isMain }, source };
+      return { program: await program(part), source };
     },
   };
 }

@@ -33,7 +33,7 @@ describe('the tables with the positions', () => {
     const options = { guard: { schema, versions: 'side' as const } };
     const sinks = Array.from({ length: 4 }, () => on.newSink({ options }));
     await Promise.all(sinks.map((sink) => sink.open()));
-    expect(await on.read(`SELECT version FROM ${schema}.schema_version`)).toEqual([[2]]);
+    expect(await on.read(`SELECT version FROM ${schema}.schema_version`)).toEqual([[3]]);
     expect((await sinks[0]!.claim([p0])).get(p0)).toBe(42);
     expect(await deliverEvents(sinks[0]!, p0, 42, { id: 1 })).toMatchObject({ written: 1 });
     await Promise.all(sinks.map((sink) => sink.close()));
@@ -45,12 +45,12 @@ describe('the tables with the positions', () => {
     const schema = uniqueName('guard');
     const options = { guard: { schema, versions: 'column' as const } };
     const sink = await on.open({ options });
-    await on.admin.query(`UPDATE ${schema}.schema_version SET version = 3`);
+    await on.admin.query(`UPDATE ${schema}.schema_version SET version = 4`);
     await expect(on.newSink({ options }).open()).rejects.toMatchObject({
       code: 'sink_positions_newer',
-      message: expect.stringMatching(/version 3.*up to version 2/),
+      message: expect.stringMatching(/version 4.*up to version 3/),
     });
-    expect(await on.read(`SELECT version FROM ${schema}.schema_version`)).toEqual([[3]]);
+    expect(await on.read(`SELECT version FROM ${schema}.schema_version`)).toEqual([[4]]);
     // Who runs already goes on: what a newer version adds takes nothing away.
     expect(await deliverEvents(sink, p0, 0, { id: 1 })).toMatchObject({ written: 1 });
     await sink.close();

@@ -95,6 +95,8 @@ export interface KafkaAdmin {
   /** Creates a topic unless it exists. */
   createTopic(topic: NewTopic): Promise<'created' | 'exists'>;
   deleteTopic(topic: string): Promise<'deleted' | 'unknown'>;
+  /** Deletes the records of each partition below an offset, for good. */
+  deleteRecords(topic: string, before: ReadonlyMap<number, number>): Promise<void>;
   /** Never rejects. */
   close(): Promise<void>;
 }
@@ -383,6 +385,19 @@ class Admin implements KafkaAdmin {
         throw error;
       }
       return 'deleted';
+    });
+  }
+
+  deleteRecords(topic: string, before: ReadonlyMap<number, number>): Promise<void> {
+    return this.#asking(`deleting records of topic ${topic}`, async () => {
+      if (before.size === 0) return;
+      await this.#target(topic);
+      const leaders = this.#cluster.findLeaderForPartitions(topic, [...before.keys()]);
+      for (const [nodeId, led] of Object.entries(leaders)) {
+        const broker = await this.#cluster.findBroker({ nodeId: Number(nodeId) });
+        const partitions = led.map((partition) => ({ partition, offset: String(before.get(partition)) }));
+        await broker.deleteRecords({ topics: [{ topic, partitions }] });
+      }
     });
   }
 

@@ -90,6 +90,9 @@ export interface Broker {
   deleteGroups(
     groups: readonly string[],
   ): Promise<{ readonly results: readonly { readonly errorCode: number; readonly error?: Error }[] }>;
+  deleteRecords(request: {
+    readonly topics: readonly TopicRequest<{ partition: number; offset: string }>[];
+  }): Promise<unknown>;
   deleteTopics(request: { readonly topics: readonly string[]; readonly timeout: number }): Promise<unknown>;
   describeGroups(request: { readonly groupIds: readonly string[] }): Promise<{
     readonly groups: readonly {

@@ -85,6 +85,21 @@ function lineOf({ key, value, headers, timestampMs }: DeadLetterRecord): string 
   return JSON.stringify(line satisfies Line);
 }
 
+/** Lines end with a line feed alone: a payload may hold what others take for an end of line. */
+export async function* linesOf(stream: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  let begun: Buffer[] = [];
+  for await (const chunk of stream) {
+    let from = 0;
+    for (let end = chunk.indexOf(0x0a); end >= 0; end = chunk.indexOf(0x0a, from)) {
+      yield Buffer.concat([...begun, chunk.subarray(from, end)]);
+      begun = [];
+      from = end + 1;
+    }
+    if (from < chunk.length) begun.push(chunk.subarray(from));
+  }
+  if (begun.length > 0) yield Buffer.concat(begun);
+}
+
 /** Reads one line back. `offset` is its number in the file. Undefined for what is not such a line. */
 export function readQueuedLine(text: string, path: string, offset: number): QueuedRecord | undefined {
   let line: Line;

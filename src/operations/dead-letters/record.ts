@@ -32,6 +32,11 @@ export function deadLetterRecord(letter: DeadLetter, context: DeadLetterContext)
   const { raw, partition } = letter;
   const message = publicMessage(letter.message, context.secrets);
   const failedAt = new Date(letter.failedAtMs).toISOString();
+  const { attempts, replayCount, firstFailedAtMs } = letter.history ?? {
+    attempts: 1,
+    replayCount: 0,
+    firstFailedAtMs: letter.failedAtMs,
+  };
   return {
     key: raw.key,
     value: raw.value,
@@ -41,7 +46,10 @@ export function deadLetterRecord(letter: DeadLetter, context: DeadLetterContext)
       'pipectl-dlq-id': deadLetterId(letter, context.pipeline),
       'pipectl-pipeline': context.pipeline,
       'pipectl-pipeline-hash': context.pipelineHash,
+      'pipectl-source': partition.source,
+      'pipectl-source-cluster': partition.cluster,
       'pipectl-source-topic': partition.topic,
+      'pipectl-source-topic-id': partition.topicId,
       'pipectl-source-partition': String(partition.partition),
       'pipectl-source-offset': String(raw.offset),
       'pipectl-source-timestamp': String(raw.timestampMs),
@@ -50,16 +58,27 @@ export function deadLetterRecord(letter: DeadLetter, context: DeadLetterContext)
       'pipectl-error-code': letter.code,
       'pipectl-error-message': message,
       'pipectl-error-fingerprint': fingerprintOf(letter.stage, letter.code, message),
-      'pipectl-attempts': '1',
-      'pipectl-first-failed-at': failedAt,
+      'pipectl-attempts': String(attempts),
+      'pipectl-first-failed-at': new Date(firstFailedAtMs).toISOString(),
       'pipectl-failed-at': failedAt,
-      'pipectl-replay-count': '0',
+      'pipectl-replay-count': String(replayCount),
     },
   };
 }
 
 /** The same for every redelivery of the same failure. */
-export function deadLetterId({ partition, raw, element, stage }: DeadLetter, pipeline: string): string {
+export function deadLetterId(
+  {
+    partition,
+    raw,
+    element,
+    stage,
+  }: Pick<DeadLetter, 'element' | 'stage'> & {
+    readonly partition: Pick<DeadLetter['partition'], 'topicId' | 'partition'>;
+    readonly raw: Pick<DeadLetter['raw'], 'offset'>;
+  },
+  pipeline: string,
+): string {
   const parts = [pipeline, partition.topicId, partition.partition, raw.offset, element, stage];
   return createHash('sha256').update(JSON.stringify(parts)).digest('hex');
 }

@@ -22,7 +22,11 @@ export interface DeadLetterView {
   readonly message: string | null;
   readonly fingerprint: string;
   readonly source: {
+    /** Of the pipeline file. */
+    readonly name: string | null;
+    readonly cluster: string | null;
     readonly topic: string | null;
+    readonly topicId: string | null;
     readonly partition: number | null;
     readonly offset: string | null;
     readonly element: string | null;
@@ -33,7 +37,10 @@ export interface DeadLetterView {
   readonly firstFailedAtMs: number | null;
   /** When it failed; where that is not said, when it was put into the queue. */
   readonly failedAtMs: number;
+  /** The record was too large for the queue: its value is missing, and perhaps headers and key. */
   readonly payloadOmitted: boolean;
+  /** Its value was removed by `dlq purge`. */
+  readonly isPurged: boolean;
   /** Headers of the original record. */
   readonly headers: Readonly<Record<string, HeaderValue>>;
   readonly record: QueuedRecord;
@@ -64,7 +71,10 @@ function readPipectl(record: QueuedRecord): DeadLetterView {
     id: header('dlq-id'),
     pipeline: header('pipeline'),
     source: {
+      name: header('source'),
+      cluster: header('source-cluster'),
       topic: header('source-topic'),
+      topicId: header('source-topic-id'),
       partition: numberOf(header('source-partition')),
       offset: header('source-offset'),
       element: header('source-element'),
@@ -75,6 +85,7 @@ function readPipectl(record: QueuedRecord): DeadLetterView {
     firstFailedAtMs: timeOf(header('first-failed-at')),
     failedAtMs: timeOf(header('failed-at')) ?? record.timestampMs,
     payloadOmitted: header('payload') === 'omitted',
+    isPurged: header('payload') === 'purged',
   };
 }
 
@@ -110,10 +121,10 @@ function readSpring(record: QueuedRecord): DeadLetterView {
   return {
     ...view,
     source: {
+      ...view.source,
       topic: textOf(header('original-topic')),
       partition: numberOf(bigEndian(header('original-partition'))),
       offset: bigEndian(header('original-offset')),
-      element: null,
       timestampMs: numberOf(timestamp),
     },
   };
@@ -138,12 +149,22 @@ function known(record: QueuedRecord, writer: DeadLetterView['writer'], ownPrefix
     code,
     message,
     fingerprint: fingerprint ?? fingerprintOf(stage ?? '', code ?? '', message ?? ''),
-    source: { topic: null, partition: null, offset: null, element: null, timestampMs: null },
+    source: {
+      name: null,
+      cluster: null,
+      topic: null,
+      topicId: null,
+      partition: null,
+      offset: null,
+      element: null,
+      timestampMs: null,
+    },
     attempts: null,
     replayCount: null,
     firstFailedAtMs: null,
     failedAtMs: record.timestampMs,
     payloadOmitted: false,
+    isPurged: false,
     headers: Object.fromEntries(Object.entries(record.headers).filter(([name]) => !name.startsWith(ownPrefix))),
     record,
   };

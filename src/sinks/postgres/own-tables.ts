@@ -4,8 +4,10 @@ import { isTransient, quoteIdentifier, quoteLiteral, reasonOf, sqlState } from '
 import { runScript } from '../../connections/postgres/script.ts';
 import { PipectlError } from '../../errors.ts';
 
-export const ownTable = (schema: string, name: 'logs' | 'positions' | 'schema_version' | 'versions'): string =>
-  `${quoteIdentifier(schema)}.${name}`;
+export const ownTable = (
+  schema: string,
+  name: 'logs' | 'positions' | 'replays' | 'schema_version' | 'versions',
+): string => `${quoteIdentifier(schema)}.${name}`;
 
 /**
  * What each version of the tables adds to the one before it. Only adds: members of the former version go on writing while
@@ -36,6 +38,15 @@ const migrations: readonly ((schema: string) => readonly string[])[] = [
     '  target text NOT NULL, key jsonb NOT NULL, version bigint[],',
     '  PRIMARY KEY (target, key)',
     ') WITH (fillfactor = 70);',
+  ],
+  // Elements that a replay of dead letters has added to a table without a key.
+  (schema) => [
+    `CREATE TABLE IF NOT EXISTS ${ownTable(schema, 'replays')} (`,
+    '  pipeline text NOT NULL, sink text NOT NULL, rebuild bigint NOT NULL,',
+    `  log bigint NOT NULL REFERENCES ${ownTable(schema, 'logs')}, "offset" bigint NOT NULL, element text NOT NULL,`,
+    '  replayed_at timestamptz NOT NULL DEFAULT now(),',
+    '  PRIMARY KEY (pipeline, sink, rebuild, log, "offset", element)',
+    ');',
   ],
 ];
 

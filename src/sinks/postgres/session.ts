@@ -118,7 +118,7 @@ export class TableSession {
     const rights = this.key.length === 0 ? 'INSERT' : 'SELECT, INSERT, UPDATE';
     return [
       `GRANT USAGE ON SCHEMA ${schemas} TO ${role};`,
-      `GRANT SELECT, INSERT, UPDATE ON ${guard}.logs, ${guard}.positions, ${guard}.schema_version, ${guard}.versions TO ${role};`,
+      `GRANT SELECT, INSERT, UPDATE ON ${guard}.logs, ${guard}.positions, ${guard}.replays, ${guard}.schema_version, ${guard}.versions TO ${role};`,
       `GRANT ${rights} ON ${this.table} TO ${role};`,
     ].join('\n');
   }

@@ -5,6 +5,7 @@ import { runScript, type StatementResult } from '../../connections/postgres/scri
 import type { SinkContext } from '../../declaration/component.ts';
 import { parseDuration } from '../../declaration/units.ts';
 import {
+  type EventRecord,
   Fenced,
   type Partition,
   type Rejection,
@@ -12,6 +13,7 @@ import {
   type SinkBatch,
   SinkUnavailable,
   TooManyRejections,
+  type Unwritten,
   type WriteResult,
 } from '../../engine/ports.ts';
 import { PipectlError } from '../../errors.ts';
@@ -33,6 +35,7 @@ import {
   type Owner,
   readLocked,
 } from './positions.ts';
+import { encodeReplay, readLogs, takeReplay } from './replays.ts';
 import { type Claim, type EncodedBatch, type Row, RowEncoder, type Shape } from './rows.ts';
 import { TableSession } from './session.ts';
 import { type GroupStatements, groupStatements, type Making } from './statements.ts';
@@ -121,7 +124,12 @@ export class PostgresSink implements Sink {
   }
 
   get #making(): Making {
-    return { rebuild: this.#claims.rebuild, isBackfill: this.#context.backfillOf !== undefined };
+    return { rebuild: this.#claims.rebuild, isBackfill: this.#context.backfillOf !== undefined, isReplay: false };
+  }
+
+  replayGuard(): 'exact' | 'unguarded' {
+    const { plan } = this.#session;
+    return plan !== null && plan.keyCount > 0 && plan.guard.kind === 'none' ? 'unguarded' : 'exact';
   }
 
   claim(partitions: readonly Partition[]): Promise<ReadonlyMap<Partition, number>> {
@@ -136,23 +144,31 @@ export class PostgresSink implements Sink {
   }
 
   prepare(batch: SinkBatch): Prepared {
-    return { batch, wire: this.#encode(batch), orphanedSinceMs: null };
+    // Of a replay the logs are not known yet.
+    const wire = batch.replay === undefined ? this.#encode(batch) : null;
+    return { batch, wire, orphanedSinceMs: null };
   }
 
   write(prepared: unknown, rejectionsMax: number): Promise<WriteResult> {
     const batch = prepared as Prepared;
     return this.#translating('writing', async () => {
       try {
-        return await this.#write(batch, rejectionsMax);
+        return await this.#writeBatch(batch, rejectionsMax);
       } catch (error) {
         // The table was changed while we ran: a new connection reads it anew, and says what does not fit any more.
         if (!isSchemaError(error)) throw error;
         this.#session.drop();
         await this.#session.client();
         this.#reread = this.#session.plan;
-        return this.#write(batch, rejectionsMax);
+        return this.#writeBatch(batch, rejectionsMax);
       }
     });
+  }
+
+  #writeBatch(prepared: Prepared, rejectionsMax: number): Promise<WriteResult> {
+    return prepared.batch.replay === undefined
+      ? this.#write(prepared, rejectionsMax)
+      : this.#replay(prepared.batch, prepared.batch.replay, rejectionsMax);
   }
 
   commit(): Promise<void> {
@@ -233,12 +249,9 @@ export class PostgresSink implements Sink {
       return claim;
     });
     await this.#noticeOtherVersions(client);
-    if (this.#session.plan === null) {
-      const types = inferTypes(batch.records, this.#context.fields, this.#session.key);
-      if (types !== null) await this.#session.create(types);
-    }
+    await this.#createFor(batch);
     if (prepared.wire?.encoder !== this.#currentEncoder()) prepared.wire = this.#encode(batch);
-    if (await this.#addColumns(prepared.wire)) prepared.wire = this.#encode(batch);
+    if (await this.#addColumns(prepared.wire?.encoded.bringing ?? [])) prepared.wire = this.#encode(batch);
     const result =
       (await this.#writeAtOnce(client, batch, claims, prepared.wire)) ??
       (await this.#writeInSteps(client, prepared, claims, rejectionsMax));
@@ -266,11 +279,69 @@ export class PostgresSink implements Sink {
     }
   }
 
+  /** Dead letters again, row by row: there are few of them, and what became of each is told. Moves no position. */
+  async #replay(batch: SinkBatch, kind: 'real' | 'trial', rejectionsMax: number): Promise<WriteResult> {
+    const client = await this.#session.client();
+    if (kind === 'real') await this.#createFor(batch);
+    const { plan } = this.#session;
+    if (plan === null) return this.#withoutTable(batch, () => 0);
+    const encoder = new RowEncoder(plan, this.#context.versioned, true, NewFields.of(plan, this.#options));
+    await this.#run(client, begin, []);
+    const logs = await readLogs(client, this.#owner, batch);
+    const encoded = encodeReplay(encoder, batch, logs);
+    if (kind === 'real' && encoded.bringing.length > 0) {
+      await this.rollback();
+      if (await this.#addColumns(encoded.bringing)) return this.#replay(batch, kind, rejectionsMax);
+      await this.#run(client, begin, []);
+    }
+    const making = { ...this.#making, rebuild: logs.rebuild, isReplay: true };
+    const unwritten = new Map(encoded.ahead.map((record): [EventRecord, Unwritten] => [record, 'ahead']));
+    const isolated = await isolate(encoded.groups, {
+      apply: async (shape, [row]) => {
+        const { record } = row!;
+        unwritten.delete(record);
+        const { write, clear } = groupStatements(plan, shape, making, this.#owner.schema);
+        try {
+          await this.#run(client, 'SAVEPOINT part', []);
+          const isNew = plan.keyCount > 0 || (await takeReplay(client, this.#owner, logs, record));
+          const results = isNew ? await this.#run(client, [...write, ...clear].join('; '), [copyData([row!])]) : [];
+          await this.#run(client, 'RELEASE SAVEPOINT part', []);
+          const count = isNew ? this.#countOf([row!], results[write.length - 1]!.count) : 0;
+          if (count === 0) unwritten.set(record, isNew ? 'superseded' : 'repeated');
+          return count;
+        } catch (error) {
+          if (refusal(error) === undefined || this.#tellsOfChange(error, shape)) throw error;
+          await runScript(client, 'ROLLBACK TO SAVEPOINT part');
+          return error as Error;
+        }
+      },
+      // Whoever replays can do so again when the parent is there.
+      orphaned: () => {},
+      rejected: encoded.rejected,
+      rejectionsMax,
+    });
+    this.#moved = [];
+    return {
+      ...nothingWritten,
+      written: isolated.written,
+      skippedVersion: isolated.unchanged,
+      skippedOffset: encoded.ahead.length,
+      rejected: isolated.rejected,
+      unwritten,
+    };
+  }
+
+  async #createFor(batch: SinkBatch): Promise<void> {
+    if (this.#session.plan !== null) return;
+    const types = inferTypes(batch.records, this.#context.fields, this.#session.key);
+    if (types !== null) await this.#session.create(types);
+  }
+
   /** Before the transaction: the lock it takes would wait for other members, whose locks wait for ours. */
-  async #addColumns(wire: Wire | null): Promise<boolean> {
-    if (wire === null || wire.encoded.bringing.length === 0) return false;
+  async #addColumns(bringing: readonly EventRecord[]): Promise<boolean> {
+    if (bringing.length === 0) return false;
     const { table } = this.#session.plan!;
-    const types = addedTypes(wire.encoded.bringing, table, this.#session.key, declaredTypes(this.#options));
+    const types = addedTypes(bringing, table, this.#session.key, declaredTypes(this.#options));
     if (types.size === 0) return false;
     await this.#session.addColumns(types);
     return true;
@@ -315,7 +386,8 @@ export class PostgresSink implements Sink {
       await runScript(client, 'ROLLBACK');
       return null;
     }
-    if (wire === null) return this.#withoutTable(batch, this.#claims.byPartition);
+    if (wire === null)
+      return this.#withoutTable(batch, (partition) => this.#claims.byPartition.get(partition)!.position);
     let sent = 0;
     let written = 0;
     let at = 0;
@@ -329,10 +401,10 @@ export class PostgresSink implements Sink {
   }
 
   /** The table is yet to be created, and no event of the batch tells how. */
-  #withoutTable({ records }: SinkBatch, claims: ReadonlyMap<Partition, Claim>): WriteResult {
+  #withoutTable({ records }: SinkBatch, positionOf: (partition: Partition) => number): WriteResult {
     const rejected: Rejection[] = [];
     for (const record of records) {
-      if (record.raw.offset < claims.get(record.partition)!.position) continue;
+      if (record.raw.offset < positionOf(record.partition)) continue;
       const message =
         this.#session.key.length === 0
           ? 'the event has no fields'
@@ -363,7 +435,7 @@ export class PostgresSink implements Sink {
     const wire = this.#encode(batch, actual);
     if (wire === null) {
       await this.#run(client, movePositions(schema, batch.ranges, this.#claims.byPartition), []);
-      return this.#withoutTable(batch, actual);
+      return this.#withoutTable(batch, (partition) => actual.get(partition)!.position);
     }
     const isolated = await isolate(wire.encoded.groups, {
       apply: (shape, rows) => this.#apply(client, shape, rows),

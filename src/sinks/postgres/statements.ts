@@ -35,6 +35,8 @@ export interface Making {
   readonly rebuild: number;
   /** Beside the live pipeline: a row of the same version is the same record, made anew. */
   readonly isBackfill: boolean;
+  /** A record from long ago: it replaces only what is surely older, which between two logs nobody can say. */
+  readonly isReplay: boolean;
 }
 
 /** `guardSchema`: where our own tables are. */
@@ -115,9 +117,12 @@ function newer(guard: Plan['guard'], making: Making): string {
  * (0 where `version:` gives the order, which holds across logs), and between two logs the later write wins. Elements of
  * one record share its offset, and the later wins.
  */
-function isNewer(stored: string, given: readonly string[], guard: Plan['guard'], { isBackfill }: Making): string {
+function isNewer(stored: string, given: readonly string[], guard: Plan['guard'], making: Making): string {
   const [rebuild, log, order] = given;
-  const replaces = guard.kind === 'own' && guard.versioned && !isBackfill ? '<' : '<=';
+  const replaces = guard.kind === 'own' && guard.versioned && !making.isBackfill ? '<' : '<=';
+  // Also where the pipeline is making the rows anew: what it has not come to yet was read after this record.
+  if (making.isReplay)
+    return `${stored}[1] <= ${rebuild} AND ${stored}[2] = ${log} AND ${stored}[3] ${replaces} ${order}`;
   return (
     `${stored} IS NULL OR ${stored}[1] < ${rebuild} OR (${stored}[1] = ${rebuild}` +
     ` AND (${stored}[2] <> ${log} OR ${stored}[3] ${replaces} ${order}))`

@@ -82,7 +82,7 @@ it('lists causes with counts, times and growth', async () => {
     letter(3, { failedAtMs: 8 * minute, message: 'line 3 is broken' }),
     letter(4, { stage: 'sink:orders', code: 'not_null', message: 'column is null', failedAtMs: minute }),
   ]);
-  const list = await listCauses({ file }, {}, 10 * minute, log);
+  const list = await listCauses({ file }, {}, new Map(), 10 * minute, log);
   expect(list).toMatchObject({
     total: 4,
     uncounted: 0,

@@ -1,0 +1,185 @@
+import { type Command, InvalidArgumentError } from 'commander';
+import { DeliveryAbandoned, SinkGivenUp } from '../engine/delivery.ts';
+import { Fenced, SinkUnavailable } from '../engine/ports.ts';
+import { exitCodes, PipectlError } from '../errors.ts';
+import { type Edit, parseEdit } from '../operations/dead-letters/edit.ts';
+import type { ReplayTally } from '../operations/dead-letters/tally.ts';
+import { note } from './dlq-close.ts';
+import { dlqCommand, type FilterOptions, selectionOf, silent, withSelection } from './dlq-options.ts';
+import { replayJson, replayText } from './dlq-replay-output.ts';
+import { environmentOf } from './environment.ts';
+
+interface ReplayOptions extends FilterOptions {
+  readonly all: boolean;
+  readonly yes: boolean;
+  readonly here: boolean;
+  readonly dryRun: boolean;
+  readonly force: boolean;
+  readonly rate: number;
+  readonly set: readonly Edit[];
+  readonly note?: string;
+  readonly json: boolean;
+}
+
+/** How long a sink that is away is waited for. */
+const awayMs = 15_000;
+
+export function registerDlqReplay(dlq: Command): void {
+  const replay = dlqCommand(
+    dlq,
+    'replay',
+    'Processes dead letters again, as the pipeline is now: one a sink refused goes to that sink, others through all steps. Moves no position and leaves newer rows alone.',
+    false,
+  );
+  withSelection(replay)
+    .option('--here', 'run steps and sinks for these letters in this process', false)
+    .option(
+      '--dry-run',
+      'say which would pass now; what a database says is found out in a transaction that is undone',
+      false,
+    )
+    .option('--force', 'also letters in quarantine', false)
+    .option('--rate <n/s>', 'at most so many letters a second', rate, 100)
+    .option('--set <path=value>', 'replay a copy with another value in the event; may be given again', edit, [])
+    .option('--note <text>', 'why; it is kept with who and when', note)
+    .option('--json', 'print JSON', false)
+    .addHelpText(
+      'after',
+      '\nKilled half way, run it again: what has come to an end is not selected any more.\nExit codes: 0 all delivered, superseded or taken by no sink, 1 some are not, 2 wrong usage, 3 a service was away.',
+    )
+    .action(async (file: string | undefined, options: ReplayOptions, command: Command) => {
+      process.exitCode = await replayLetters(file, environmentOf(command), options);
+    });
+}
+
+async function replayLetters(
+  file: string | undefined,
+  environment: string | null,
+  options: ReplayOptions,
+): Promise<number> {
+  const filter = selectionOf(options);
+  const { planFile } = await import('./plan-file.ts');
+  const [{ selectLetters }, { refuseMany }, { letterStates }, { deadLetterPlace }, { operatorName }] =
+    await Promise.all([
+      import('../operations/dead-letters/select.ts'),
+      import('../operations/dead-letters/resolve.ts'),
+      import('../operations/dead-letters/state.ts'),
+      import('../operations/dead-letters/queue.ts'),
+      import('../operations/dead-letters/operator.ts'),
+    ]);
+  const plan = await planFile(file, [], environment);
+  const place = deadLetterPlace(plan.definition);
+  const store = letterStates(place, silent);
+  const stopping = new AbortController();
+  const stop = (): void => stopping.abort();
+  process.once('SIGINT', stop).once('SIGTERM', stop);
+  try {
+    const states = await store.read();
+    const wanted = options.force ? (['open', 'quarantined'] as const) : (['open'] as const);
+    const selection = await selectLetters(place, filter, states, wanted, silent);
+    const { quarantined } = selection.byStatus;
+    if (quarantined > 0 && !options.force)
+      process.stderr.write(`pipectl: ${quarantined} in quarantine are left out; --force takes them too\n`);
+    refuseMany(selection.count, options.yes || options.dryRun);
+    const act = { by: operatorName(), note: options.note ?? null };
+    const tally = await replayIn({ plan, states, store, selection, act, signal: stopping.signal, options });
+    process.stdout.write(options.json ? replayJson(tally, options.dryRun) : replayText(tally, options.dryRun));
+    return exitCodeOf(tally);
+  } finally {
+    process.off('SIGINT', stop).off('SIGTERM', stop);
+    await store.close();
+  }
+}
+
+type HereOptions = import('../runtime/replay-here.ts').ReplayHereOptions;
+
+interface Replay extends Pick<HereOptions, 'plan' | 'states' | 'act' | 'signal'> {
+  readonly store: NonNullable<HereOptions['store']>;
+  readonly selection: import('../operations/dead-letters/select.ts').Selection;
+  readonly options: ReplayOptions;
+}
+
+async function replayIn({ plan, states, store, selection, act, signal, options }: Replay): Promise<ReplayTally> {
+  const [{ Replayer, checkGuards }, { replayHere }, { systemClock: clock }, { isRunning }] = await Promise.all([
+    import('../runtime/replay.ts'),
+    import('../runtime/replay-here.ts'),
+    import('../runtime/clock.ts'),
+    import('../runtime/running.ts'),
+  ]);
+  if (!options.here && !options.dryRun) throw await notHere(plan.definition.name, () => isRunning(plan, process.env));
+  const kind = options.dryRun ? 'trial' : 'real';
+  try {
+    const retry = { action: 'stop', forMs: awayMs } as const;
+    const replayer = await Replayer.open(plan, {
+      clock,
+      log: silent,
+      kind,
+      retry,
+      signal,
+      isRunning: () => isRunning(plan, process.env),
+    });
+    try {
+      const plain = checkGuards(replayer, options.yes || options.dryRun);
+      if (plain.length > 0)
+        process.stderr.write(
+          options.dryRun
+            ? `pipectl: ${plain.join(', ')} can not be tried without writing, and is taken to accept every row\n`
+            : `pipectl: ${plain.join(', ')} can not tell a row that is there: a letter that is replayed twice is written twice\n`,
+        );
+      const { rate: ratePerSecond, set: edits } = options;
+      const world = { clock, log: silent, signal, ratePerSecond, edits };
+      return await replayHere(selection, {
+        plan,
+        replayer,
+        states,
+        act,
+        store: options.dryRun ? null : store,
+        ...world,
+      });
+    } finally {
+      await replayer.close();
+    }
+  } catch (error) {
+    throw asPipectlError(error);
+  }
+}
+
+async function notHere(name: string, isRunning: () => Promise<boolean>): Promise<PipectlError> {
+  if (!(await isRunning())) return new PipectlError('dlq_nobody_runs', `no process runs ${name}`);
+  return new PipectlError(
+    'not_available',
+    `to hand dead letters to the running ${name} is not available in this version`,
+    {
+      hint: 'replay them beside it: --here',
+      exitCode: exitCodes.usage,
+    },
+  );
+}
+
+/** What ended a replay early, as a person should read it. What has come to an end by then is noted. */
+function asPipectlError(error: unknown): unknown {
+  const isAway = error instanceof SinkGivenUp || error instanceof SinkUnavailable || error instanceof DeliveryAbandoned;
+  if (!isAway && !(error instanceof Fenced)) return error;
+  return new PipectlError('sink_unavailable', error.message, {
+    cause: error,
+    hint: 'what came to an end before is noted: run it again for the rest',
+    exitCode: exitCodes.unreachable,
+  });
+}
+
+function exitCodeOf({ selected, ends }: ReplayTally): number {
+  return ends.delivered + ends.superseded + ends.filtered === selected ? exitCodes.done : exitCodes.failed;
+}
+
+function rate(text: string): number {
+  const match = /^(\d{1,6})(?:\/s)?$/.exec(text);
+  if (match === null || Number(match[1]) < 1)
+    throw new InvalidArgumentError('expected letters a second, such as 100/s');
+  return Number(match[1]);
+}
+
+function edit(text: string, former: readonly Edit[]): readonly Edit[] {
+  const parsed = parseEdit(text);
+  if (parsed === undefined) throw new InvalidArgumentError('expected path=value, such as customer.id=17');
+  return [...former, parsed];
+}
