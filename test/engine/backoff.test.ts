@@ -10,3 +10,7 @@ it('spreads each wait between nothing and a ceiling that doubles up to the most'
 it('never waits for nothing at all', () => {
   expect(backoffMs(1, 0)).toBeGreaterThan(0);
 });
+
+it('finds what is back in time: everything is to go on within 10 seconds after a fault', () => {
+  expect(backoffMs(50, 0.999999)).toBeLessThanOrEqual(5000);
+});
