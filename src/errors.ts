@@ -522,6 +522,10 @@ export const errorTable = {
     meaning: 'The socket through which other commands on this machine talk to a running pipeline can not be used.',
     hint: 'the pipeline runs without it; set XDG_RUNTIME_DIR to a directory of this user with a short path',
   },
+  control_version: {
+    meaning: 'The process runs another version of pipectl, whose status this version can not read.',
+    hint: 'use the version the pipeline runs with',
+  },
   metrics_address: {
     meaning: 'The address of `--metrics` can not be listened on.',
     hint: 'choose a free port of this machine: --metrics 127.0.0.1:9090',
@@ -630,6 +634,18 @@ export const errorTable = {
   sample_empty: {
     meaning: 'A topic holds nothing a pipeline could be made of.',
     hint: 'begin with a template: `pipectl init --list`',
+  },
+  pipeline_ambiguous: {
+    meaning: 'Several processes on this machine run the pipeline.',
+    hint: 'give the process id of one with --pid; `pipectl status` lists them',
+  },
+  pipeline_not_running: {
+    meaning: 'No process of this user runs the pipeline on this machine.',
+    hint: '`pipectl status` lists the pipelines that run here',
+  },
+  tap_step_unknown: {
+    meaning: 'The pipeline has no step of that name.',
+    hint: 'the message of the command lists its steps',
   },
   no_consumer_group: {
     meaning: 'The pipeline does not read from Kafka, so it has no consumer group and no lag.',

@@ -37,7 +37,7 @@ async function main(argv: readonly string[]): Promise<number> {
 
 /** Commands of the language that this version does not have. */
 const notAvailableYet: ReadonlySet<string> = new Set([
-  'tap', 'status', 'schema', 'cdc', 'alerts', 'generate', 'drill',
+  'schema', 'cdc', 'alerts', 'generate', 'drill',
 ]); // prettier-ignore
 
 const commands = {
@@ -55,6 +55,8 @@ const commands = {
   runbook: async () => (await import('./runbook.ts')).registerRunbook,
   assess: async () => (await import('./assess.ts')).registerAssess,
   rewind: async () => (await import('./rewind.ts')).registerRewind,
+  status: async () => (await import('./status.ts')).registerStatus,
+  tap: async () => (await import('./tap.ts')).registerTap,
   resume: async () => (await import('./resume.ts')).registerResume,
   destroy: async () => (await import('./destroy.ts')).registerDestroy,
   completion: async () => (await import('./completion.ts')).registerCompletion,

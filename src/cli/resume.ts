@@ -1,7 +1,6 @@
-import { existsSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import type { Command } from 'commander';
-import { PipectlError, exitCodes } from '../errors.ts';
+import { exitCodes } from '../errors.ts';
 import type { ResumeAnswer } from '../runtime/resume.ts';
 import { formatDuration, formatRatio } from '../view/format.ts';
 import { printable } from '../view/text.ts';
@@ -29,16 +28,15 @@ async function resume(
   environment: string | null,
   note: string | undefined,
 ): Promise<number> {
-  const [{ askControl, controlSockets }, name] = await Promise.all([
+  const [{ controlSockets }, { ask, pipelineName }] = await Promise.all([
     import('../runtime/control.ts'),
-    pipelineName(named, environment),
+    import('./running.ts'),
   ]);
+  const name = await pipelineName(named, environment);
   const by = userInfo().username;
   const answers: ResumeAnswer[] = [];
-  for (const path of await controlSockets(name, process.env)) {
-    const answer = await askControl(path, 'POST', '/resume', { note: note ?? null, by }).catch((error: unknown) => {
-      throw new PipectlError('control_unavailable', `asking ${path}: ${(error as Error).message}`, { cause: error });
-    });
+  for (const socket of await controlSockets(name, process.env)) {
+    const answer = await ask(socket, 'POST', '/resume', { note: note ?? null, by });
     if (answer?.status === 200) answers.push(answer.body as ResumeAnswer);
   }
   if (answers.length === 0) {
@@ -57,13 +55,4 @@ function line({ pipeline, member, closed }: ResumeAnswer): string {
     return `goes on; the breaker${whose} was open for ${formatDuration(openMs)} at ${formatRatio(ratio)} dead letters, and is not armed for ${formatDuration(armedInMs)}`;
   });
   return `${who}: ${each.join('; ')}`;
-}
-
-/** A file's pipeline has the name its definition says; anything else is a name. Positions are kept under it, too. */
-async function pipelineName(named: string | undefined, environment: string | null): Promise<string> {
-  const isFile = named === undefined || /\.ya?ml$/.test(named) || existsSync(named);
-  if (!isFile) return named;
-  const { definitionOf } = await import('./definition-of.ts');
-  const { name } = await definitionOf(named, environment);
-  return name;
 }

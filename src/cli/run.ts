@@ -10,15 +10,14 @@ import { systemClock } from '../runtime/clock.ts';
 import { openControl } from '../runtime/control.ts';
 import { type MetricsAddress, openMetricsServer, parseMetricsAddress } from '../runtime/metrics-server.ts';
 import { observe } from '../runtime/observe.ts';
-import { resume } from '../runtime/resume.ts';
 import { type RunningPipeline, startPipeline } from '../runtime/run.ts';
-import { jsonLine } from '../view/json.ts';
 import { finalSummary, startPlainView } from '../view/plain.ts';
 import { describeTerminal } from '../view/terminal.ts';
 import { backfillOf } from './backfill.ts';
 import { environmentOf } from './environment.ts';
 import { hintFor } from './hint.ts';
 import { planFile } from './plan-file.ts';
+import { controlHandlers } from './run-control.ts';
 import { collectOverride } from './set-option.ts';
 import { version } from './version.ts';
 
@@ -82,14 +81,10 @@ async function run(file: string | undefined, environment: string | null, flags: 
   const stopSignals = stopOnSignals(pipeline);
   const isLive = !flags.dryRun && (server !== null || !(flags.untilEnd || backfill !== null));
   const observation = observe(plan, pipeline, { clock: systemClock, server, version: version(), isLive });
-  const control = await openControl(
-    pipeline.name,
-    {
-      'GET /status': () => JSON.parse(jsonLine(pipeline.snapshot())) as unknown,
-      'POST /resume': (asked) => resume(pipeline, asked, systemClock.now()),
-    },
-    { env: process.env, log: pipeline.log },
-  );
+  const control = await openControl(pipeline.name, controlHandlers(pipeline, systemClock), {
+    env: process.env,
+    log: pipeline.log,
+  });
   const view = await openView(pipeline, flags, writesStdout, stopSignals.stop);
   try {
     await pipeline.done;
@@ -146,7 +141,8 @@ async function openView(
     case 'ink': {
       const { startInkView } = await (await import('../view/ink/load.ts')).loadInkView();
       const force = () => process.exit(130);
-      const ink = startInkView({ snapshots, onStop: stop, onForce: force, stdin, stdout, stderr, terminal });
+      const sampleOf = (fingerprint: string) => Promise.resolve(pipeline.deadLetterSample(fingerprint));
+      const ink = startInkView({ snapshots, sampleOf, onStop: stop, onForce: force, stdin, stdout, stderr, terminal });
       let lines: { close(): void } | undefined;
       void ink.closedByUser.then(() => (lines = startPlainView({ snapshots, out: stdout, unicode: terminal.unicode })));
       return { close: async () => (lines ? lines.close() : ink.close()) };

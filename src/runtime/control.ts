@@ -7,7 +7,10 @@ import { chmod, lstat, mkdir, readdir, unlink } from 'node:fs/promises';
 import { type IncomingMessage, type Server, type ServerResponse, createServer, request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { pipeline as piped } from 'node:stream/promises';
 import type { Log } from '../engine/ports.ts';
+import { PipectlError } from '../errors.ts';
 
 /** What a socket's path may have: 104 bytes with the closing NUL on macOS and BSD, 108 on Linux (unix(7)). */
 const PATH_BYTES_MAX = 103;
@@ -15,8 +18,17 @@ const BODY_BYTES_MAX = 16 * 1024;
 const ANSWER_MS = 5_000;
 const NAME_BYTES = 32;
 
-/** Answers one request, by method and path: `POST /resume`. `body` is the JSON that came with it, null without. */
-export type ControlHandlers = Readonly<Record<string, (body: unknown) => unknown>>;
+/**
+ * Answers one request, by method and path: `POST /resume`. `body` is the JSON that came with it, null without. A `Readable`
+ * goes to whoever asked line by line until one of the two ends it; anything else as JSON.
+ */
+export type ControlHandlers = Readonly<Record<string, (body: unknown, query: URLSearchParams) => unknown>>;
+
+/** A process that runs a pipeline on this machine, as this user. */
+export interface ControlSocket {
+  readonly path: string;
+  readonly pid: number;
+}
 
 export interface ControlAnswer {
   readonly status: number;
@@ -30,6 +42,8 @@ export function controlDirectories(env: Readonly<Record<string, string | undefin
   const all = [...(runtime ? [join(runtime, 'pipectl')] : []), join(tmpdir(), user), join('/tmp', user)];
   return [...new Set(all)].filter((directory) => Buffer.byteLength(directory) + NAME_BYTES <= PATH_BYTES_MAX);
 }
+
+const socketName = /^([0-9a-f]{12})-(\d+)\.sock$/;
 
 /** The same length for every name, and nothing in it that a path could mistake. */
 const prefixOf = (pipeline: string): string => createHash('sha256').update(pipeline).digest('hex').slice(0, 12);
@@ -58,16 +72,18 @@ export async function openControl(
   return { close: () => Promise.resolve() };
 }
 
-/** The sockets of the processes that run a pipeline on this machine, as this user. */
+/** The sockets of the processes that run a pipeline, or any pipeline, on this machine. Some may have nobody behind them any more. */
 export async function controlSockets(
-  pipeline: string,
+  pipeline: string | null,
   env: Readonly<Record<string, string | undefined>>,
-): Promise<readonly string[]> {
-  const found: string[] = [];
+): Promise<readonly ControlSocket[]> {
+  const found: ControlSocket[] = [];
   for (const directory of controlDirectories(env)) {
     const names = await readdir(directory).catch(() => []);
     for (const name of names.toSorted()) {
-      if (name.startsWith(`${prefixOf(pipeline)}-`) && name.endsWith('.sock')) found.push(join(directory, name));
+      const [, prefix, pid] = socketName.exec(name) ?? [];
+      if (prefix === undefined || (pipeline !== null && prefix !== prefixOf(pipeline))) continue;
+      found.push({ path: join(directory, name), pid: Number(pid) });
     }
   }
   return found;
@@ -96,6 +112,28 @@ export function askControl(
   });
 }
 
+/** Follows an answer that goes on: its lines until it ends or `signal` aborts. Null where no process is there any more. */
+export function followControl(
+  path: string,
+  url: string,
+  signal: AbortSignal,
+): Promise<{ readonly status: 200; readonly lines: AsyncIterable<string> } | ControlAnswer | null> {
+  return new Promise((resolve, reject) => {
+    const asked = request({ socketPath: path, path: url, signal }, (answer) => {
+      if (answer.statusCode === 200) return resolve({ status: 200, lines: linesOf(answer) });
+      readBody(answer, BODY_BYTES_MAX).then(
+        (text) => resolve({ status: answer.statusCode ?? 500, body: JSON.parse(text) as unknown }),
+        reject,
+      );
+    });
+    asked.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code === 'ECONNREFUSED' || error.code === 'ENOENT') resolve(null);
+      else reject(error);
+    });
+    asked.end();
+  });
+}
+
 /** Whoever could put a socket here could pretend to be the pipeline. */
 async function ownDirectory(directory: string): Promise<void> {
   await mkdir(directory, { recursive: true, mode: 0o700 });
@@ -108,7 +146,7 @@ async function ownDirectory(directory: string): Promise<void> {
 /** Of processes that were killed. One that is alive elsewhere (a container with the same directory) still answers. */
 async function removeStale(directory: string): Promise<void> {
   for (const name of await readdir(directory)) {
-    const pid = Number(/^[0-9a-f]{12}-(\d+)\.sock$/.exec(name)?.[1]);
+    const pid = Number(socketName.exec(name)?.[2]);
     if (Number.isNaN(pid) || (isAlive(pid) && pid !== process.pid)) continue;
     const path = join(directory, name);
     const answer = await askControl(path, 'GET', '/').catch(() => undefined);
@@ -139,14 +177,32 @@ async function respond(asked: IncomingMessage, answer: ServerResponse, handlers:
   const send = (status: number, body: unknown): void => {
     answer.writeHead(status, { 'content-type': 'application/json' }).end(`${JSON.stringify(body)}\n`);
   };
-  const name = `${asked.method} ${asked.url}`;
+  const [path = '', query = ''] = (asked.url ?? '').split('?', 2);
+  const name = `${asked.method} ${path}`;
   const handler = Object.hasOwn(handlers, name) ? handlers[name] : undefined;
   if (handler === undefined) return send(404, { error: `${name} is not known here` });
   try {
     const text = await readBody(asked, BODY_BYTES_MAX);
-    send(200, await handler(text === '' ? null : (JSON.parse(text) as unknown)));
+    const said = await handler(text === '' ? null : (JSON.parse(text) as unknown), new URLSearchParams(query));
+    if (!(said instanceof Readable)) return send(200, said);
+    answer.writeHead(200, { 'content-type': 'application/x-ndjson' }).flushHeaders();
+    // Whoever asked may leave at any time, and so may the pipeline.
+    await piped(said, answer).catch(() => undefined);
   } catch (error) {
-    send(400, { error: error instanceof Error ? error.message : String(error) });
+    const { code = null, hint = null } = error instanceof PipectlError ? error : {};
+    send(400, { error: error instanceof Error ? error.message : String(error), code, hint });
+  }
+}
+
+async function* linesOf(message: IncomingMessage): AsyncGenerator<string> {
+  let begun = '';
+  for await (const chunk of message.setEncoding('utf8') as AsyncIterable<string>) {
+    const [first = '', ...others] = chunk.split('\n');
+    begun += first;
+    for (const next of others) {
+      yield begun;
+      begun = next;
+    }
   }
 }
 

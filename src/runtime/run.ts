@@ -1,4 +1,5 @@
 /** A pipeline that runs: its stages, its status, its end. */
+import type { Readable } from 'node:stream';
 import type { ComponentUse } from '../definition/pipeline.ts';
 import { Breaker, type BreakerOpening } from '../engine/breaker.ts';
 import type { Histogram } from '../engine/histogram.ts';
@@ -11,8 +12,9 @@ import { type Assembly, type StagePart, assemble, memberName, stageParts } from 
 import { type PipelineLog, pipelineLog } from './log.ts';
 import { Members } from './members.ts';
 import { OptionalStage } from './optional-stage.ts';
-import { Snapshots } from './snapshot.ts';
-import type { StatusSnapshot } from './status.ts';
+import { Snapshots, stageNames } from './snapshot.ts';
+import type { DeadLetterSample, StatusSnapshot } from './status.ts';
+import { type TapRequest, Taps } from './tap.ts';
 
 export interface RunOptions {
   readonly clock: Clock;
@@ -55,6 +57,10 @@ export interface RunningPipeline {
   durations(): Durations;
   /** Written to the dead-letter queue so far. */
   deadLetterCount(): number;
+  /** A record of a cause; null where there is none. */
+  deadLetterSample(fingerprint: string): DeadLetterSample | null;
+  /** Events that leave a stage, as `Taps.open` says. */
+  tap(request: TapRequest): Readable;
   /** Closes every breaker that is open; the note goes to the log. */
   resume(note: string): readonly Resumed[];
   /** Gathers no more, writes and commits what is gathered; gives up after the drain's deadline. */
@@ -93,6 +99,7 @@ export async function startPipeline(plan: Plan, options: RunOptions): Promise<Ru
   });
   const assembly = await assemble(plan, { ...options, log });
   const causes = new DeadLetterCauses(definition.secrets);
+  const taps = new Taps(stageNames(plan), definition.secrets);
   let deadLetterCount = 0;
   const onDeadLetters = (letters: readonly DeadLetter[]): void => {
     for (const letter of letters) causes.add(letter);
@@ -115,6 +122,8 @@ export async function startPipeline(plan: Plan, options: RunOptions): Promise<Ru
       onDeadLetters,
       ...(breaker && { breaker }),
       ...(report && { report }),
+      // The other stages run the same steps on the same records.
+      ...(part.isMain && { taps: taps.byStage }),
     });
     return { stage, source };
   };
@@ -218,6 +227,8 @@ export async function startPipeline(plan: Plan, options: RunOptions): Promise<Ru
       ),
     }),
     deadLetterCount: () => deadLetterCount,
+    deadLetterSample: (fingerprint) => causes.sample(fingerprint),
+    tap: (request) => taps.open(request, () => clock.now()),
     resume: (note) =>
       [main.stage, ...optionals].flatMap((stage, index) => {
         const opening = stage.resume(note);

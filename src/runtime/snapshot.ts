@@ -354,7 +354,7 @@ export class Snapshots {
 }
 
 /** In the order of the report's stages. Those of one source among several say which. */
-function stageNames({ inputs, steps }: Plan): readonly { readonly name: string; readonly kind: string }[] {
+export function stageNames({ inputs, steps }: Plan): readonly { readonly name: string; readonly kind: string }[] {
   const own = inputs.flatMap(({ use, steps: before }) =>
     [{ name: 'decode', kind: 'decode' }, ...before.map(({ step }) => step)].map(({ name, kind }) => ({
       name: inputs.length > 1 && name === kind ? `${name} ${use.name}` : name,

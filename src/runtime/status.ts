@@ -121,6 +121,21 @@ export interface DeadLetterCause {
   readonly lastAtMs: number;
 }
 
+/** The newest record of a cause, as far as a person wants to read it. Never part of a snapshot: it is payload. */
+export interface DeadLetterSample {
+  readonly topic: string;
+  readonly partition: number;
+  readonly offset: string;
+  readonly timestampMs: number;
+  readonly failedAtMs: number;
+  readonly message: string;
+  /** Text without secrets; bytes that are no text in hexadecimal; null as in the record. */
+  readonly key: string | null;
+  readonly value: string | null;
+  /** Of the whole value; of which `value` may be the beginning. */
+  readonly valueBytes: number;
+}
+
 export interface Account {
   readonly read: number;
   readonly filtered: number;

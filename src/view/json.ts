@@ -8,17 +8,32 @@ const JSON_VERSION = 1;
  * since a reader's numbers may end at 2^53; unknown is null.
  */
 export function jsonLine(snapshot: StatusSnapshot): string {
-  const line = JSON.stringify({
-    version: JSON_VERSION,
+  const line = JSON.stringify({ version: JSON_VERSION, ...written(snapshot) });
+  // JSON leaves DEL and the C1 controls as they are, and a terminal obeys them.
+  return line.replace(/[\u007f-\u009f]/g, (control) => `\\u00${control.charCodeAt(0).toString(16)}`);
+}
+
+const written = (snapshot: StatusSnapshot) => ({
+  ...snapshot,
+  partitions: snapshot.partitions.map((partition) => ({
+    ...partition,
+    position: String(partition.position),
+    end: partition.end === null ? null : String(partition.end),
+  })),
+});
+
+/** What `jsonLine` was made of, from what it says; null where another version has written it. */
+export function snapshotOf(said: unknown): StatusSnapshot | null {
+  const { version, ...snapshot } = (said ?? {}) as ReturnType<typeof written> & { readonly version?: unknown };
+  if (version !== JSON_VERSION) return null;
+  return {
     ...snapshot,
     partitions: snapshot.partitions.map((partition) => ({
       ...partition,
-      position: String(partition.position),
-      end: partition.end === null ? null : String(partition.end),
+      position: Number(partition.position),
+      end: partition.end === null ? null : Number(partition.end),
     })),
-  });
-  // JSON leaves DEL and the C1 controls as they are, and a terminal obeys them.
-  return line.replace(/[\u007f-\u009f]/g, (control) => `\\u00${control.charCodeAt(0).toString(16)}`);
+  };
 }
 
 /**

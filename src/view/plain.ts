@@ -67,16 +67,23 @@ export function startPlainView(options: {
 /** Everything on one line, what is wrong last: that is where the eye ends. */
 export function summaryLine(snapshot: StatusSnapshot): string {
   const { deadLetters, endToEnd, sinks } = snapshot;
-  const decode = snapshot.stages.find((stage) => stage.inPerSecond !== null);
   return [
     `${stamp(snapshot.atMs)} ${snapshot.pipeline} ${stateWords(snapshot)}`,
-    `in ${formatRate(decode?.inPerSecond ?? null)}/s`,
+    `in ${formatRate(readPerSecond(snapshot))}/s`,
     ...sinks.map((sink) => `${sink.name} ${formatRate(sink.rowsPerSecond)}/s`),
     lagWords(snapshot),
     `p99 ${formatLatency(endToEnd.p99Ms)}`,
     `dead ${formatCount(deadLetters.total)}${deadLetters.perSecond > 0 ? ` (+${formatRateWithUnit(deadLetters.perSecond)})` : ''}`,
     ...verdict(snapshot).causes.map((cause) => `! ${cause}`),
   ].join('  ');
+}
+
+/** What the first stage is given; of several sources together. Null before it is known. */
+export function readPerSecond({ stages }: StatusSnapshot): number | null {
+  const rates = stages.flatMap(({ kind, inPerSecond }) =>
+    kind === 'decode' && inPerSecond !== null ? [inPerSecond] : [],
+  );
+  return rates.length === 0 ? null : rates.reduce((sum, rate) => sum + rate, 0);
 }
 
 /** What a run came to: the account, each sink, the dead letters by cause. Lines without their ends. */

@@ -2,8 +2,17 @@ import { chmod, lstat, mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'n
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { askControl, controlDirectories, controlSockets, openControl } from '../../src/runtime/control.ts';
+import { PipectlError } from '../../src/errors.ts';
+import {
+  type ControlSocket,
+  askControl,
+  controlDirectories,
+  controlSockets,
+  followControl,
+  openControl,
+} from '../../src/runtime/control.ts';
 
 let root: string;
 let warnings: string[];
@@ -18,6 +27,14 @@ const options = () => ({
   log: { info: () => undefined, warn: (code: string) => void warnings.push(code), error: () => undefined },
 });
 
+async function all(lines: AsyncIterable<string>): Promise<readonly string[]> {
+  const read: string[] = [];
+  for await (const line of lines) read.push(line);
+  return read;
+}
+
+const found = async (name: string) => (await controlSockets(name, options().env)) as [ControlSocket];
+
 /** A pid that no process has. */
 const noPid = 2 ** 22 + 1;
 
@@ -26,18 +43,66 @@ describe('the control socket', () => {
     const asked: unknown[] = [];
     const handlers = { 'GET /status': () => ({ lag: 1 }), 'POST /resume': (body: unknown) => asked.push(body) };
     const control = await openControl('orders', handlers, options());
-    const [path] = await controlSockets('orders', options().env);
-    expect(await askControl(path!, 'GET', '/status')).toEqual({ status: 200, body: { lag: 1 } });
-    expect(await askControl(path!, 'POST', '/resume', { note: 'ok' })).toEqual({ status: 200, body: 1 });
+    const [{ path, pid }] = await found('orders');
+    expect(pid).toBe(process.pid);
+    expect(await askControl(path, 'GET', '/status')).toEqual({ status: 200, body: { lag: 1 } });
+    expect(await askControl(path, 'POST', '/resume', { note: 'ok' })).toEqual({ status: 200, body: 1 });
     expect(asked).toEqual([{ note: 'ok' }]);
-    expect(await askControl(path!, 'POST', '/status')).toMatchObject({ status: 404 });
-    expect(await askControl(path!, 'POST', '/resume', 'x'.repeat(20_000))).toMatchObject({ status: 400 });
+    expect(await askControl(path, 'POST', '/status')).toMatchObject({ status: 404 });
+    expect(await askControl(path, 'POST', '/resume', 'x'.repeat(20_000))).toMatchObject({ status: 400 });
     expect(asked).toHaveLength(1);
     expect(await controlSockets('other', options().env)).toEqual([]);
     await control.close();
     expect(await controlSockets('orders', options().env)).toEqual([]);
-    expect(await askControl(path!, 'GET', '/status')).toBeNull();
+    expect(await askControl(path, 'GET', '/status')).toBeNull();
     expect(warnings).toEqual([]);
+  });
+
+  it('streams lines until either side ends them, and says no in words', async () => {
+    let closed = 0;
+    const handlers = {
+      'GET /tap': (_: unknown, query: URLSearchParams) => {
+        if (query.get('after') !== 'a b')
+          throw new PipectlError('tap_step_unknown', 'no such step', { hint: 'try a b' });
+        const lines = new Readable({ read: () => undefined });
+        lines.push('one\ntwo\n');
+        if (query.has('ends')) lines.push(null);
+        return lines.on('close', () => closed++);
+      },
+    };
+    const control = await openControl('orders', handlers, options());
+    const [{ path }] = await found('orders');
+    const follow = async (url: string, signal = new AbortController().signal) => {
+      const answer = await followControl(path, url, signal);
+      if (answer === null || !('lines' in answer)) throw new Error('no lines');
+      return answer.lines;
+    };
+    expect(await all(await follow('/tap?after=a+b&ends='))).toEqual(['one', 'two']);
+    await expect.poll(() => closed).toBe(1);
+    const leaving = new AbortController();
+    for await (const line of await follow('/tap?after=a+b', leaving.signal)) {
+      if (line === 'two') break;
+    }
+    leaving.abort();
+    await expect.poll(() => closed).toBe(2);
+    expect(await askControl(path, 'GET', '/tap?after=x')).toEqual({
+      status: 400,
+      body: { error: 'no such step', code: 'tap_step_unknown', hint: 'try a b' },
+    });
+    const going = await follow('/tap?after=a+b');
+    await control.close();
+    await all(going).catch(() => undefined);
+    await expect.poll(() => closed).toBe(3);
+    expect(await followControl(path, '/tap', new AbortController().signal)).toBeNull();
+  });
+
+  it('finds the sockets of every pipeline, with the process behind each', async () => {
+    const one = await openControl('orders', {}, options());
+    const other = await openControl('payments', {}, options());
+    const sockets = (await controlSockets(null, options().env)).filter((socket) => socket.path.startsWith(root));
+    expect(sockets.map(({ pid }) => pid)).toEqual([process.pid, process.pid]);
+    expect(new Set(sockets.map(({ path }) => path)).size).toBe(2);
+    await Promise.all([one.close(), other.close()]);
   });
 
   it('lies where nobody else may look, also when the directory was there with wider rights', async () => {

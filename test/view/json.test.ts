@@ -1,6 +1,6 @@
 import { PassThrough, Writable } from 'node:stream';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { jsonLine, startJsonView } from '../../src/view/json.ts';
+import { jsonLine, snapshotOf, startJsonView } from '../../src/view/json.ts';
 import { healthy, troubled } from './fixtures.ts';
 
 beforeEach(() => {
@@ -19,6 +19,14 @@ test('a line is one JSON object with a version, the snapshot, offsets as text an
     ...troubled,
     partitions: [{ ...first, position: '9007199254740991' }],
   });
+});
+
+test('a snapshot comes back as it was, and one of another version not at all', () => {
+  const unread = { ...troubled.partitions[0]!, end: null, lag: null };
+  const snapshot = { ...troubled, partitions: [...troubled.partitions, unread] };
+  expect(snapshotOf(JSON.parse(jsonLine(snapshot)))).toEqual(snapshot);
+  expect(snapshotOf({ ...snapshot, version: 2 })).toBeNull();
+  expect(snapshotOf(null)).toBeNull();
 });
 
 test('no control character of the data reaches a terminal, and the text is the same when parsed', () => {

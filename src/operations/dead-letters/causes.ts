@@ -1,9 +1,13 @@
 import type { DeadLetter } from '../../engine/ports.ts';
-import type { DeadLetterCause } from '../../runtime/status.ts';
+import { redact } from '../../runtime/log.ts';
+import type { DeadLetterCause, DeadLetterSample } from '../../runtime/status.ts';
 import { fingerprintOf, publicMessage } from './record.ts';
 
 const causesMax = 100;
 const windowSeconds = 60;
+/** A record is copied for the status at most so often for a cause, and so much of it. */
+const sampleEveryMs = 1000;
+const sampleBytesMax = 2048;
 
 interface Cause {
   readonly fingerprint: string;
@@ -17,6 +21,13 @@ interface Cause {
   readonly perSecond: Uint32Array;
   /** Second the ring was last moved to. */
   second: number;
+  sample: Sample | null;
+}
+
+/** Copies: what a record refers to is a whole fetch. */
+interface Sample extends Omit<DeadLetterSample, 'key' | 'value' | 'message'> {
+  readonly key: Buffer | null;
+  readonly value: Buffer | null;
 }
 
 /** Counts dead letters by cause, for the status: the 100 causes seen last, each with its rate over the last minute. */
@@ -48,12 +59,14 @@ export class DeadLetterCauses {
       count: 0,
       perSecond: new Uint32Array(windowSeconds),
       second: Math.floor(failedAtMs / 1000),
+      sample: null,
     };
     moveTo(cause, failedAtMs);
     cause.count++;
     cause.perSecond[cause.second % windowSeconds]!++;
     cause.lastAtMs = Math.max(cause.lastAtMs, failedAtMs);
     cause.message = message;
+    if (cause.sample === null || failedAtMs - cause.sample.failedAtMs >= sampleEveryMs) cause.sample = sampleOf(letter);
 
     this.#causes.delete(fingerprint);
     this.#causes.set(fingerprint, cause);
@@ -63,6 +76,19 @@ export class DeadLetterCauses {
   /** All letters so far, by stage and error code. */
   counts(): { readonly stage: string; readonly code: string; readonly count: number }[] {
     return [...this.#counts.values()].map((counted) => ({ ...counted }));
+  }
+
+  /** A record of a cause, null where the cause is not among those that are kept. */
+  sample(fingerprint: string): DeadLetterSample | null {
+    const { sample = null, message = '' } = this.#causes.get(fingerprint) ?? {};
+    return sample && { ...sample, message, key: this.#text(sample.key), value: this.#text(sample.value) };
+  }
+
+  #text(bytes: Buffer | null): string | null {
+    if (bytes === null) return null;
+    // What was cut may end within a character.
+    const text = bytes.toString('utf8').replace(/\uFFFD{1,3}$/, '');
+    return text.includes('\uFFFD') ? `0x${bytes.toString('hex')}` : redact(text, this.#secrets);
   }
 
   /** The most frequent first. */
@@ -77,6 +103,20 @@ export class DeadLetterCauses {
       })
       .toSorted((a, b) => b.count - a.count);
   }
+}
+
+function sampleOf({ raw, partition, failedAtMs }: DeadLetter): Sample {
+  const copy = (bytes: Uint8Array | null): Buffer | null => bytes && Buffer.from(bytes.subarray(0, sampleBytesMax));
+  return {
+    topic: partition.topic,
+    partition: partition.partition,
+    offset: String(raw.offset),
+    timestampMs: raw.timestampMs,
+    failedAtMs,
+    key: copy(raw.key),
+    value: copy(raw.value),
+    valueBytes: raw.value?.length ?? 0,
+  };
 }
 
 /** Forgets the seconds that have left the window. */

@@ -1,6 +1,6 @@
 import { useInput, useStdin, useWindowSize } from 'ink';
 import type { ReactNode } from 'react';
-import type { StatusSnapshot } from '../../runtime/status.ts';
+import type { DeadLetterSample, StatusSnapshot } from '../../runtime/status.ts';
 import type { Terminal } from '../terminal.ts';
 import type { KeyPress, KeyState } from './keys.ts';
 import { StatusView } from './status-view.tsx';
@@ -10,9 +10,11 @@ export function App(props: {
   readonly snapshot: StatusSnapshot;
   readonly terminal: Terminal;
   readonly keys: KeyState;
+  readonly sample?: DeadLetterSample | null | undefined;
+  readonly note?: string | undefined;
   readonly onKey: (key: KeyPress) => void;
 }): ReactNode {
-  const { snapshot, terminal, keys, onKey } = props;
+  const { snapshot, terminal, keys, sample, note, onKey } = props;
   const { columns, rows } = useWindowSize();
   // Without raw mode (stdin is a pipe) there are no keys, and Ctrl-C comes as a signal.
   const { isRawModeSupported } = useStdin();
@@ -23,5 +25,5 @@ export function App(props: {
     },
     { isActive: isRawModeSupported },
   );
-  return <StatusView snapshot={snapshot} terminal={terminal} columns={columns} rows={rows} keys={keys} />;
+  return <StatusView {...{ snapshot, terminal, columns, rows, keys, sample, note }} />;
 }

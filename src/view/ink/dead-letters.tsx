@@ -1,13 +1,14 @@
 import type { ReactNode } from 'react';
 import type { DeadLetterCause, StatusSnapshot } from '../../runtime/status.ts';
 import { formatClock, formatCount, formatRateWithUnit, formatRatio } from '../format.ts';
-import { fitItems, type PanelSize } from './layout.ts';
+import type { KeyState } from './keys.ts';
+import type { PanelSize } from './layout.ts';
 import { Line, Title } from './line.tsx';
+import { panelList } from './panel-list.ts';
 import { Table, type Column } from './table.tsx';
 
-export function deadLettersSize(snapshot: StatusSnapshot): PanelSize {
+export function deadLettersSize(snapshot: StatusSnapshot, count: number): PanelSize {
   const held = heldCauses(snapshot).length;
-  const count = snapshot.deadLetters.causes.length;
   return { min: 1 + held + Math.min(1, count), want: 1 + held + count };
 }
 
@@ -15,14 +16,13 @@ export function deadLettersSize(snapshot: StatusSnapshot): PanelSize {
 export function DeadLetters(props: {
   readonly snapshot: StatusSnapshot;
   readonly rows: number;
-  readonly focused: boolean;
-  readonly offset: number;
+  readonly keys: KeyState;
 }): ReactNode {
-  const { snapshot, rows, focused, offset } = props;
-  const { total, perSecond, destination, causes } = snapshot.deadLetters;
-  const ordered = causes.toSorted((a, b) => b.perSecond - a.perSecond || b.count - a.count);
+  const { snapshot, rows, keys } = props;
+  const { total, perSecond, destination } = snapshot.deadLetters;
   const held = heldCauses(snapshot);
-  const { shown, rest } = fitItems(ordered, Math.max(0, rows - 1 - held.length), offset);
+  const room = Math.max(0, rows - 1 - held.length);
+  const { shown, rest, isSelected, focused, words } = panelList('deadLetters', snapshot, keys, room);
   const others = rest.reduce((count, cause) => count + cause.count, 0);
   const growth = perSecond > 0 ? ` (+${formatRateWithUnit(perSecond)})` : '';
   return (
@@ -30,7 +30,7 @@ export function DeadLetters(props: {
       <Title
         name="DEAD LETTERS"
         note={total === 0 ? 'none' : `${formatCount(total)}${growth}`}
-        right={[total === 0 ? '' : destination, breakerWords(snapshot)].filter(Boolean).join('   ')}
+        right={[words, total === 0 ? '' : destination, breakerWords(snapshot)].filter(Boolean).join('   ')}
         focused={focused}
       />
       {held.map(({ stage, code, message, count }) => (
@@ -39,7 +39,13 @@ export function DeadLetters(props: {
           spans={[{ text: ` ! held ${formatCount(count)}  ${stage}  ${code}  ${message}`, tone: 'bad' }]}
         />
       ))}
-      <Table columns={columns(snapshot.atMs)} rows={shown} isWrong={(cause) => cause.perSecond > 0} header={false} />
+      <Table
+        columns={columns(snapshot.atMs)}
+        rows={shown}
+        isWrong={(cause) => cause.perSecond > 0}
+        isSelected={isSelected}
+        header={false}
+      />
       {rest.length > 0 && (
         <Line spans={[{ text: `   +${formatCount(rest.length)} causes, ${formatCount(others)} dead letters` }]} />
       )}

@@ -3,12 +3,13 @@ import { runbookCommand, runbookFor } from '../../runtime/runbooks.ts';
 import type { StatusEvent, StatusSnapshot } from '../../runtime/status.ts';
 import { formatClock } from '../format.ts';
 import { verdict } from '../verdict.ts';
+import type { KeyState } from './keys.ts';
 import type { PanelSize } from './layout.ts';
 import { Title } from './line.tsx';
+import { panelList } from './panel-list.ts';
 import { Table, type Column } from './table.tsx';
 
-export function eventsSize(snapshot: StatusSnapshot): PanelSize {
-  const count = snapshot.events.length;
+export function eventsSize(count: number): PanelSize {
   return { min: 1 + Math.min(1, count), want: 1 + count };
 }
 
@@ -16,23 +17,26 @@ export function eventsSize(snapshot: StatusSnapshot): PanelSize {
 export function Events(props: {
   readonly snapshot: StatusSnapshot;
   readonly rows: number;
-  readonly focused: boolean;
-  readonly offset: number;
+  readonly keys: KeyState;
 }): ReactNode {
-  const { snapshot, rows, focused, offset } = props;
+  const { snapshot, rows, keys } = props;
+  const room = rows - 1;
+  const { shown, rest, isSelected, focused, words } = panelList('events', snapshot, keys, room);
   const { runbook } = verdict(snapshot);
   return (
     <>
       <Title
         name="EVENTS"
         note={snapshot.events.length === 0 ? 'none' : ''}
-        right={runbook === null ? '' : runbookCommand(runbook)}
+        right={[words, runbook === null ? '' : runbookCommand(runbook)].filter(Boolean).join('   ')}
         focused={focused}
       />
       <Table
         columns={columns(snapshot)}
-        rows={snapshot.events.slice(offset, offset + rows - 1)}
+        // Older ones say little: a row for how many there are would cost the oldest that is shown.
+        rows={[...shown, ...rest].slice(0, room)}
         isWrong={(event) => event.level !== 'info'}
+        isSelected={isSelected}
         header={false}
       />
     </>

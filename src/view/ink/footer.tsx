@@ -1,18 +1,24 @@
 import type { ReactNode } from 'react';
+import type { KeyState } from './keys.ts';
 import { Line, type Span } from './line.tsx';
 
-/** The keys, or the question that `q` asks. */
-export function Footer({ asking, stopping }: { readonly asking: boolean; readonly stopping: boolean }): ReactNode {
+/** The keys, the question that `q` asks, or the filter that is being typed. */
+export function Footer({ keys: state }: { readonly keys: KeyState }): ReactNode {
+  const { asking, stopping, typing, filter, notice, detail, attached, focus } = state;
   if (asking) return <Line spans={[{ text: ' Quit?  ', tone: 'strong' }, ...keys(QUIT)]} />;
+  if (typing) return <Line spans={[{ text: ` /${filter}_ `, tone: 'strong' }, ...keys(TYPING)]} />;
   if (stopping) return <Line spans={keys(STOPPING)} />;
-  return <Line spans={keys(KEYS)} />;
+  if (notice !== '') return <Line spans={[{ text: ` ${notice}`, tone: 'strong' }]} />;
+  if (detail) return <Line spans={keys(DETAIL)} />;
+  const last = attached ? ATTACHED : OWN;
+  return <Line spans={keys([...(focus === null ? PANELS : INSIDE), ...last])} />;
 }
 
 /** What each key does, for those who asked. */
 export function Help(): ReactNode {
   return (
     <>
-      <Line spans={[{ text: '' }]} />
+      <Line spans={[{ text: ' ' }]} />
       {HELP.map(([key, words]) => (
         <Line key={key} spans={[{ text: `   ${key.padEnd(14)}`, tone: 'strong' }, { text: words }]} />
       ))}
@@ -20,13 +26,40 @@ export function Help(): ReactNode {
   );
 }
 
-const KEYS = [
+const PANELS = [
   ['1-5', 'panels'],
-  ['j k', 'move'],
+  ['/', 'filter'],
+  ['s', 'sort'],
   ['p', 'pause'],
+] as const;
+
+const INSIDE = [
+  ['j k', 'move'],
+  ['Enter', 'detail'],
+  ['/', 'filter'],
+  ['s', 'sort'],
+  ['y', 'copy'],
+] as const;
+
+const OWN = [
   ['?', 'help'],
   ['q', 'quit'],
   ['Ctrl-C', 'stop'],
+] as const;
+
+const ATTACHED = [
+  ['?', 'help'],
+  ['q', 'leave; the pipeline goes on'],
+] as const;
+
+const DETAIL = [
+  ['Esc', 'back'],
+  ['y', 'copy the first command'],
+] as const;
+
+const TYPING = [
+  ['Enter', 'keep'],
+  ['Esc', 'all lines'],
 ] as const;
 
 const STOPPING = [['Ctrl-C', 'leave at once, without waiting for what is being written']] as const;
@@ -40,6 +73,10 @@ const QUIT = [
 const HELP = [
   ['1-5, Tab', 'a panel: stages partitions sinks dead-letters events; Esc back'],
   ['j k, arrows', 'move in that panel'],
+  ['Enter', 'all about that line, and what to run about it; Esc back'],
+  ['/', 'only lines with a text; Esc shows all again'],
+  ['s, r', 'another order of the panel; the same reversed'],
+  ['y', 'copy the line, or the first command of a detail'],
   ['p', 'pause the picture; the pipeline goes on'],
   ['q', 'quit: asks whether the pipeline stops or goes on'],
   ['Ctrl-C', 'write and commit what was read, then end; again: at once'],

@@ -11,14 +11,15 @@ export const HEADER_ROWS = 2;
 /** Is it healthy? The verdict in words, and below it what runs here. */
 export function Header({
   snapshot,
-  paused,
+  note,
 }: {
   readonly snapshot: StatusSnapshot;
-  readonly paused: boolean;
+  /** Before the clock, where the picture is not what is now. */
+  readonly note: string;
 }): ReactNode {
   const { columns } = useContext(ScreenContext);
   const { ok, causes } = verdict(snapshot);
-  const clock = `  ${paused ? 'PAUSED ' : ''}${formatClock(snapshot.atMs, snapshot.atMs)} `;
+  const clock = `  ${note === '' ? '' : `${note} `}${formatClock(snapshot.atMs, snapshot.atMs)} `;
   const name = ` ${snapshot.pipeline}   `;
   const room = columns - displayWidth(name) - clock.length;
   // What is wrong matters more than for how long all was well.

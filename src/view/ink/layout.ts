@@ -45,17 +45,18 @@ export function allocate(
 }
 
 /**
- * What of a list fits into `room` rows from `offset` on, and the rest that one more row has to sum up. A single row shows
- * the first item instead: it says more than how many there are.
+ * What of a list fits into `room` rows, the selected item among it, and the rest behind it that one more row has to sum up. A
+ * single row shows an item instead: it says more than how many there are.
  */
 export function fitItems<Item>(
   items: readonly Item[],
   room: number,
-  offset: number,
-): { readonly shown: readonly Item[]; readonly rest: readonly Item[] } {
-  const left = items.slice(Math.max(0, Math.min(offset, items.length - 1)));
-  if (left.length <= room) return { shown: left, rest: [] };
-  return room <= 1
-    ? { shown: left.slice(0, Math.max(0, room)), rest: [] }
-    : { shown: left.slice(0, room - 1), rest: left.slice(room - 1) };
+  selected: number,
+): { readonly before: number; readonly shown: readonly Item[]; readonly rest: readonly Item[] } {
+  if (items.length <= room) return { before: 0, shown: items, rest: [] };
+  const visible = room <= 1 ? Math.max(0, room) : room - 1;
+  const before = Math.max(0, Math.min(selected - visible + 1, items.length - room));
+  const left = items.slice(before);
+  if (left.length <= room) return { before, shown: left, rest: [] };
+  return { before, shown: left.slice(0, visible), rest: room <= 1 ? [] : left.slice(visible) };
 }

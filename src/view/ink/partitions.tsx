@@ -2,13 +2,14 @@ import type { ReactNode } from 'react';
 import type { PartitionStatus, StatusSnapshot } from '../../runtime/status.ts';
 import { formatChange, formatCount, formatDuration, formatRate } from '../format.ts';
 import { hasSeveralTopics, lagWords, partitionName, worstFirst } from '../verdict.ts';
-import { fitItems, type PanelSize } from './layout.ts';
+import type { KeyState } from './keys.ts';
+import type { PanelSize } from './layout.ts';
 import { Line, Title } from './line.tsx';
+import { panelList } from './panel-list.ts';
 import { Table, type Column } from './table.tsx';
 
 /** Title and header, at least the worst partition and the line that sums up the others. */
-export function partitionsSize(snapshot: StatusSnapshot): PanelSize {
-  const count = snapshot.partitions.length;
+export function partitionsSize(count: number): PanelSize {
   return count === 0 ? { min: 2, want: 2 } : { min: 2 + Math.min(2, count), want: 2 + count };
 }
 
@@ -16,24 +17,24 @@ export function partitionsSize(snapshot: StatusSnapshot): PanelSize {
 export function Partitions(props: {
   readonly snapshot: StatusSnapshot;
   readonly rows: number;
-  readonly focused: boolean;
-  readonly offset: number;
+  readonly keys: KeyState;
 }): ReactNode {
-  const { snapshot, rows, focused, offset } = props;
+  const { snapshot, rows, keys } = props;
   const { partitions } = snapshot;
   if (partitions.length === 0) {
     return (
       <>
-        <Title name="PARTITIONS" focused={focused} />
+        <Title name="PARTITIONS" focused={keys.focus === 'partitions'} />
         <Line spans={[{ text: '   none assigned to this member', tone: 'dim' }]} />
       </>
     );
   }
   const severalTopics = hasSeveralTopics(partitions);
-  const { shown, rest } = fitItems(worstFirst(partitions), rows - 2, offset);
+  const { shown, rest, isSelected, focused, words } = panelList('partitions', snapshot, keys, rows - 2);
   const lines = [
     ...shown.map((partition) => ({
       ...partition,
+      isSelected: isSelected(partition),
       note: noteOf(partition),
       name: partitionName(partition, severalTopics),
     })),
@@ -41,13 +42,13 @@ export function Partitions(props: {
   ];
   return (
     <>
-      <Title
-        name="PARTITIONS"
-        note={lagWords(snapshot)}
-        right={offset === 0 ? '' : `from ${formatCount(offset + 1)} of ${formatCount(partitions.length)}`}
-        focused={focused}
+      <Title name="PARTITIONS" note={lagWords(snapshot)} right={words} focused={focused} />
+      <Table
+        columns={COLUMNS}
+        rows={lines}
+        isWrong={(line) => line.verdict !== 'OK'}
+        isSelected={(line) => line.isSelected}
       />
-      <Table columns={COLUMNS} rows={lines} isWrong={(line) => line.verdict !== 'OK'} />
     </>
   );
 }
@@ -62,6 +63,7 @@ interface PartitionLine extends Pick<
   'owner' | 'lag' | 'lagChangePerSecond' | 'behindMs' | 'inPerSecond' | 'catchUpMs' | 'verdict' | 'note'
 > {
   readonly name: string;
+  readonly isSelected: boolean;
 }
 
 const COLUMNS: readonly Column<PartitionLine>[] = [
@@ -90,11 +92,19 @@ function catchUp(line: PartitionLine): string {
 function summary(rest: readonly PartitionStatus[], severalTopics: boolean): PartitionLine {
   const wrong = rest.filter((partition) => partition.verdict !== 'OK');
   const owners = [...new Set(rest.map((partition) => partition.owner))];
-  const names = rest
-    .toSorted((a, b) => a.topic.localeCompare(b.topic) || a.partition - b.partition)
-    .map((partition) => partitionName(partition, severalTopics));
+  const namesOf = (some: readonly PartitionStatus[]): string =>
+    some
+      .toSorted((a, b) => a.topic.localeCompare(b.topic) || a.partition - b.partition)
+      .map((partition) => partitionName(partition, severalTopics))
+      .join(' ');
+  const idle = rest.filter((partition) => partition.idleMs !== null);
+  const calm = [
+    namesOf(rest.filter((partition) => partition.idleMs === null)),
+    ...(idle.length === 0 ? [] : [`idle ${namesOf(idle)}`]),
+  ];
   return {
     name: `+${rest.length}`,
+    isSelected: false,
     owner: owners.length === 1 ? (owners[0] ?? '') : `${owners.length} owners`,
     lag: sum(rest.map((partition) => partition.lag)),
     lagChangePerSecond: sum(rest.map((partition) => partition.lagChangePerSecond)),
@@ -104,11 +114,11 @@ function summary(rest: readonly PartitionStatus[], severalTopics: boolean): Part
     catchUpMs: wrong.some((partition) => partition.catchUpMs === null)
       ? null
       : max(rest.map((partition) => partition.catchUpMs)),
-    verdict: rest[0]?.verdict ?? 'OK',
+    verdict: worstFirst(rest)[0]?.verdict ?? 'OK',
     note:
       wrong.length === 0
-        ? names.join(' ')
-        : `${formatCount(wrong.length)} of ${formatCount(rest.length)}: ${names.join(' ')}`,
+        ? calm.filter(Boolean).join(', ')
+        : `${formatCount(wrong.length)} of ${formatCount(rest.length)}: ${namesOf(rest)}`,
   };
 }
 

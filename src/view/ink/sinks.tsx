@@ -1,12 +1,13 @@
 import type { ReactNode } from 'react';
 import type { SinkStatus, StatusSnapshot } from '../../runtime/status.ts';
 import { formatCount, formatLatency, formatRate } from '../format.ts';
-import { fitItems, type PanelSize } from './layout.ts';
+import type { KeyState } from './keys.ts';
+import type { PanelSize } from './layout.ts';
 import { Line, Title } from './line.tsx';
+import { panelList } from './panel-list.ts';
 import { Table, type Column } from './table.tsx';
 
-export function sinksSize(snapshot: StatusSnapshot): PanelSize {
-  const count = snapshot.sinks.length;
+export function sinksSize(count: number): PanelSize {
   return { min: 2 + Math.min(3, count), want: 2 + count };
 }
 
@@ -14,23 +15,17 @@ export function sinksSize(snapshot: StatusSnapshot): PanelSize {
 export function Sinks(props: {
   readonly snapshot: StatusSnapshot;
   readonly rows: number;
-  readonly focused: boolean;
-  readonly offset: number;
+  readonly keys: KeyState;
 }): ReactNode {
-  const { snapshot, rows, focused, offset } = props;
-  const { shown, rest } = fitItems(inOrder(snapshot.sinks, rows - 2), rows - 2, offset);
+  const { snapshot, rows, keys } = props;
+  const { shown, rest, isSelected, focused, words } = panelList('sinks', snapshot, keys, rows - 2);
   return (
     <>
-      <Title name="SINKS" note="rows/s" focused={focused} />
-      <Table columns={COLUMNS} rows={shown} isWrong={(sink) => sink.state !== 'OK'} />
+      <Title name="SINKS" note="rows/s" right={words} focused={focused} />
+      <Table columns={COLUMNS} rows={shown} isWrong={(sink) => sink.state !== 'OK'} isSelected={isSelected} />
       {rest.length > 0 && <Line spans={[{ text: `   +${rest.length} ${rest.map((sink) => sink.name).join(' ')}` }]} />}
     </>
   );
-}
-
-/** The order of the file where all fit, else what is wrong first. */
-function inOrder(sinks: readonly SinkStatus[], room: number): readonly SinkStatus[] {
-  return sinks.length <= room ? sinks : sinks.toSorted((a, b) => Number(a.state === 'OK') - Number(b.state === 'OK'));
 }
 
 const COLUMNS: readonly Column<SinkStatus>[] = [

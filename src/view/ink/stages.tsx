@@ -3,17 +3,19 @@ import type { StageStatus, StatusSnapshot } from '../../runtime/status.ts';
 import { accountTerms, differenceWords } from '../account.ts';
 import { formatLatency, formatRate, formatShare } from '../format.ts';
 import { displayWidth } from '../text.ts';
-import { fitItems, type PanelSize } from './layout.ts';
+import type { KeyState } from './keys.ts';
+import type { PanelSize } from './layout.ts';
 import { Line, ScreenContext, Title, type Span } from './line.tsx';
+import { panelList } from './panel-list.ts';
 import { Table, type Column } from './table.tsx';
 
 /** From here on the end-to-end latency has a block of its own beside the stages. */
 const WIDE = 92;
 
 /** Title, header and account; then the stages, of which four say more than the panels below would. */
-export function stagesSize(snapshot: StatusSnapshot, columns: number): PanelSize {
+export function stagesSize(snapshot: StatusSnapshot, count: number, columns: number): PanelSize {
   const fixed = 2 + accountLines(snapshot, columns).length;
-  const rows = Math.max(snapshot.stages.length, columns >= WIDE ? 3 : 1);
+  const rows = Math.max(count, columns >= WIDE ? 3 : 1);
   return { min: fixed + Math.min(rows, 5), want: fixed + rows };
 }
 
@@ -21,10 +23,9 @@ export function stagesSize(snapshot: StatusSnapshot, columns: number): PanelSize
 export function Stages(props: {
   readonly snapshot: StatusSnapshot;
   readonly rows: number;
-  readonly focused: boolean;
-  readonly offset: number;
+  readonly keys: KeyState;
 }): ReactNode {
-  const { snapshot, focused } = props;
+  const { snapshot, keys } = props;
   const { columns } = useContext(ScreenContext);
   const wide = columns >= WIDE;
   const { p50Ms, p95Ms, p99Ms } = snapshot.endToEnd;
@@ -35,7 +36,7 @@ export function Stages(props: {
   ];
   const account = accountLines(snapshot, columns);
   const room = props.rows - 2 - account.length;
-  const { shown, rest } = fitItems(snapshot.stages, room, props.offset);
+  const { shown, rest, isSelected, focused, words } = panelList('stages', snapshot, keys, room);
   const rows: readonly StageRow[] = [
     ...shown.map((stage) => ({ stage, words: stage.name })),
     ...(rest.length === 0
@@ -50,13 +51,16 @@ export function Stages(props: {
       <Title
         name="STAGES"
         note="records/s"
-        {...(wide ? {} : { right: latencies.map((text) => text.replace(/ +/g, ' ')).join('  ') })}
+        right={[words, wide ? '' : latencies.map((text) => text.replace(/ +/g, ' ')).join('  ')]
+          .filter(Boolean)
+          .join('   ')}
         focused={focused}
       />
       <Table
         columns={wide ? [...STAGE_COLUMNS, latencyColumn(latencies, filled)] : STAGE_COLUMNS}
         rows={filled}
         isWrong={({ stage }) => stage !== null && (stage.deadPerSecond ?? 0) > 0}
+        isSelected={({ stage }) => stage !== null && isSelected(stage)}
       />
       {account.map((line, index) => (
         <Line key={index} spans={line.spans} right={line.right} />

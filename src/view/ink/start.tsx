@@ -1,15 +1,21 @@
 import process from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { render } from 'ink';
-import type { StatusSnapshot } from '../../runtime/status.ts';
+import type { DeadLetterSample, StatusSnapshot } from '../../runtime/status.ts';
 import { finalSummary, startPlainView } from '../plain.ts';
 import type { Terminal } from '../terminal.ts';
+import { printableDeep } from '../text.ts';
 import { App } from './app.tsx';
 import { holdMessages } from './held-messages.ts';
-import { INITIAL_KEYS, press, type KeyPress } from './keys.ts';
+import { detailOf } from './detail-of.ts';
+import { INITIAL_KEYS, press, type KeyPress, type KeyState } from './keys.ts';
+import type { Panel } from './layout.ts';
+import { idOf, itemsIn, textOf } from './lists.ts';
 
 /** Four frames a second: fast enough for the eye, next to nothing for the processor. */
 const FRAME_MS = 250;
+/** Terminals take about so much at once (xterm; others take more). */
+const COPY_CHARACTERS_MAX = 50_000;
 /** How long a terminal may take for the last frame. */
 const CLOSE_MS = 1_000;
 
@@ -25,6 +31,12 @@ export interface InkViewOptions {
   readonly stderr: NodeJS.WritableStream;
   readonly terminal: Terminal;
   readonly frameMs?: number;
+  /** A record of a dead-letter cause, for its detail. Default: none is kept. */
+  readonly sampleOf?: (fingerprint: string) => Promise<DeadLetterSample | null>;
+  /** The pipeline runs in another process: to quit leaves the view alone, and there is nothing to sum up at its end. */
+  readonly attached?: boolean;
+  /** Where the picture is not what is now: `NO ANSWER 12 s`; else undefined. */
+  readonly note?: () => string | undefined;
 }
 
 export interface InkView {
@@ -42,13 +54,17 @@ export interface InkView {
 export function startInkView(options: InkViewOptions): InkView {
   const { snapshots, stdin, stdout, stderr, terminal } = options;
   let snapshot = snapshots();
-  let keys = INITIAL_KEYS;
+  let keys: KeyState = { ...INITIAL_KEYS, attached: options.attached === true };
+  /** Of the detail that was opened last; undefined until it has come. */
+  let sample: DeadLetterSample | null | undefined;
   let isOpen = true;
   let hasLeft = false;
   let plain: { close(): void } | undefined;
   const left = Promise.withResolvers<'leave'>();
 
-  const element = () => <App snapshot={snapshot} terminal={terminal} keys={keys} onKey={onKey} />;
+  const element = () => (
+    <App snapshot={snapshot} terminal={terminal} keys={keys} sample={sample} note={options.note?.()} onKey={onKey} />
+  );
   const release = holdMessages(stderr);
   setBlocking(stdout, false);
   const ink = render(element(), {
@@ -85,12 +101,37 @@ export function startInkView(options: InkViewOptions): InkView {
   process.once('exit', restore);
 
   function onKey(key: KeyPress): void {
-    const { state, action } = press(keys, key, itemsOf(snapshot, keys.focus));
+    // Names as the picture has them.
+    const shown = printableDeep(snapshot, terminal.unicode);
+    const { state, action } = press(keys, key, (panel) => idsIn(panel, shown, keys));
     keys = state;
+    if (action === 'open') open();
+    if (action === 'copy') copy(shown);
     ink.rerender(element());
     if (action === 'stop') options.onStop();
     if (action === 'force') options.onForce();
     if (action === 'leave') void leave();
+  }
+
+  function open(): void {
+    sample = undefined;
+    const { focus, selected } = keys;
+    if (focus !== 'deadLetters' || selected === null) return;
+    const found = options.sampleOf?.(selected) ?? Promise.resolve(null);
+    void found
+      .catch(() => null)
+      .then((one) => {
+        if (keys.selected === selected) sample = one;
+      });
+  }
+
+  function copy(shown: StatusSnapshot): void {
+    const text = copied(shown, keys);
+    if (text === null) return;
+    const base64 = Buffer.from(text.slice(0, COPY_CHARACTERS_MAX)).toString('base64');
+    // To the clipboard of the machine at which somebody sits, also through ssh.
+    stdout.write(`\u001b]52;c;${base64}\u0007`);
+    keys = { ...keys, notice: `copied, if the terminal allows it: ${text}` };
   }
 
   async function leave(): Promise<void> {
@@ -117,6 +158,7 @@ export function startInkView(options: InkViewOptions): InkView {
       if (hasLeft) return;
       restore();
       await settled(ink.waitUntilExit());
+      if (options.attached === true) return;
       for (const line of finalSummary(snapshots())) stderr.write(`${line}\n`);
     },
   };
@@ -141,7 +183,19 @@ async function settled(work: Promise<unknown>): Promise<void> {
   await Promise.race([work.catch(() => undefined), sleep(CLOSE_MS, undefined, { ref: false })]);
 }
 
-function itemsOf(snapshot: StatusSnapshot, focus: typeof INITIAL_KEYS.focus): number {
-  if (focus === null) return 0;
-  return focus === 'deadLetters' ? snapshot.deadLetters.causes.length : snapshot[focus].length;
+function idsIn(panel: Panel, snapshot: StatusSnapshot, keys: KeyState): readonly string[] {
+  const of = <P extends Panel>(name: P): readonly string[] =>
+    itemsIn(name, snapshot, keys).map((item) => idOf(name, item));
+  return of(panel);
+}
+
+/** What `y` copies: of a detail its first command, else the line. Null where the line is gone. */
+function copied(snapshot: StatusSnapshot, keys: KeyState): string | null {
+  const of = <P extends Panel>(panel: P): string | null => {
+    const item = itemsIn(panel, snapshot, keys).find((one) => idOf(panel, one) === keys.selected);
+    if (item === undefined) return null;
+    const command = keys.detail ? detailOf(panel, item, snapshot, null).commands[0]?.[0] : undefined;
+    return command ?? textOf(panel, item, snapshot);
+  };
+  return keys.focus === null ? null : of(keys.focus);
 }

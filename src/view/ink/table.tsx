@@ -24,6 +24,8 @@ export function Table<Row>(props: {
   readonly columns: readonly Column<Row>[];
   readonly rows: readonly Row[];
   readonly isWrong: (row: Row) => boolean;
+  /** The row j and k have moved to: pointed at. Default: none. */
+  readonly isSelected?: (row: Row) => boolean;
   readonly header?: boolean;
 }): ReactNode {
   const screen = useContext(ScreenContext);
@@ -39,7 +41,7 @@ export function Table<Row>(props: {
         <Line
           key={index}
           spans={[
-            props.isWrong(row) ? { text: MARKS.wrong, tone: 'bad' } : { text: MARKS.none },
+            ...mark(props.isWrong(row), props.isSelected?.(row) === true),
             ...columns.map((column) => cell(column, column.text(row), column.tone?.(row) ?? 'plain', screen.unicode)),
           ]}
         />
@@ -48,7 +50,14 @@ export function Table<Row>(props: {
   );
 }
 
-const MARKS = { wrong: ' ! ', none: '   ' } as const;
+const MARKS = { none: '   ' } as const;
+
+function mark(isWrong: boolean, isSelected: boolean): readonly Span[] {
+  return [
+    { text: isSelected ? '>' : ' ', tone: 'strong' },
+    { text: isWrong ? '! ' : '  ', tone: 'bad' },
+  ];
+}
 
 function cell<Row>(column: Column<Row>, text: string, tone: Tone, unicode: boolean): Span {
   // A left-aligned column keeps one cell free behind it, a right-aligned one in front.

@@ -44,13 +44,33 @@ describe('rows of the panels', () => {
 
 describe('items of a list', () => {
   test('keep one row to sum up what does not fit', () => {
-    expect(fitItems(['a', 'b', 'c'], 3, 0)).toEqual({ shown: ['a', 'b', 'c'], rest: [] });
-    expect(fitItems(['a', 'b', 'c', 'd'], 3, 0)).toEqual({ shown: ['a', 'b'], rest: ['c', 'd'] });
-    expect(fitItems(['a', 'b', 'c', 'd'], 3, 1)).toEqual({ shown: ['b', 'c', 'd'], rest: [] });
+    expect(fitItems(['a', 'b', 'c'], 3, -1)).toEqual({ before: 0, shown: ['a', 'b', 'c'], rest: [] });
+    expect(fitItems(['a', 'b', 'c', 'd'], 3, -1)).toEqual({ before: 0, shown: ['a', 'b'], rest: ['c', 'd'] });
+    expect(fitItems(['a', 'b', 'c', 'd'], 3, 3)).toEqual({ before: 1, shown: ['b', 'c', 'd'], rest: [] });
   });
 
   test('show the first one where there is a single row', () => {
-    expect(fitItems(['a', 'b'], 1, 0)).toEqual({ shown: ['a'], rest: [] });
-    expect(fitItems(['a', 'b'], 0, 0)).toEqual({ shown: [], rest: [] });
+    expect(fitItems(['a', 'b'], 1, -1)).toEqual({ before: 0, shown: ['a'], rest: [] });
+    expect(fitItems(['a', 'b'], 0, -1)).toEqual({ before: 0, shown: [], rest: [] });
+  });
+
+  test('always show the selected one, in no more rows than there are', () => {
+    const items = fc.integer({ min: 1, max: 60 }).chain((length) =>
+      fc.record({
+        length: fc.constant(length),
+        selected: fc.integer({ min: 0, max: length - 1 }),
+        room: fc.integer({ min: 1, max: 20 }),
+      }),
+    );
+    fc.assert(
+      fc.property(items, ({ length, selected, room }) => {
+        const all = Array.from({ length }, (_, number) => number);
+        const { before, shown, rest } = fitItems(all, room, selected);
+        expect(shown).toContain(selected);
+        expect(shown[0]).toBe(before);
+        expect(shown.length + Math.min(1, rest.length)).toBeLessThanOrEqual(room);
+        if (room > 1) expect(before + shown.length + rest.length).toBe(length);
+      }),
+    );
   });
 });
