@@ -25,7 +25,10 @@ export async function attach(name: string, socket: ControlSocket, terminal: Term
     snapshots: () => snapshot,
     onStop: leave,
     onForce: leave,
-    ...{ stdin, stdout, stderr, terminal },
+    stdin,
+    stdout,
+    stderr,
+    terminal,
     attached: true,
     note: () => {
       const silentMs = Date.now() - answeredAtMs;
@@ -33,7 +36,7 @@ export async function attach(name: string, socket: ControlSocket, terminal: Term
     },
     async sampleOf(fingerprint) {
       const query = new URLSearchParams({ fingerprint });
-      const answer = await askControl(socket.path, 'GET', `/dead-letter?${query}`);
+      const answer = await askControl(socket.path, 'GET', `/dead-letter?${query.toString()}`);
       return answer?.status === 200 ? (answer.body as DeadLetterSample | null) : null;
     },
   });

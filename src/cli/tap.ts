@@ -48,7 +48,7 @@ async function tap(named: string | undefined, environment: string | null, flags:
   process.once('SIGTERM', stop);
   let counts: TapCounts = { seen: 0, shown: 0, dropped: 0 };
   try {
-    const answer = await followControl(socket.path, `/tap?${queryOf(flags)}`, stopping.signal);
+    const answer = await followControl(socket.path, `/tap?${queryOf(flags).toString()}`, stopping.signal);
     if (answer === null) throw new PipectlError('pipeline_not_running', `${name} has just ended`);
     if (!('lines' in answer)) throw refusal(answer.body);
     for await (const line of answer.lines) {

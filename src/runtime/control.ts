@@ -3,7 +3,7 @@
  * and pipeline, in a directory that nobody else may enter.
  */
 import { createHash } from 'node:crypto';
-import { chmod, lstat, mkdir, readdir, unlink } from 'node:fs/promises';
+import { chmod, lstat, mkdir, readdir, rmdir, unlink } from 'node:fs/promises';
 import { type IncomingMessage, type Server, type ServerResponse, createServer, request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -63,7 +63,7 @@ export async function openControl(
       await ownDirectory(directory);
       await removeStale(directory);
       const server = await listen(join(directory, `${prefixOf(pipeline)}-${process.pid}.sock`), handlers);
-      return { close: () => closed(server) };
+      return { close: () => closed(server, directory) };
     } catch (error) {
       reason = error instanceof Error ? error.message : String(error);
     }
@@ -217,7 +217,9 @@ async function readBody(message: IncomingMessage, bytesMax: number): Promise<str
   return Buffer.concat(chunks).toString('utf8');
 }
 
-function closed(server: Server): Promise<void> {
+async function closed(server: Server, directory: string): Promise<void> {
   server.closeAllConnections();
-  return new Promise((resolve) => server.close(() => resolve()));
+  await new Promise<void>((resolve) => server.close(() => resolve()));
+  // The last one takes it away; whoever is just about to use it goes to the next place, where it is found as well.
+  await rmdir(directory).catch(() => undefined);
 }

@@ -112,6 +112,7 @@ describe('the control socket', () => {
     const control = await openControl('orders', {}, options());
     expect((await lstat(directory!)).mode & 0o777).toBe(0o700);
     await control.close();
+    expect(await readdir(root)).toEqual([]);
   });
 
   it('takes away what a killed process left behind, and nothing that still answers', async () => {

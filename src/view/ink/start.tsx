@@ -184,18 +184,15 @@ async function settled(work: Promise<unknown>): Promise<void> {
 }
 
 function idsIn(panel: Panel, snapshot: StatusSnapshot, keys: KeyState): readonly string[] {
-  const of = <P extends Panel>(name: P): readonly string[] =>
-    itemsIn(name, snapshot, keys).map((item) => idOf(name, item));
-  return of(panel);
+  return itemsIn(panel, snapshot, keys).map((item) => idOf(panel, item));
 }
 
 /** What `y` copies: of a detail its first command, else the line. Null where the line is gone. */
 function copied(snapshot: StatusSnapshot, keys: KeyState): string | null {
-  const of = <P extends Panel>(panel: P): string | null => {
-    const item = itemsIn(panel, snapshot, keys).find((one) => idOf(panel, one) === keys.selected);
-    if (item === undefined) return null;
-    const command = keys.detail ? detailOf(panel, item, snapshot, null).commands[0]?.[0] : undefined;
-    return command ?? textOf(panel, item, snapshot);
-  };
-  return keys.focus === null ? null : of(keys.focus);
+  const { focus, selected, detail } = keys;
+  if (focus === null) return null;
+  const item = itemsIn(focus, snapshot, keys).find((one) => idOf(focus, one) === selected);
+  if (item === undefined) return null;
+  const command = detail ? detailOf(focus, item, snapshot, null).commands[0]?.[0] : undefined;
+  return command ?? textOf(focus, item, snapshot);
 }

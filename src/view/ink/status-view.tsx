@@ -89,9 +89,7 @@ function detailIn(
   sample: DeadLetterSample | null | undefined,
 ): Detail | null {
   if (focus === null || !detail) return null;
-  const of = <P extends Panel>(panel: P): Detail | null => {
-    const item = itemsIn(panel, snapshot, { ...keys, focus, filter: '' }).find((one) => idOf(panel, one) === selected);
-    return item === undefined ? null : detailOf(panel, item, snapshot, sample);
-  };
-  return of(focus);
+  const items = itemsIn(focus, snapshot, { ...keys, focus, filter: '' });
+  const item = items.find((one) => idOf(focus, one) === selected);
+  return item === undefined ? null : detailOf(focus, item, snapshot, sample);
 }
