@@ -11,7 +11,7 @@ export async function isRunning(
   { definition }: Plan,
   env: Readonly<Record<string, string | undefined>>,
 ): Promise<boolean> {
-  for (const path of await controlSockets(definition.name, env))
+  for (const { path } of await controlSockets(definition.name, env))
     if ((await askControl(path, 'GET', '/status').catch(() => null)) !== null) return true;
   const [{ component, options }] = definition.sources;
   if (component !== 'kafka') return false;
