@@ -3,6 +3,7 @@
  * Loading some two hundred small modules took longer than what `validate` does with them, and so did compiling schemas.
  */
 import { readFileSync, rmSync } from 'node:fs';
+import { extname, relative, resolve } from 'node:path';
 import { build } from 'esbuild';
 import { validatorsModule } from './schemas/validators.ts';
 import { components } from './src/definition/components.ts';
@@ -42,9 +43,7 @@ const withLightBuiltins = {
   },
 };
 
-rmSync('dist', { recursive: true, force: true });
-await build({
-  entryPoints: ['src/cli/main.ts'],
+const options = {
   outdir: 'dist',
   outbase: 'src',
   chunkNames: 'cli/[name]-[hash]',
@@ -58,6 +57,47 @@ await build({
   banner: {
     js: "import { createRequire as nodeRequire } from 'node:module'; const require = nodeRequire(import.meta.url);",
   },
-  plugins: [compiledValidators, withLightBuiltins],
+  minifySyntax: true,
+  minifyWhitespace: true,
+  metafile: true,
   logLevel: 'warning',
-});
+};
+const plugins = [compiledValidators, withLightBuiltins];
+const main = 'src/cli/main.ts';
+
+/** What `validate` needs whatever the pipeline says. */
+const always = ['src/cli/environment.ts', 'src/cli/validate.ts', 'src/plan/index.ts'];
+const { metafile } = await build({ ...options, entryPoints: [main, ...always], plugins, write: false });
+const staticallyFrom = (...files) => {
+  const found = new Set();
+  const visit = (file) => {
+    if (found.has(file) || metafile.inputs[file] === undefined) return;
+    found.add(file);
+    for (const { path, kind } of metafile.inputs[file].imports) if (kind !== 'dynamic-import') visit(path);
+  };
+  files.forEach(visit);
+  return found;
+};
+const inCore = new Set([...staticallyFrom(main), ...staticallyFrom(...always)]);
+
+/**
+ * esbuild puts into one chunk what the same entry points need, which cuts the core of the program into some forty files,
+ * each resolved and read by itself. When every module beyond the core asks for all of it, it becomes one.
+ */
+const oneCore = {
+  name: 'one-core',
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: /^pipectl:core$/ }, () => ({ path: 'core', namespace: 'core' }));
+    onLoad({ filter: /./, namespace: 'core' }, () => ({
+      contents: [...always, 'node_modules/commander/index.js'].map((file) => `import './${file}';`).join('\n'),
+      resolveDir: resolve('.'),
+    }));
+    onLoad({ filter: /[/\\]src[/\\].*\.tsx?$/ }, ({ path }) => {
+      if (inCore.has(relative('.', path).replaceAll('\\', '/'))) return null;
+      return { contents: `import 'pipectl:core';\n${readFileSync(path, 'utf8')}`, loader: extname(path).slice(1) };
+    });
+  },
+};
+
+rmSync('dist', { recursive: true, force: true });
+await build({ ...options, entryPoints: [main], plugins: [...plugins, oneCore] });

@@ -4,6 +4,10 @@ import type { Components } from '../src/definition/components.ts';
 import { partSchemas } from '../src/definition/schema.ts';
 import { ajvOptions } from '../src/definition/validator.ts';
 
+/** Without descriptions, which tell a validator nothing: what it says is put into words from the schema itself. */
+const bare = <T>(schema: T): T =>
+  JSON.parse(JSON.stringify(schema, (key, value: unknown) => (key === 'description' && typeof value === 'string' ? undefined : value))) as T;
+
 /**
  * JavaScript that stands in for `src/definition/compiled-validators.ts` in `dist`: a validator for every schema of the
  * declarations, by its id.
@@ -14,7 +18,7 @@ export function validatorsModule(components: Components): string {
   const names: Record<string, string> = {};
   const nameOf = (id: string) => `validate_${id.replaceAll('.', '_')}`;
   for (const [id, schema] of schemas) {
-    ajv.addSchema(schema, id);
+    ajv.addSchema(bare(schema), id);
     names[nameOf(id)] = id;
   }
   // Only the table is for others.

@@ -12,7 +12,7 @@ async function main(argv: readonly string[]): Promise<number> {
     process.stdout.write(`${version()}\n`);
     return exitCodes.done;
   }
-  const [{ Command, CommanderError }, { environmentOption }] = await Promise.all([
+  const [{ Command, CommanderError, Option }, { environmentOption }] = await Promise.all([
     import('commander'),
     import('./environment.ts'),
   ]);
@@ -27,6 +27,13 @@ async function main(argv: readonly string[]): Promise<number> {
     .exitOverride();
   try {
     await register(program, argv);
+    for (const command of program.commands.flatMap((each) => [each, ...each.commands])) {
+      const form = command.options.find(({ argChoices, long }) => argChoices?.includes('json') && long !== '--view');
+      if (form === undefined || command.options.some(({ long }) => long === '--json')) continue;
+      command.addOption(
+        new Option('--json', `the same as ${form.long} json`).implies({ [form.attributeName()]: 'json' }),
+      );
+    }
     await program.parseAsync(argv, { from: 'user' });
     return Number(process.exitCode ?? exitCodes.done);
   } catch (error) {
