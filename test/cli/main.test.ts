@@ -32,6 +32,15 @@ describe('pipectl', () => {
   });
 
   it.for([
+    ['validate', '--format'],
+    ['explain', '-o'],
+  ] as const)('%s --json is %s json', ([command, form]) => {
+    const short = pipectl(command, 'pipelines/orders-to-serving.yaml', '--json');
+    expect(short).toEqual(pipectl(command, 'pipelines/orders-to-serving.yaml', form, 'json'));
+    expect([short.status, typeof JSON.parse(short.stdout)]).toEqual([0, 'object']);
+  });
+
+  it.for([
     [['validat'], 'Did you mean validate?'],
     [['run', '--untill-end'], 'Did you mean --until-end?'],
     [['drill'], 'not available in this version'],
