@@ -30,7 +30,10 @@ export type LagVerdict =
   | 'DATA_LOSS';
 
 export interface LagCircumstances {
+  /** True also where it is not known. */
   readonly hasMembers: boolean;
+  /** No record between the committed offset and the end: transaction markers, aborted records, compacted ones. */
+  readonly nothingToRead: boolean;
   /** When the committed offset was last seen to move; null if it has not moved while we looked. */
   readonly movedAtMs: number | null;
   readonly windowMs: number;
@@ -42,7 +45,7 @@ const stallMs = 10_000;
 /** The worst that holds. `samples`: the oldest first, at least one. */
 export function judge(
   samples: readonly LagSample[],
-  { hasMembers, movedAtMs, windowMs }: LagCircumstances,
+  { hasMembers, nothingToRead, movedAtMs, windowMs }: LagCircumstances,
 ): LagVerdict {
   const first = samples[0]!;
   const last = samples.at(-1)!;
@@ -53,7 +56,7 @@ export function judge(
   const isBeyond = samples.every((sample) => sample.committed !== null && sample.committed > sample.end);
   if (isBeyond && last.atMs - first.atMs >= stallMs) return 'DATA_LOSS';
   if (!hasMembers) return 'NO_MEMBERS';
-  if (committed >= end) return 'OK';
+  if (committed >= end || nothingToRead) return 'OK';
 
   if (movedAtMs !== null && last.atMs - movedAtMs > windowMs) return 'STOP';
   const known = samples.filter((sample): sample is LagSample & { committed: number } => sample.committed !== null);

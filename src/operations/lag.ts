@@ -16,8 +16,10 @@ export interface PartitionLag {
   readonly changePerSecond: number | null;
   readonly producePerSecond: number | null;
   readonly consumePerSecond: number | null;
-  /** Age of the record at the committed offset; 0 without lag. */
+  /** Age of the next record to be read, by its own timestamp; 0 where there is none, also between transaction markers. */
   readonly behindMs: number | null;
+  /** It could not be read from that record: it was deleted (then at least so old), or it has no timestamp. */
+  readonly behindEstimated: boolean;
   /** Until the lag is gone at the present rates; null while it does not fall. */
   readonly etaMs: number | null;
   readonly verdict: LagVerdict;
@@ -26,7 +28,8 @@ export interface PartitionLag {
 export interface GroupLag {
   readonly group: string;
   readonly state: GroupDescription['state'];
-  readonly members: number;
+  /** Null where it is a kind of group that this does not know (of Kafka Streams): it has offsets alone. */
+  readonly members: number | null;
   readonly atMs: number;
   /** Of all partitions whose lag is known. */
   readonly lag: number | null;
@@ -36,7 +39,6 @@ export interface GroupLag {
 
 const windowMs = 60_000;
 const samplesMax = 120;
-const recordReadsAtOnce = 8;
 
 interface Watched {
   readonly topic: string;
@@ -46,8 +48,8 @@ interface Watched {
   samples: LagSample[];
   /** When the committed offset was last seen to move; null if it has not moved while we looked. */
   movedAtMs: number | null;
-  /** The record at the committed offset; kept, since looking it up means fetching it. */
-  next: { readonly offset: number; readonly timestampMs: number | null } | null;
+  /** The next record after `committed`, null where there was none before `end`; kept, since it has to be fetched. */
+  next: { readonly committed: number; readonly end: number; readonly record: { timestampMs: number } | null } | null;
 }
 
 /** Samples one group. `topics` are looked at even where the group never committed. */
@@ -57,7 +59,7 @@ export class LagMonitor {
   readonly #topics: readonly string[];
   readonly #watched = new Map<string, Watched>();
   #state: GroupDescription['state'] = 'Unknown';
-  #members = 0;
+  #members: number | null = 0;
   #atMs = 0;
   #samples = 0;
 
@@ -95,8 +97,10 @@ export class LagMonitor {
 
     this.#atMs = now();
     this.#samples++;
-    this.#state = description.state;
-    this.#members = description.members.length;
+    // Brokers say that a group is dead when it is of a kind that was not asked for.
+    const isOther = description.state === 'Dead' && committed.size > 0;
+    this.#state = isOther ? 'Unknown' : description.state;
+    this.#members = isOther ? null : description.members.length;
     for (const { topic, partitions } of offsets) {
       for (const { partition, start, end } of partitions) {
         const watched = this.#watch(topic, partition);
@@ -145,16 +149,24 @@ export class LagMonitor {
   async #readNextRecords(): Promise<void> {
     const waiting = [...this.#watched.values()].filter(({ samples, next }) => {
       const { committed, end } = samples.at(-1)!;
-      return committed !== null && committed < end && next?.offset !== committed;
+      if (committed === null || committed >= end) return false;
+      return next?.committed !== committed || (next.record === null && next.end !== end);
     });
-    const readOn = async (): Promise<void> => {
-      for (let watched = waiting.pop(); watched !== undefined; watched = waiting.pop()) {
-        const offset = watched.samples.at(-1)!.committed!;
-        const record = await this.#admin.recordAt(watched.topic, watched.partition, offset);
-        watched.next = { offset, timestampMs: record?.timestampMs ?? null };
-      }
-    };
-    await Promise.all(Array.from({ length: recordReadsAtOnce }, readOn));
+    const byTopic = Map.groupBy(waiting, ({ topic }) => topic);
+    await Promise.all(
+      [...byTopic].map(async ([topic, partitions]) => {
+        const offsets = new Map(
+          partitions.map(({ partition, samples }) => [partition, samples.at(-1)!.committed!] as const),
+        );
+        const records = await this.#admin.recordsAt(topic, offsets);
+        for (const watched of partitions) {
+          const { end } = watched.samples.at(-1)!;
+          const record = records.get(watched.partition) ?? null;
+          const kept = record === null ? null : { timestampMs: record.timestampMs };
+          watched.next = { committed: offsets.get(watched.partition)!, end, record: kept };
+        }
+      }),
+    );
   }
 
   #partitionLag({ topic, partition, owner, samples, movedAtMs, next }: Watched): PartitionLag {
@@ -167,6 +179,7 @@ export class LagMonitor {
       from === null || to === null || seconds <= 0 ? null : (to - from) / seconds;
     const produce = rate(first.end, end);
     const consume = rate(first.committed, committed);
+    const nothingToRead = next !== null && next.record === null && next.committed === committed && next.end === end;
     const falls = produce !== null && consume !== null && consume > produce;
     return {
       topic,
@@ -179,9 +192,9 @@ export class LagMonitor {
       changePerSecond: rate(lagOf(first), lag),
       producePerSecond: produce,
       consumePerSecond: consume,
-      behindMs: behindMs(lag, last, next),
-      etaMs: lag === 0 ? 0 : falls && lag !== null ? (lag / (consume - produce)) * 1000 : null,
-      verdict: judge(samples, { hasMembers: this.#members > 0, movedAtMs, windowMs }),
+      ...behind(nothingToRead ? 0 : lag, samples, next),
+      etaMs: lag === 0 || nothingToRead ? 0 : falls && lag !== null ? (lag / (consume - produce)) * 1000 : null,
+      verdict: judge(samples, { hasMembers: this.#members !== 0, nothingToRead, movedAtMs, windowMs }),
     };
   }
 }
@@ -192,11 +205,20 @@ function lagOf({ committed, logStart, end }: LagSample): number | null {
   return Math.max(0, end - committed);
 }
 
-/** A log without a readable record up to its end (transaction markers) has no age. */
-function behindMs(lag: number | null, { committed, atMs }: LagSample, next: Watched['next']): number | null {
-  if (lag === 0) return 0;
-  if (next === null || next.offset !== committed || next.timestampMs === null) return null;
-  return Math.max(0, atMs - next.timestampMs);
+function behind(
+  lag: number | null,
+  samples: readonly LagSample[],
+  next: Watched['next'],
+): Pick<PartitionLag, 'behindMs' | 'behindEstimated'> {
+  const { committed, atMs, logStart } = samples.at(-1)!;
+  if (lag === 0) return { behindMs: 0, behindEstimated: false };
+  if (committed === null || next?.record === null || next?.committed !== committed)
+    return { behindMs: null, behindEstimated: false };
+  const { timestampMs } = next.record;
+  if (timestampMs >= 0) return { behindMs: Math.max(0, atMs - timestampMs), behindEstimated: committed < logStart };
+  // Producers may leave the timestamp out (-1). It came after the last look at which the log ended before it.
+  const before = samples.findLast(({ end }) => end <= committed);
+  return { behindMs: before === undefined ? null : atMs - before.atMs, behindEstimated: before !== undefined };
 }
 
 function add(watched: Watched, sample: LagSample): void {

@@ -10,6 +10,9 @@ interface Cluster {
   /** `[start, end)` by partition. */
   log: readonly (readonly [start: number, end: number])[];
   reads: number;
+  /** How many of the last offsets are no records. */
+  markers?: number;
+  noTimestamps?: boolean;
 }
 
 const startMs = 1_700_000_000_000;
@@ -45,9 +48,17 @@ function adminOf(cluster: Cluster): KafkaAdmin {
       ),
     describeTopics: async (names) => new Map(names.filter((name) => name === 't').map((name) => [name, {} as never])),
     topicOffsets: async () => cluster.log.map(([start, end], partition) => ({ partition, start, end })),
-    recordAt: async (_topic, _partition, offset) => {
+    recordsAt: async (_topic, offsets) => {
       cluster.reads++;
-      return { offset, timestampMs: startMs - 1000 * offset, key: null, value: null, headers: undefined };
+      return new Map(
+        [...offsets].map(([partition, committed]) => {
+          const [start, end] = cluster.log[partition]!;
+          const offset = Math.max(committed, start);
+          if (offset + (cluster.markers ?? 0) >= end) return [partition, null];
+          const timestampMs = cluster.noTimestamps === true ? -1 : startMs - 1000 * offset;
+          return [partition, { offset, timestampMs, key: null, value: null, headers: undefined }];
+        }),
+      );
     },
   };
   return admin as KafkaAdmin;
@@ -157,4 +168,45 @@ it('a pipeline that never ran is shown by its topics, an unknown group is an err
   await expect(new LagMonitor(adminOf(nothing), 'g').sample(() => startMs)).rejects.toMatchObject({
     code: 'group_unknown',
   });
+});
+
+it('records that are deleted: the age of the oldest that is left, marked as estimated', async () => {
+  const monitor = new LagMonitor(adminOf(stable({ committed: { 0: 10 }, log: [[40, 100]] })), 'g');
+  await monitor.sample(() => startMs);
+  expect(monitor.report().partitions).toMatchObject([
+    { lag: 90, behindMs: 40_000, behindEstimated: true, verdict: 'DATA_LOSS' },
+  ]);
+});
+
+it('markers of transactions up to the end: offsets of lag, and nothing behind until a record comes', async () => {
+  const cluster = stable({ committed: { 0: 99 }, log: [[0, 100]], markers: 1 });
+  const monitor = new LagMonitor(adminOf(cluster), 'g');
+  for (const second of [0, 30, 60, 90]) await monitor.sample(() => startMs + second * 1000);
+  expect(cluster.reads).toBe(1);
+  expect(monitor.report().partitions).toMatchObject([{ lag: 1, behindMs: 0, etaMs: 0, verdict: 'OK' }]);
+  cluster.log = [[0, 101]];
+  await monitor.sample(() => startMs + 91_000);
+  expect(monitor.report().partitions).toMatchObject([{ lag: 2, behindMs: 91_000 + 99_000 }]);
+});
+
+it('records without timestamps are as old as the look before they came, marked as estimated, else unknown', async () => {
+  const cluster = stable({ committed: { 0: 10 }, log: [[0, 10]], noTimestamps: true });
+  const monitor = new LagMonitor(adminOf(cluster), 'g');
+  await monitor.sample(() => startMs);
+  cluster.log = [[0, 20]];
+  await monitor.sample(() => startMs + 3000);
+  await monitor.sample(() => startMs + 5000);
+  expect(monitor.report().partitions).toMatchObject([{ behindMs: 5000, behindEstimated: true }]);
+  const late = new LagMonitor(adminOf(cluster), 'g');
+  await late.sample(() => startMs);
+  expect(late.report().partitions).toMatchObject([{ behindMs: null, behindEstimated: false }]);
+});
+
+it('a group of an unknown kind has offsets and no verdict on its members', async () => {
+  const monitor = new LagMonitor(
+    adminOf(stable({ state: 'Dead', owned: [], committed: { 0: 10 }, log: [[0, 100]] })),
+    'g',
+  );
+  await monitor.sample(() => startMs);
+  expect(monitor.report()).toMatchObject({ state: 'Unknown', members: null, partitions: [{ verdict: 'WARN' }] });
 });

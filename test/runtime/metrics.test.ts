@@ -43,6 +43,7 @@ const lagOf = (partition: number, owner: string | null) => ({
   producePerSecond: 2,
   consumePerSecond: 1,
   behindMs: 2500,
+  behindEstimated: false,
   etaMs: null,
   verdict: 'WARN' as const,
 });

@@ -11,8 +11,9 @@ import { PipectlError } from '../../errors.ts';
 import { createCluster, explainKafkaError, isFinalAtStart, isTransient, kafkaErrorType } from './client.ts';
 import { describeCluster, type ClusterDescription } from './cluster-description.ts';
 import { readConnection, type KafkaConnection } from './connection.ts';
+import { describeNewProtocolGroup } from './consumer-group-describe.ts';
 import { kafkajs, type Broker, type Cluster } from './kafkajs.ts';
-import { readOne, readToEnd, type TopicRead } from './log-reader.ts';
+import { readFirst, readToEnd, type TopicRead } from './log-reader.ts';
 import { requestMetadata, type ClusterMetadata, type TopicMetadata } from './metadata.ts';
 
 /** Offsets of one partition: `[start, end)` can be read. `end` is the last stable offset: no open transaction in it. */
@@ -41,8 +42,16 @@ export interface GroupMember {
 
 export interface GroupDescription {
   readonly group: string;
-  /** `Dead` is a group that does not exist. */
-  readonly state: 'Stable' | 'PreparingRebalance' | 'CompletingRebalance' | 'Empty' | 'Dead' | 'Unknown';
+  /** `Dead` is a group that does not exist. Assigning and Reconciling: rebalances of the new protocol (KIP-848). */
+  readonly state:
+    | 'Stable'
+    | 'PreparingRebalance'
+    | 'CompletingRebalance'
+    | 'Assigning'
+    | 'Reconciling'
+    | 'Empty'
+    | 'Dead'
+    | 'Unknown';
   readonly members: readonly GroupMember[];
 }
 
@@ -84,8 +93,8 @@ export interface KafkaAdmin {
   /** Forgets a group without members, its offsets too; rejects with `group_not_empty` where it has some. */
   deleteGroup(group: string): Promise<'deleted' | 'unknown'>;
   groupDescription(group: string): Promise<GroupDescription>;
-  /** The first readable record at or after `offset`; null where there is none before the end. */
-  recordAt(topic: string, partition: number, offset: number): Promise<RawRecord | null>;
+  /** Per partition the first readable record at or after its offset; null where there is none before the end. */
+  recordsAt(topic: string, offsets: ReadonlyMap<number, number>): Promise<ReadonlyMap<number, RawRecord | null>>;
   /** Reads a topic up to the end offsets seen now, without a group. See `TopicRead`. */
   readTopic(topic: string, read: TopicRead): Promise<void>;
   /** Makes a group forget a member that died, once, without trying again. Resolves also when it is not known. */
@@ -285,6 +294,10 @@ class Admin implements KafkaAdmin {
       const coordinator = await this.#cluster.findGroupCoordinator({ groupId: group });
       const { groups } = await coordinator.describeGroups({ groupIds: [group] });
       const found = groups.find(({ groupId }) => groupId === group);
+      if ((found?.state || 'Dead') === 'Dead') {
+        const ofNewProtocol = await describeNewProtocolGroup(coordinator, group);
+        if (ofNewProtocol !== null) return { group, ...ofNewProtocol };
+      }
       return {
         group,
         state: (found?.state || 'Dead') as GroupDescription['state'],
@@ -298,11 +311,13 @@ class Admin implements KafkaAdmin {
     });
   }
 
-  recordAt(topic: string, partition: number, offset: number): Promise<RawRecord | null> {
-    return this.#asking(`a record of topic ${topic}`, async () => {
-      const end = (await this.#offsets(topic, latest)).get(partition) ?? 0;
-      const start = (await this.#offsets(topic, earliest)).get(partition) ?? 0;
-      return readOne(this.#cluster, topic, partition, Math.max(offset, start), end);
+  recordsAt(topic: string, offsets: ReadonlyMap<number, number>): Promise<ReadonlyMap<number, RawRecord | null>> {
+    return this.#asking(`records of topic ${topic}`, async () => {
+      const bounds = await this.topicOffsets(topic);
+      const spans = bounds
+        .filter(({ partition }) => offsets.has(partition))
+        .map(({ partition, start, end }) => ({ partition, from: Math.max(offsets.get(partition)!, start), to: end }));
+      return readFirst(this.#cluster, topic, spans);
     });
   }
 

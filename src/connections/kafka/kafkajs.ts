@@ -165,6 +165,8 @@ interface Kafkajs {
   readonly createRetry: (options: object) => <T>(call: () => Promise<T>) => Promise<T>;
   readonly createLogger: (options: { level: number; logCreator: unknown }) => object;
   readonly createSocket: (address: object) => Socket;
+  /** What kafkajs throws for an error code of a broker. */
+  readonly createErrorFromCode: (code: number) => Error;
   /** The assigner of a consumer that names none. */
   readonly roundRobin: PartitionAssigner;
   readonly groupRequests: Readonly<Record<'joinGroup' | 'syncGroup' | 'heartbeat', GroupRequest>>;
@@ -211,6 +213,8 @@ function loadReplaced(): Kafkajs {
     Encoder: load('kafkajs/src/protocol/encoder') as Kafkajs['Encoder'],
     Decoder: load('kafkajs/src/protocol/decoder') as Kafkajs['Decoder'],
     createRetry: load('kafkajs/src/retry') as Kafkajs['createRetry'],
+    createErrorFromCode: (load('kafkajs/src/protocol/error') as Pick<Kafkajs, 'createErrorFromCode'>)
+      .createErrorFromCode,
     createLogger: (load('kafkajs/src/loggers') as Pick<Kafkajs, 'createLogger'>).createLogger,
     createSocket: (load('kafkajs/src/network/socketFactory') as () => Kafkajs['createSocket'])(),
     decodeAssignment: (

@@ -7,6 +7,7 @@ const readCommitted = 1;
 const fetchWaitMs = 250;
 const fetchBytesMax = 16 * 1024 * 1024;
 const partitionBytesMax = 1024 * 1024;
+const firstBatchBytes = 16 * 1024;
 
 /** https://kafka.apache.org/protocol: the key of Fetch. */
 const fetchKey = 1;
@@ -48,6 +49,7 @@ export async function fetchOnce(
   cluster: Cluster,
   topic: string,
   positions: ReadonlyMap<number, number>,
+  bytesMax: number = partitionBytesMax,
 ): Promise<FetchedPartition[]> {
   const leaders = cluster.findLeaderForPartitions(topic, [...positions.keys()]);
   const answers = await Promise.all(
@@ -65,7 +67,7 @@ export async function fetchOnce(
             partitions: led.map((partition) => ({
               partition,
               fetchOffset: String(positions.get(partition)),
-              maxBytes: partitionBytesMax,
+              maxBytes: bytesMax,
             })),
           },
         ],
@@ -101,24 +103,32 @@ export async function readToEnd(
   }
 }
 
-/** The first record in `[from, to)` of one partition; null where there is none. */
-export async function readOne(
+/**
+ * The first record of each span; null where a span has none. All partitions in one fetch, a few kilobytes of each: a
+ * partition whose first batch is larger comes with a later fetch that allows more.
+ */
+export async function readFirst(
   cluster: Cluster,
   topic: string,
-  partition: number,
-  from: number,
-  to: number,
-): Promise<RawRecord | null> {
-  let found: RawRecord | null = null;
-  const onRecord = (record: RawRecord): boolean => {
-    found = record;
-    return false;
-  };
-  await readToEnd(cluster, topic, [{ partition, from, to }], { onRecord });
+  spans: readonly OffsetSpan[],
+): Promise<ReadonlyMap<number, RawRecord | null>> {
+  const found = new Map<number, RawRecord | null>(spans.map(({ partition }) => [partition, null]));
+  const ends = new Map(spans.map(({ partition, to }) => [partition, to]));
+  const positions = new Map(spans.filter(({ from, to }) => from < to).map(({ partition, from }) => [partition, from]));
+  for (let bytesMax = firstBatchBytes; positions.size > 0; bytesMax = Math.min(bytesMax * 8, partitionBytesMax)) {
+    for (const fetched of await fetchOnce(cluster, topic, positions, bytesMax)) {
+      const { partition, nextOffset } = fetched;
+      const end = ends.get(partition)!;
+      const { value: record } = recordsOf(fetched, end).next();
+      if (record !== undefined) found.set(partition, record);
+      if (record !== undefined || nextOffset >= end) positions.delete(partition);
+      else positions.set(partition, nextOffset);
+    }
+  }
   return found;
 }
 
-function* recordsOf(fetched: FetchedPartition, end: number): Generator<RawRecord> {
+function* recordsOf(fetched: FetchedPartition, end: number): Generator<RawRecord, undefined> {
   const from = Number(fetched.fetchedOffset);
   for (const batch of fetched.batches) {
     for (const record of batch.records(from)) if (record.offset < end) yield record;

@@ -21,9 +21,12 @@ const runs: Readonly<Record<Tier, readonly string[]>> = {
   'micro-batch': ['pipectl run FILE'],
   'near real time': [
     'pipectl run FILE',
-    'pipectl lag FILE --check --warn 10000 --crit 100000     # in your monitoring',
+    'pipectl lag FILE --check --warn-lag 10000 --max-lag 100000     # in your monitoring',
   ],
-  'real time': ['pipectl run FILE', 'pipectl lag FILE --check --warn 1000 --crit 10000     # in your monitoring'],
+  'real time': [
+    'pipectl run FILE',
+    'pipectl lag FILE --check --warn-lag 1000 --max-lag 10000     # in your monitoring',
+  ],
 };
 
 /** Topic, table and columns are examples; the rest follows from the answers. */

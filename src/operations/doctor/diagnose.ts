@@ -198,8 +198,11 @@ async function recordsAhead(admin: KafkaAdmin, topics: readonly string[], nowMs:
     const later = await admin.offsetsAt(topic, nowMs + aheadMsMin);
     const found = offsets.find(({ partition, end }) => (later.get(partition) ?? end) < end);
     if (found === undefined) continue;
-    const record = await admin.recordAt(topic, found.partition, found.end - 1);
-    const first = record ?? (await admin.recordAt(topic, found.partition, later.get(found.partition)!));
+    const at = async (offset: number) => {
+      const records = await admin.recordsAt(topic, new Map([[found.partition, offset]]));
+      return records.get(found.partition) ?? null;
+    };
+    const first = (await at(found.end - 1)) ?? (await at(later.get(found.partition)!));
     if (first !== null) ahead.set(topic, Math.max(aheadMsMin, first.timestampMs - nowMs));
   }
   return ahead;

@@ -24,6 +24,14 @@ const meanings: Readonly<Record<LagVerdict, { severity: Severity; words: string;
   DATA_LOSS: { severity: 'error', words: 'ask for records that were deleted', remedy: 'pipectl runbook data-loss' },
 };
 
+/** Of both protocols. */
+const rebalancing: ReadonlySet<GroupLag['state']> = new Set([
+  'PreparingRebalance',
+  'CompletingRebalance',
+  'Assigning',
+  'Reconciling',
+]);
+
 /** Shares of the retention from which the age of the next record is a warning, and an error. */
 const [nearShare, closeShare] = [0.5, 0.8];
 
@@ -31,7 +39,7 @@ const [nearShare, closeShare] = [0.5, 0.8];
 export function groupFindings(lag: GroupLag, retentionMs: ReadonlyMap<string, number>): readonly Finding[] {
   const subject = `group ${lag.group}`;
   const findings: Finding[] = [];
-  if (lag.state === 'PreparingRebalance' || lag.state === 'CompletingRebalance') {
+  if (rebalancing.has(lag.state)) {
     const remedy = 'look again in a minute; where it goes on: pipectl runbook rebalance-storm';
     findings.push({ severity: 'warning', check: 'group', subject, message: 'is rebalancing', remedy });
   }
@@ -46,7 +54,13 @@ export function groupFindings(lag: GroupLag, retentionMs: ReadonlyMap<string, nu
   }
   findings.push(...retentionFindings(subject, lag.partitions, retentionMs));
   if (findings.length === 0)
-    findings.push(fine('group', subject, `${counted(lag.members, 'member')}, lag ${lag.lag ?? 'unknown'}`));
+    findings.push(
+      fine(
+        'group',
+        subject,
+        `${lag.members === null ? 'members unknown' : counted(lag.members, 'member')}, lag ${lag.lag ?? 'unknown'}`,
+      ),
+    );
   return findings;
 }
 

@@ -78,6 +78,7 @@ describe('a group', () => {
     producePerSecond: 0,
     consumePerSecond: 0,
     behindMs: 1000,
+    behindEstimated: false,
     etaMs: null,
     verdict: 'OK',
     ...changes,
