@@ -145,12 +145,16 @@ test('prints a table for people', async () => {
 
 describe('--check', () => {
   test.each([
-    [['--warn', '100', '--crit', '200'], 0, 'LAG OK'],
-    [['--warn', '15', '--crit', '200'], 1, 'LAG WARNING'],
-    [['--warn', '10', '--crit', '15'], 2, 'LAG CRITICAL'],
+    [['--warn-lag', '100', '--max-lag', '200'], 0, 'LAG OK'],
+    [['--warn-lag', '14', '--max-lag', '200'], 1, 'LAG WARNING'],
+    [['--warn-lag', '10', '--max-lag', '14'], 2, 'LAG CRITICAL'],
+    [['--warn-seconds', '60', '--max-seconds', '7200'], 1, 'LAG WARNING'],
+    [['--max-seconds', '3599'], 2, 'LAG CRITICAL'],
   ])('%j exits %d', async (words, exitCode, word) => {
     await joinAndCommit({ 0: 5, 1: 10 });
-    expect(await lag('--check', ...words)).toMatch(new RegExp(`^${word} - ${group} lag 15.* \\| lag=15;`));
+    expect(await lag('--check', ...words)).toMatch(
+      new RegExp(`^${word} - ${group} lag 15, 36\\d\\d s behind.* \\| '${group} lag'=15;`),
+    );
     expect(process.exitCode).toBe(exitCode);
   });
 
