@@ -255,7 +255,11 @@ test("agrees with Kafka's own tool, with a member and without", async () => {
   await commitAs(7);
   const told = async () => {
     const printed = await runKafkaTool('org.apache.kafka.tools.consumer.group.ConsumerGroupCommand', [
-      ...['--bootstrap-server', brokers, '--describe', '--group', group],
+      '--bootstrap-server',
+      brokers,
+      '--describe',
+      '--group',
+      group,
     ]);
     return printed
       .split('\n')

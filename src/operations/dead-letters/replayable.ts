@@ -116,7 +116,8 @@ export class Replayables {
 
   async #recordOf({ topic, topicId, partition }: Partition, offset: number): Promise<RawRecord | null> {
     if ((await this.#topic(topic))?.topicId !== topicId) return null;
-    const found = await (await this.#kafka())!.recordAt(topic, partition, offset);
+    const records = await (await this.#kafka())!.recordsAt(topic, new Map([[partition, offset]]));
+    const found = records.get(partition) ?? null;
     return found?.offset === offset ? found : null;
   }
 
