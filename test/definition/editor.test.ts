@@ -25,6 +25,8 @@ const keysOf = (schema: unknown, ...path: readonly string[]): readonly (readonly
 const summaries = (place: keyof typeof components) =>
   components[place].map(({ name, summary }) => [name, summary] as const);
 
+const breaker = asJsonSchema(frame.properties.dlq).properties?.breaker?.anyOf?.find(({ type }) => type === 'object');
+
 /** Where a cursor stands, with all keys that fit there. */
 const places: readonly (readonly [string, string, readonly (readonly [string, string])[]])[] = [
   ['at the top of the file', '|\n', keysOf(publishedSchemas(components).get('pipeline.schema.json'))],
@@ -45,6 +47,13 @@ const places: readonly (readonly [string, string, readonly (readonly [string, st
   ['beside a step', 'steps:\n  - filter: event.a\n    |\n', keysOf(besideStep)],
   ['in a new sink', 'sinks:\n  - |\n', [...summaries('sinks'), ...keysOf(besideSink)]],
   ['beside a sink', 'sinks:\n  - stdout: {}\n    |\n', keysOf(besideSink)],
+  [
+    'in what happens while a sink is away',
+    'sinks:\n  - stdout: {}\n    retry:\n      |\n',
+    keysOf(besideSink, 'retry'),
+  ],
+  ['in the breaker', 'dlq:\n  breaker:\n    |\n', keysOf(breaker)],
+  ['in conventions', 'conventions:\n  |\n', keysOf(frame, 'conventions')],
   ['in dlq', 'dlq:\n  |\n', keysOf(frame, 'dlq')],
   ['in batch', 'batch:\n  |\n', keysOf(frame, 'batch')],
   ['in a lookup', 'lookups:\n  customers:\n    |\n', summaries('lookups')],
@@ -80,6 +89,19 @@ describe('an editor offers every key, each with its description', () => {
   it('of pipectl.yaml too', async () => {
     const offered = await server.complete(schemaUrl('project.schema.json'), '|\n');
     for (const [key, description] of keysOf(projectFrame)) expect(offered.get(key), key).toContain(description);
+    for (const [text, keys] of [
+      ['lookups:\n  customers:\n    |\n', summaries('lookups')],
+      ['connections:\n  serving:\n    |\n', summaries('connections')],
+      ['defaults:\n  |\n', keysOf(projectFrame, 'defaults')],
+      ['environments:\n  dev:\n    connections:\n      serving:\n        |\n', summaries('connections')],
+    ] as const) {
+      const below = await server.complete(schemaUrl('project.schema.json'), text);
+      for (const [key, description] of keys) expect(below.get(key), text + key).toContain(description);
+    }
+    const environment = await server.complete(schemaUrl('project.schema.json'), 'environments:\n  dev:\n    |\n');
+    expect([...environment.keys()]).toEqual(
+      expect.arrayContaining(['prefix', 'env_file', 'strict', 'vars', 'connections']),
+    );
   });
 
   it('of a test file too, and of its cases', async () => {
