@@ -37,6 +37,7 @@ export class Proxy implements AsyncDisposable {
   #trap: Trap | null = null;
   #sprung = 0;
   #isCut = false;
+  #clients = 0;
 
   constructor(upstreamPort: number, protocol: (port: () => number) => Protocol) {
     this.#upstreamPort = upstreamPort;
@@ -56,6 +57,11 @@ export class Proxy implements AsyncDisposable {
   /** How often a trap has sprung. */
   get sprung(): number {
     return this.#sprung;
+  }
+
+  /** Connections of clients that are open now. */
+  get connections(): number {
+    return this.#clients;
   }
 
   /** Sets a trap that springs once, in place of the former. */
@@ -80,6 +86,8 @@ export class Proxy implements AsyncDisposable {
 
   #join(client: Socket): void {
     if (this.#isCut) return void client.destroy();
+    this.#clients++;
+    client.once('close', () => this.#clients--);
     const upstream = connect(this.#upstreamPort, host);
     const close = (): void => {
       client.destroy();

@@ -144,7 +144,7 @@ export async function openKafkaAdmin(
   } finally {
     over.removeEventListener('abort', giveUp);
   }
-  return new Admin(cluster, connection);
+  return new Admin(cluster, connection, cut);
 }
 
 /** Rejects with the last real answer: that it was given up is no reason. */
@@ -168,10 +168,13 @@ async function connect(cluster: Cluster, over: AbortSignal): Promise<void> {
 class Admin implements KafkaAdmin {
   readonly #cluster: Cluster;
   readonly #connection: KafkaConnection;
+  readonly #cut: AbortController;
 
-  constructor(cluster: Cluster, connection: KafkaConnection) {
+  /** `cut` is that of the cluster's connections. */
+  constructor(cluster: Cluster, connection: KafkaConnection, cut: AbortController) {
     this.#cluster = cluster;
     this.#connection = connection;
+    this.#cut = cut;
   }
 
   async clusterId(): Promise<string> {
@@ -418,6 +421,8 @@ class Admin implements KafkaAdmin {
 
   async close(): Promise<void> {
     await this.#cluster.disconnect().catch(() => undefined);
+    // A call that is still under way would connect again.
+    this.#cut.abort();
   }
 
   #metadata(topics: readonly string[] | null): Promise<ClusterMetadata> {

@@ -40,9 +40,19 @@ function clientConfig(connection: KafkaConnection, log: Log) {
   };
 }
 
-export function createClient(connection: KafkaConnection, log: Log): KafkaClient {
-  return new (kafkajs().Kafka)(clientConfig(connection, log) as unknown as KafkaConfig);
+/**
+ * `cut` ends its connections at once, also those that are being made: to disconnect a kafkajs client that is connecting
+ * leaves connections behind, which would keep the process from ending.
+ */
+export function createClient(connection: KafkaConnection, log: Log, cut?: AbortSignal): KafkaClient {
+  const config = { ...clientConfig(connection, log), socketFactory: socketsUntil(cut) };
+  return new (kafkajs().Kafka)(config as unknown as KafkaConfig);
 }
+
+const socketsUntil = (cut: AbortSignal | undefined) => (address: object) => {
+  const socket = kafkajs().createSocket(address);
+  return cut === undefined ? socket : addAbortSignal(cut, socket);
+};
 
 /**
  * Connections without a consumer or producer on them: metadata, offsets, reading without a group. With `cut` they can be
@@ -60,10 +70,7 @@ export function createCluster(connection: KafkaConnection, log: Log, cut?: Abort
     sasl,
     clientId,
     logger: kafkajs().createLogger({ level: logLevelWarn, logCreator }),
-    socketFactory: (address: object) => {
-      const socket = kafkajs().createSocket(address);
-      return cut === undefined ? socket : addAbortSignal(cut, socket);
-    },
+    socketFactory: socketsUntil(cut),
     metadataMaxAge: 60_000,
     allowAutoTopicCreation: false,
     isolationLevel: readCommitted,
@@ -81,6 +88,8 @@ function forward({ namespace, log: entry }: LogEntry, log: Log, saidAtMs: Map<st
   // A refused request or login rejects the call that made it; what that means is said there.
   if (namespace === 'Connection' && message.startsWith('Response ')) return;
   if (namespace?.startsWith('SaslAuthenticator') === true || message.startsWith('SASL ')) return;
+  // By ourselves, see `createClient`.
+  if (message.endsWith('The operation was aborted')) return;
   // The connection itself has said why.
   if (message.startsWith('Failed to connect to seed broker')) return;
   // They are limited on purpose: what was not acknowledged is given back to the caller, who has an id for it.

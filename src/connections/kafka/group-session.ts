@@ -21,6 +21,8 @@ export interface SessionSettings {
   readonly heartbeatMs: number;
   readonly clock: Clock;
   readonly log: Log;
+  /** Ends all connections at once. */
+  readonly cut: AbortSignal;
 }
 
 export interface SessionEvents {
@@ -43,6 +45,7 @@ export class GroupSession {
   readonly #events: SessionEvents;
   readonly #consumer: Consumer;
   readonly #over = new AbortController();
+  readonly #closed = new AbortController();
   readonly #end: (reason: Error) => void;
   /** Resolves with the reason when this consumer is of no more use. */
   readonly ended: Promise<Error>;
@@ -61,7 +64,8 @@ export class GroupSession {
       this.#over.abort();
       resolve(reason);
     };
-    this.#consumer = createClient(settings.connection, settings.log).consumer({
+    const cut = AbortSignal.any([settings.cut, this.#closed.signal]);
+    this.#consumer = createClient(settings.connection, settings.log, cut).consumer({
       groupId: settings.group,
       sessionTimeout: settings.sessionTimeoutMs,
       rebalanceTimeout: settings.rebalanceTimeoutMs,
@@ -158,6 +162,7 @@ export class GroupSession {
   async close(): Promise<void> {
     this.#end(new Error('closed'));
     await this.#consumer.disconnect().catch(() => undefined);
+    this.#closed.abort();
   }
 
   async #stopped(): Promise<void> {

@@ -81,6 +81,8 @@ export class GroupSource implements Source, SessionEvents {
   readonly #settings: GroupSourceSettings;
   readonly #delivery: Delivery;
   readonly #closing = new AbortController();
+  /** Ends the connections of every session that is left. */
+  readonly #cut = new AbortController();
   #admin!: KafkaAdmin;
   #cluster = '';
   /** Each with the source that reads it. */
@@ -212,6 +214,7 @@ export class GroupSource implements Source, SessionEvents {
     const left = new AbortController();
     const leaving = Promise.resolve(session?.close()).finally(() => left.abort());
     await Promise.race([leaving, this.#settings.clock.sleep(leaveWithinMs, left.signal)]);
+    this.#cut.abort();
     await (this.#admin as KafkaAdmin | undefined)?.close();
   }
 
@@ -271,7 +274,12 @@ export class GroupSource implements Source, SessionEvents {
     let former = '';
     while (!signal.aborted) {
       const session = new GroupSession(
-        { ...this.#settings, connection: readConnection(connection), topics: [...this.#topics.keys()] },
+        {
+          ...this.#settings,
+          connection: readConnection(connection),
+          topics: [...this.#topics.keys()],
+          cut: this.#cut.signal,
+        },
         this,
       );
       this.#session = session;
