@@ -2,8 +2,15 @@ import { expect, it } from 'vitest';
 import type { DeadLetter } from '../../../src/engine/ports.ts';
 import { DeadLetterCauses } from '../../../src/operations/dead-letters/causes.ts';
 
-const letter = (message: string, failedAtMs: number) =>
-  ({ stage: 'decode', code: 'bad', message, failedAtMs }) as DeadLetter;
+const letter = (message: string, failedAtMs: number): DeadLetter => ({
+  raw: { offset: failedAtMs, timestampMs: failedAtMs, key: null, value: Buffer.from('{'), headers: undefined },
+  partition: { cluster: 'c', topic: 'orders', topicId: 't', partition: 0, source: 'orders' },
+  element: '',
+  stage: 'decode',
+  code: 'bad',
+  message,
+  failedAtMs,
+});
 
 it('counts by cause, the most frequent first, with the newest message', () => {
   const causes = new DeadLetterCauses(['pw']);
