@@ -526,6 +526,51 @@ export const errorTable = {
     meaning: 'The process runs another version of pipectl, whose status this version can not read.',
     hint: 'use the version the pipeline runs with',
   },
+  alert_breaker: {
+    meaning: 'An alert: the breaker of the dead letters holds the pipeline.',
+    hint: '`pipectl runbook growing-dlq`; `pipectl resume` goes on',
+  },
+  alert_discrepancy: {
+    meaning: 'An alert: records went in that nothing accounts for. It is a bug.',
+    hint: 'report it with the output of `--view json`',
+  },
+  alert_dlq: {
+    meaning: 'An alert: dead letters grow faster than `alerts.dlq` allows, or have a new cause.',
+    hint: '`pipectl runbook growing-dlq`',
+  },
+  alert_errors: {
+    meaning: 'An alert: a larger share of the records became dead letters than `alerts.errors` allows.',
+    hint: '`pipectl runbook growing-dlq`',
+  },
+  alert_lag: {
+    meaning: 'An alert: the lag is larger, older or grows faster than `alerts.lag` allows.',
+    hint: '`pipectl runbook growing-lag`',
+  },
+  alert_latency: {
+    meaning: 'An alert: records take longer to their sinks than `alerts.latency` allows.',
+    hint: '`pipectl runbook growing-lag`',
+  },
+  alerts_failed: {
+    meaning: 'Alerts could not be looked at. It is a bug; the pipeline goes on.',
+    hint: 'report it with the message',
+  },
+  alerts_nobody: {
+    meaning: 'The pipeline file says nobody who is told of alerts.',
+    hint: "add somebody: alerts: { notify: [ { webhook: '${ALERT_WEBHOOK}' } ] }",
+  },
+  alert_not_sent: {
+    meaning: 'The message of an alert could not be sent.',
+    hint: '`pipectl alerts test FILE` tells what each of them answers',
+  },
+  alert_sink: {
+    meaning: 'An alert: a sink is away for longer than `alerts.sinks` allows.',
+    hint: '`pipectl runbook sink-down`',
+  },
+  alert_throughput: {
+    meaning:
+      'An alert: the pipeline processes fewer records than a while ago, by more than `alerts.throughput` allows.',
+    hint: '`pipectl runbook growing-lag`; do the producers still write?',
+  },
   metrics_address: {
     meaning: 'The address of `--metrics` can not be listened on.',
     hint: 'choose a free port of this machine: --metrics 127.0.0.1:9090',

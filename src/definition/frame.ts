@@ -1,6 +1,7 @@
 /** The words of a pipeline file that belong to no component. */
 import { duration, expression, positiveDuration } from '../declaration/options.ts';
 import { Type } from '../declaration/type.ts';
+import { alertsSchema } from './alerts.ts';
 import type { ValuePath } from './pipeline.ts';
 
 const name = (of: string) =>
@@ -188,6 +189,7 @@ export const frame = Type.Object(
         { description: 'Where records go that could not be processed.' },
       ),
     ),
+    alerts: Type.Optional(alertsSchema),
     batch: Type.Optional(
       Type.Object(
         { every: positiveDuration({ description: 'Write at most this often.' }) },
@@ -244,7 +246,12 @@ export const projectFrame = Type.Object(
     lookups: frame.properties.lookups,
     defaults: Type.Optional(
       Type.Object(
-        { time: frame.properties.time, dlq: frame.properties.dlq, batch: frame.properties.batch },
+        {
+          time: frame.properties.time,
+          dlq: frame.properties.dlq,
+          alerts: frame.properties.alerts,
+          batch: frame.properties.batch,
+        },
         { description: 'What holds for each pipeline that does not say otherwise.' },
       ),
     ),
@@ -256,7 +263,7 @@ export const projectFrame = Type.Object(
 
 /** Words of the language that this version does not have, by where they stand (`placeOf`). */
 const notAvailableYet: Readonly<Record<string, readonly string[]>> = {
-  '': ['alerts', 'registry', 'state'],
+  '': ['registry', 'state'],
   source: ['cdc', 'postgres', 'schema'],
   'source.kafka': ['schema'],
   time: ['profile', 'lateness', 'late', 'keep', 'corrections', 'idle', 'quiet'],

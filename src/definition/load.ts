@@ -5,6 +5,7 @@ import { connectionKeyword } from '../declaration/connection.ts';
 import { parseDuration } from '../declaration/units.ts';
 import { exitCodes, PipectlError } from '../errors.ts';
 import type { Type } from '../expressions/index.ts';
+import { alertRules } from './alerts.ts';
 import { checkParts } from './check.ts';
 import { componentOf, componentsNamed, reportMisplacedKeys } from './component-keys.ts';
 import { type Components, components as allComponents } from './components.ts';
@@ -333,6 +334,7 @@ class Loader {
       lookupNames: [...Object.keys(isMapping(value.lookups) ? value.lookups : {}), ...project.lookups.names],
       dlq,
       breaker: breakerLimits(value.dlq),
+      alerts: alertRules(value.alerts, problems),
       partitionsMin: ownConventions.partitionsMin ?? project.conventions.partitionsMin,
       batchEveryMs: typeof batch.every === 'string' ? (parseDuration(batch.every) ?? null) : null,
       connections: connections.all,

@@ -1,6 +1,7 @@
 /** A pipeline file as the program sees it: interpolated, defaults filled in, one entry per component. */
 import type { BreakerLimits } from '../engine/breaker.ts';
 import type { RetryPolicy } from '../engine/epoch.ts';
+import type { AlertRules } from './alerts.ts';
 import type { Type } from '../expressions/index.ts';
 
 /** Place of a value in the file, from the root: `['steps', 0, 'filter']`. */
@@ -94,6 +95,8 @@ export interface PipelineDefinition {
   readonly dlq: { readonly topic: string } | { readonly file: string };
   /** When too many dead letters hold the pipeline; null: never. */
   readonly breaker: BreakerLimits | null;
+  /** Null where there are none. */
+  readonly alerts: AlertRules | null;
   /** By the project's conventions a topic has at least so many; null where they say nothing. */
   readonly partitionsMin: number | null;
   /** Micro-batching: an epoch at most this often; null: as soon as there is something. */

@@ -82,6 +82,16 @@ export class GroupWatch {
     return this.#cluster !== null && this.#isFresh(this.#cluster.atMs, clusterEveryMs + staleMs) ? this.#cluster : null;
   }
 
+  /** As it was last known; null before the first answer. */
+  get speaks(): boolean | null {
+    return this.#group?.speaks ?? null;
+  }
+
+  /** Records may be deleted before they are read; null where that is not known. */
+  get nearsRetention(): boolean | null {
+    return this.group === null || this.#cluster === null ? null : this.#warnedAtMs !== null;
+  }
+
   /** Never rejects. */
   async close(): Promise<void> {
     this.#closing.abort();
@@ -181,8 +191,9 @@ export class GroupWatch {
       this.#warnedAtMs = null;
       return;
     }
-    if (!speaks || (this.#warnedAtMs !== null && this.#isFresh(this.#warnedAtMs, retentionAgainMs))) return;
+    if (this.#warnedAtMs !== null && this.#isFresh(this.#warnedAtMs, retentionAgainMs)) return;
     this.#warnedAtMs = clock.now();
+    if (!speaks) return;
     if (risk.severity === 'error') log.error('retention_near', risk.message);
     else log.warn('retention_near', risk.message);
   }

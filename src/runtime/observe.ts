@@ -1,7 +1,8 @@
-/** Looks at a running pipeline from outside its hot path: the group's facts, metrics. Nothing here can stop it. */
+/** Looks at a running pipeline from outside its hot path: the group's facts, metrics, alerts. Nothing here can stop it. */
 import { topicsOf } from '../definition/topics.ts';
 import type { Clock } from '../engine/ports.ts';
 import type { Plan } from '../plan/index.ts';
+import { AlertWatch } from './alerts/watch.ts';
 import { GroupWatch } from './group-watch.ts';
 import { metricsText } from './metrics.ts';
 import type { MetricsServer } from './metrics-server.ts';
@@ -21,12 +22,16 @@ export interface Observation {
   close(): Promise<void>;
 }
 
+/** How often the group is looked at where somebody waits for it. */
+const watchedEveryMs = 5000;
+
 export function observe(
   plan: Plan,
-  pipeline: Pick<RunningPipeline, 'snapshot' | 'durations' | 'log'>,
+  pipeline: Pick<RunningPipeline, 'snapshot' | 'durations' | 'log' | 'member'>,
   { clock, server, version, isLive }: ObserveOptions,
 ): Observation {
   const watch = isLive ? groupWatch(plan, pipeline, clock) : null;
+  const alerts = isLive ? alertWatch(plan, pipeline, clock, watch) : null;
   server?.serve({
     metrics: () =>
       metricsText({
@@ -34,7 +39,7 @@ export function observe(
         durations: pipeline.durations(),
         group: watch?.group ?? null,
         cluster: watch?.cluster ?? null,
-        alerts: new Map(),
+        alerts: alerts?.firing ?? new Map(),
         version,
       }),
     isHealthy: () => pipeline.snapshot().state !== 'failed',
@@ -42,7 +47,7 @@ export function observe(
   });
   return {
     async close() {
-      await Promise.all([watch?.close(), server?.close()]);
+      await Promise.all([watch?.close(), alerts?.close(), server?.close()]);
     },
   };
 }
@@ -64,8 +69,29 @@ function groupWatch(
     deadLetterTopic: 'topic' in definition.dlq ? definition.dlq.topic : null,
     clock,
     log: pipeline.log,
+    ...(definition.alerts && { everyMs: watchedEveryMs }),
     hasJoined: () => pipeline.snapshot().ready,
     owns: (topic, partition) =>
       pipeline.snapshot().partitions.some((own) => own.topic === topic && own.partition === partition),
+  });
+}
+
+/** Null where the file asks for none. */
+function alertWatch(
+  { definition }: Plan,
+  pipeline: Pick<RunningPipeline, 'snapshot' | 'log' | 'member'>,
+  clock: Clock,
+  group: GroupWatch | null,
+): AlertWatch | null {
+  const { alerts: rules, name, environment } = definition;
+  if (rules === null) return null;
+  return new AlertWatch({
+    rules,
+    sender: { pipeline: name, environment, group: definition.group, member: pipeline.member },
+    clock,
+    random: Math.random,
+    log: pipeline.log,
+    snapshot: () => pipeline.snapshot(),
+    group,
   });
 }

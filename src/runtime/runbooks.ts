@@ -15,6 +15,9 @@ export const runbooks = {
   'data-loss': ['data_loss', 'offsets_moved', 'topic_recreated'],
   'disk-filling': ['output_failed', 'sink_file_unwritable'],
   'growing-dlq': [
+    'alert_breaker',
+    'alert_dlq',
+    'alert_errors',
     'breaker_open',
     'field_missing',
     'lookup_missing',
@@ -23,7 +26,7 @@ export const runbooks = {
     'sink_refused',
     'step_failed',
   ],
-  'growing-lag': ['retention_near'],
+  'growing-lag': ['alert_lag', 'alert_latency', 'alert_throughput', 'retention_near'],
   'late-data': ['timestamp_ahead'],
   'rebalance-storm': ['fenced', 'source_taken_over'],
   'schema-incompatibility': [
@@ -37,6 +40,7 @@ export const runbooks = {
     'type_mismatch',
   ],
   'sink-down': [
+    'alert_sink',
     'optional_sink_down',
     'postgres_connection',
     'postgres_database',

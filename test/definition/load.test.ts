@@ -191,7 +191,7 @@ describe('connections', () => {
   });
 
   it('of pipectl.yaml have their problems reported in that file', async () => {
-    const files = { '/p/pipectl.yaml': 'connections:\n  serving: { postgres: { ulr: x } }\nalerts: {}\n' };
+    const files = { '/p/pipectl.yaml': 'connections:\n  serving: { postgres: { ulr: x } }\nstate: {}\n' };
     const { problems } = await load(source + sinks, { files });
     expect(problems.sorted().map(({ file, line, column, code }) => [file, line, column, code])).toEqual([
       ['/p/pipectl.yaml', 2, 26, 'key_unknown'],
@@ -302,4 +302,38 @@ describe('--set', () => {
       expect(await said(`name: a\n${source}${sinks}`, set(path, '1'))).toEqual(['1:1 set_invalid']);
     },
   );
+});
+
+describe('alerts', () => {
+  it('are read with their units, and what is not said is not watched', async () => {
+    const alerts = `
+alerts:
+  lag: { records: 10000, seconds: 60, growth: 500/s, for: 2m }
+  dlq: { growth: 10/m }
+  latency: { p99: 5s }
+  notify: [ { webhook: '\${ALERT_WEBHOOK}' }, { command: [page, me], timeout: 3s } ]
+`;
+    const env = { ALERT_WEBHOOK: 'https://hooks.example.org/s3cret' };
+    const { definition, problems } = await load(source + sinks + alerts, { env });
+    expect(problems.sorted()).toEqual([]);
+    expect(definition?.alerts).toEqual({
+      lag: { records: 10_000, seconds: 60, growth: 500, forMs: 120_000 },
+      dlq: { growth: 10 / 60, tellsNew: false, forMs: 60_000 },
+      errors: null,
+      latency: { p50Ms: null, p95Ms: null, p99Ms: 5000, forMs: 60_000 },
+      throughput: null,
+      sinks: null,
+      notify: [
+        { kind: 'webhook', url: 'https://hooks.example.org/s3cret', timeoutMs: 10_000 },
+        { kind: 'command', argv: ['page', 'me'], timeoutMs: 3000 },
+      ],
+    });
+    expect(definition?.secrets).toContain('https://hooks.example.org/s3cret');
+  });
+
+  it('need no address to be validated', async () => {
+    const alerts = "alerts: { lag: { records: 1 }, notify: [ { webhook: '${NOT_SET}' } ] }\n";
+    const { problems } = await load(source + sinks + alerts, { mode: 'validate' });
+    expect(problems.sorted()).toEqual([]);
+  });
 });
