@@ -35,6 +35,7 @@ function group(partitions: readonly Lag[], atMs: number, { dead = 0, committed =
     producePerSecond: null,
     consumePerSecond: null,
     behindMs: ageMs,
+    behindEstimated: false,
     etaMs: null,
     verdict: 'OK' as const,
   }));
