@@ -44,7 +44,6 @@ const lagOf = (partition: number, owner: string | null) => ({
   consumePerSecond: 1,
   behindMs: 2500,
   behindEstimated: false,
-  behindEstimated: false,
   etaMs: null,
   verdict: 'WARN' as const,
 });
