@@ -9,6 +9,7 @@ import type { Plan } from '../plan/index.ts';
 import { systemClock } from '../runtime/clock.ts';
 import { openControl } from '../runtime/control.ts';
 import { type MetricsAddress, openMetricsServer, parseMetricsAddress } from '../runtime/metrics-server.ts';
+import type { WriteLog } from '../runtime/log.ts';
 import { observe } from '../runtime/observe.ts';
 import { type RunningPipeline, startPipeline } from '../runtime/run.ts';
 import { finalSummary, startPlainView } from '../view/plain.ts';
@@ -33,6 +34,8 @@ interface Flags {
   readonly set: readonly Override[];
   readonly view: ViewKind;
   readonly metrics?: MetricsAddress;
+  readonly quiet: boolean;
+  readonly verbose: boolean;
   readonly color: boolean;
 }
 
@@ -52,6 +55,8 @@ export function registerRun(program: Command): void {
     .option('--set <path=value>', 'override a value of the file; may be given again', collectOverride, [])
     .option('--view <kind>', 'auto, ink, plain, json or none', viewKind, 'auto')
     .option('--metrics <address>', 'serve /metrics, /healthz and /readyz: 9090, or HOST:PORT', metricsAddress)
+    .option('-q, --quiet', 'log nothing but errors', false)
+    .option('-v, --verbose', 'log at a terminal too: one JSON object a line on stderr', false)
     .addHelpText(
       'after',
       '\nExit codes: 0 done, 1 failed, 2 wrong usage, 3 a service could not be reached, 4 too many dead letters.',
@@ -74,8 +79,7 @@ async function run(file: string | undefined, environment: string | null, flags: 
     ...(backfill?.untilMs !== undefined && { untilMs: backfill.untilMs }),
     deadLettersMax: flags.maxDeadLetters ?? null,
     dryRun: flags.dryRun ? (await import('../runtime/dry-run.ts')).dryRun(printLines) : null,
-    // At a terminal the view shows the events; for machines each is a line of JSON.
-    writeLog: process.stderr.isTTY ? undefined : (line) => process.stderr.write(line),
+    writeLog: logWriter(flags),
   });
   if (server !== null) pipeline.log.info('metrics', `numbers at http://${server.address}/metrics`);
   const stopSignals = stopOnSignals(pipeline);
@@ -103,6 +107,14 @@ async function run(file: string | undefined, environment: string | null, flags: 
   const tooMany = flags.maxDeadLetters !== undefined && deadLetters > flags.maxDeadLetters;
   if (tooMany) process.stderr.write(`pipectl: stopped after ${deadLetters} dead letters; see \`pipectl dlq ls\`\n`);
   return tooMany ? exitCodes.deadLetters : exitCodes.done;
+}
+
+/** At a terminal the view shows the events; for machines each is a line of JSON. */
+function logWriter({ quiet, verbose }: Flags): WriteLog | undefined {
+  if (process.stderr.isTTY && !verbose) return undefined;
+  return (line, level) => {
+    if (!quiet || level === 'error') process.stderr.write(line);
+  };
 }
 
 /** The first SIGINT or SIGTERM drains, the second one leaves at once. */

@@ -12,11 +12,14 @@ export interface PipelineLog extends Log {
   readonly events: readonly StatusEvent[];
 }
 
+/** Gets each line, with its level for those who leave some out. */
+export type WriteLog = (line: string, level: StatusEvent['level']) => void;
+
 export interface LogOptions {
   readonly pipeline: string;
   readonly member: string;
   /** Gets one JSON object a line; undefined: nothing is written, events are still kept. */
-  readonly write: ((line: string) => void) | undefined;
+  readonly write: WriteLog | undefined;
   /** Values that must not appear, whoever put them into a message. */
   readonly secrets: readonly string[];
   readonly now: () => number;
@@ -45,7 +48,7 @@ export function pipelineLog({ pipeline, member, write, secrets, now }: LogOption
     const line = JSON.stringify({ ...frame, ...details }, (key, value: unknown) =>
       typeof value === 'string' && !Object.hasOwn(frame, key) ? redact(value, secrets) : value,
     );
-    write(`${line}\n`);
+    write(`${line}\n`, level);
   };
   return {
     events,

@@ -9,7 +9,7 @@ import { Stage } from '../engine/stage.ts';
 import { DeadLetterCauses } from '../operations/dead-letters/causes.ts';
 import type { Plan } from '../plan/index.ts';
 import { type Assembly, type StagePart, assemble, memberName, stageParts } from './assemble.ts';
-import { type PipelineLog, pipelineLog } from './log.ts';
+import { type PipelineLog, type WriteLog, pipelineLog } from './log.ts';
 import { Members } from './members.ts';
 import { OptionalStage } from './optional-stage.ts';
 import { Snapshots, stageNames } from './snapshot.ts';
@@ -25,7 +25,7 @@ export interface RunOptions {
   readonly deadLettersMax: number | null;
   readonly dryRun: { readonly sink: (name: string) => Sink; readonly deadLetters: Assembly['deadLetters'] } | null;
   /** Gets the log as JSON lines; undefined: nobody wants it. */
-  readonly writeLog: ((line: string) => void) | undefined;
+  readonly writeLog: WriteLog | undefined;
 }
 
 /** A breaker that was closed again. */
