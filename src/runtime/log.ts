@@ -31,7 +31,12 @@ export function pipelineLog({ pipeline, member, write, secrets, now }: LogOption
   const add = (level: StatusEvent['level'], code: string, text: string, details: Readonly<Record<string, unknown>>) => {
     const atMs = now();
     const message = redact(text, secrets).slice(0, MESSAGE_MAX);
-    events.unshift({ atMs, level, code, message });
+    // What is tried again and again must not push out what happened before.
+    const before = events.findIndex(
+      (event) => event.code === code && event.level === level && event.message === message,
+    );
+    const times = before === -1 ? 1 : (events.splice(before, 1)[0]!.times ?? 1) + 1;
+    events.unshift({ atMs, level, code, message, ...(times > 1 && { times }) });
     events.length = Math.min(events.length, EVENTS_MAX);
     if (write === undefined) return;
     const runbook = level === 'info' ? null : runbookFor(code);

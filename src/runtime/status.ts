@@ -153,6 +153,8 @@ export interface StatusEvent {
   readonly level: 'info' | 'warn' | 'error';
   readonly code: string;
   readonly message: string;
+  /** It happened so often, the last time at `atMs`. Default: once. */
+  readonly times?: number;
 }
 
 export interface StatusSnapshot {

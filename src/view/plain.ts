@@ -135,7 +135,10 @@ function newEvents(events: readonly StatusEvent[], last: StatusEvent | undefined
     last === undefined
       ? -1
       : events.findIndex(
-          (event) => event.atMs === last.atMs && event.code === last.code && event.message === last.message,
+          (event) =>
+            // What has happened again since then stands further up, with a new time.
+            event.atMs < last.atMs ||
+            (event.atMs === last.atMs && event.code === last.code && event.message === last.message),
         );
   return (seen === -1 ? events : events.slice(0, seen)).toReversed();
 }

@@ -33,6 +33,19 @@ export function displayWidth(text: string): number {
   return cells;
 }
 
+/**
+ * The gist of an error for a narrow column, as `doing this: doing that: the cause`: what was being done is left out
+ * before the cause is cut. System errors without their address, which the whole message has.
+ */
+export function gist(text: string, cellsMax: number): string {
+  if (displayWidth(text) <= cellsMax) return text;
+  const [first = '', ...others] = text.replace(/\bconnect (E[A-Z]+) [^\s,]+/, '$1').split(': ');
+  const last = others.at(-1);
+  if (last === undefined) return first;
+  const both = `${first}: ${last}`;
+  return displayWidth(both) <= cellsMax ? both : last;
+}
+
 /** Exactly `width` cells: padded with spaces, or cut with a mark that says so. */
 export function fit(text: string, width: number, align: 'left' | 'right', unicode: boolean): string {
   const missing = width - displayWidth(text);

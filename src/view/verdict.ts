@@ -1,6 +1,6 @@
-import type { PartitionStatus, SinkStatus, StatusSnapshot } from '../runtime/status.ts';
+import type { PartitionStatus, SinkStatus, StageStatus, StatusSnapshot } from '../runtime/status.ts';
 import { type RunbookName, runbookFor } from '../runtime/runbooks.ts';
-import { formatChange, formatCount, formatDuration, formatRateWithUnit, formatRatio } from './format.ts';
+import { formatChange, formatCount, formatDuration, formatRateWithUnit, formatRatio, formatShare } from './format.ts';
 
 export interface PipelineVerdict {
   readonly ok: boolean;
@@ -36,7 +36,7 @@ export function verdict(snapshot: StatusSnapshot): PipelineVerdict {
     ...said(sinksIn(down.filter((sink) => !sink.required)), 'sink-down'),
     ...said(sinksIn(sinks.filter((sink) => sink.state === 'FENCED')), 'rebalance-storm'),
     ...said(sinksIn(sinks.filter((sink) => sink.state === 'RETRYING')), 'sink-down'),
-    ...said(state === 'back-pressured' ? backPressure(sinks) : [], 'growing-lag'),
+    ...said(state === 'back-pressured' ? backPressure(snapshot.stages, sinks) : [], 'growing-lag'),
     ...said(partitionCause(partitions, 'WARN', 'FALLING BEHIND'), 'growing-lag'),
     ...said(
       deadLetters.perSecond > 0 ? [`dead letters +${formatRateWithUnit(deadLetters.perSecond)}`] : [],
@@ -65,13 +65,17 @@ export function hasSeveralTopics(partitions: readonly PartitionStatus[]): boolea
   return partitions.some((partition) => partition.topic !== partitions[0]?.topic);
 }
 
+/** Decode and steps share one thread: beyond that share of the time there is little left for all else. */
+const BUSY = 0.7;
+
 const SEVERITY = { STALL: 0, WARN: 1, OK: 2 } as const;
 
-/** Worst first: by verdict, then by lag; an unknown lag before a known one. */
+/** Worst first: by verdict, then what is hot, then by lag; an unknown lag before a known one. */
 export function worstFirst(partitions: readonly PartitionStatus[]): readonly PartitionStatus[] {
   return partitions.toSorted(
     (a, b) =>
       SEVERITY[a.verdict] - SEVERITY[b.verdict] ||
+      (b.hotShare ?? 0) - (a.hotShare ?? 0) ||
       (b.lag ?? Number.MAX_SAFE_INTEGER) - (a.lag ?? Number.MAX_SAFE_INTEGER) ||
       a.topic.localeCompare(b.topic) ||
       a.partition - b.partition,
@@ -102,7 +106,11 @@ function sinkCause(sink: SinkStatus, atMs: number): string {
   return `${sink.name} ${sink.state}${since}`;
 }
 
-function backPressure(sinks: readonly SinkStatus[]): readonly string[] {
+/** What is slower than what comes in: the steps, where they are busy most of the time, else the sink for which most waits. */
+function backPressure(stages: readonly StageStatus[], sinks: readonly SinkStatus[]): readonly string[] {
+  const busy = stages.reduce((sum, stage) => sum + stage.busy, 0);
+  const busiest = stages.toSorted((a, b) => b.busy - a.busy)[0];
+  if (busiest !== undefined && busy > BUSY) return [`${busiest.name} SLOW busy ${formatShare(busiest.busy)}`];
   const slowest = sinks.toSorted((a, b) => (b.behindRows ?? 0) - (a.behindRows ?? 0))[0];
   return slowest === undefined || (slowest.behindRows ?? 0) === 0
     ? []

@@ -32,6 +32,20 @@ describe('the log of a pipeline', () => {
     expect(shown).toContain('postgres://app:***@db/shop');
   });
 
+  it('counts an event that comes again instead of pushing out what happened before', () => {
+    const log = logInto([]);
+    log.info('started', 'once');
+    for (let i = 0; i < 60; i++) log.warn('sink_unavailable', 'ECONNREFUSED');
+    log.info('assigned', 'owns 3');
+    log.warn('sink_unavailable', 'ECONNREFUSED');
+    expect(log.events).toMatchObject([
+      { code: 'sink_unavailable', times: 61 },
+      { code: 'assigned' },
+      { code: 'started' },
+    ]);
+    expect(log.events[1]).not.toHaveProperty('times');
+  });
+
   it('keeps the newest 50 events, newest first, and cuts long messages', () => {
     const log = logInto([]);
     for (let i = 0; i < 60; i++) log.info('n', `event ${i} ${'x'.repeat(1000)}`);

@@ -1,4 +1,10 @@
-import type { PartitionStatus, SinkStatus, StageStatus, StatusSnapshot } from '../../src/runtime/status.ts';
+import type {
+  DeadLetterSample,
+  PartitionStatus,
+  SinkStatus,
+  StageStatus,
+  StatusSnapshot,
+} from '../../src/runtime/status.ts';
 
 /** In the machine's zone, as the view shows it, so that a picture is the same everywhere. */
 const NOW_MS = new Date(2026, 10, 22, 14, 32, 7).getTime();
@@ -289,4 +295,18 @@ export const manyPartitions: StatusSnapshot = {
   }),
   lag: 130_000,
   lagChangePerSecond: 12,
+};
+
+/** Of the cause a3f9 of `troubled`. */
+export const sampleRecord: DeadLetterSample = {
+  topic: 'shop.orders.placed.v1',
+  partition: 5,
+  offset: '810226',
+  timestampMs: troubled.atMs - 400,
+  failedAtMs: troubled.atMs,
+  message: 'unknown schema id 4711',
+  key: 'store-17',
+  value:
+    '{"order_id":"81-0226","store":17,"total":"19.99","note":"left at the door","lines":[{"sku":"A-1","count":2}]}',
+  valueBytes: 4096,
 };

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { displayWidth, fit, printable, printableDeep } from '../../src/view/text.ts';
+import { displayWidth, fit, gist, printable, printableDeep } from '../../src/view/text.ts';
 
 describe('text from data', () => {
   test.each([
@@ -41,4 +41,13 @@ describe('width', () => {
     expect(fit('東京都庁', 6, 'left', true)).toBe('東京… ');
     expect(fit('orders', 0, 'left', true)).toBe('');
   });
+});
+
+test('the gist of an error leaves out what was being done before it cuts the cause', () => {
+  const whole =
+    'connecting to reports failed: connecting to PostgreSQL at db:5432: connect ECONNREFUSED 10.0.0.1:5432, next in 2 s';
+  expect(gist(whole, 200)).toBe(whole);
+  expect(gist(whole, 60)).toBe('connecting to reports failed: ECONNREFUSED, next in 2 s');
+  expect(gist(whole, 28)).toBe('ECONNREFUSED, next in 2 s');
+  expect(gist('x'.repeat(40), 28)).toBe('x'.repeat(40));
 });

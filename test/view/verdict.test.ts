@@ -63,15 +63,22 @@ describe('the verdict', () => {
     ]);
   });
 
+  test('under back-pressure names the step that is busy where the steps take most of the time', () => {
+    const stages = healthy.stages.map((each) => (each.name === 'map row' ? { ...each, busy: 0.81 } : each));
+    expect(verdict({ ...healthy, state: 'back-pressured', stages }).causes).toEqual(['map row SLOW busy 81%']);
+  });
+
   test('names the topic too where the pipeline reads several', () => {
     const partitions = [partition(5, { verdict: 'WARN', behindMs: 2_000, topic: 'returns' }), partition(5)];
     expect(verdict({ ...healthy, partitions }).causes).toEqual(['p5 returns FALLING BEHIND 2.0 s']);
   });
 });
 
-test('partitions come worst first: stalled, warned, then by lag, an unknown lag before a known one', () => {
-  const order = worstFirst([...manyPartitions.partitions.slice(100, 120), partition(300, { lag: null })]).map(
-    (each) => each.partition,
-  );
-  expect(order.slice(0, 4)).toEqual([117, 119, 300, 100]);
+test('partitions come worst first: stalled, warned, hot, then by lag, an unknown lag before a known one', () => {
+  const order = worstFirst([
+    ...manyPartitions.partitions.slice(100, 120),
+    partition(300, { lag: null }),
+    partition(301, { hotShare: 0.4 }),
+  ]).map((each) => each.partition);
+  expect(order.slice(0, 4)).toEqual([117, 119, 301, 300]);
 });

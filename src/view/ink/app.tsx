@@ -21,9 +21,30 @@ export function App(props: {
   useInput(
     (input, key) => {
       // A held key may come as one text of several characters.
-      for (const character of input === '' ? [''] : input) onKey({ ...key, input: character });
+      if (input.length < 2) return onKey({ ...key, input });
+      for (const [character] of input.matchAll(/./gsu)) onKey(keyOf(character));
     },
     { isActive: isRawModeSupported },
   );
   return <StatusView {...{ snapshot, terminal, columns, rows, keys, sample, note }} />;
+}
+
+/** A key among several that came at once. */
+function keyOf(character: string): KeyPress {
+  switch (character) {
+    case '\r':
+    case '\n':
+      return { input: '', return: true };
+    case '\t':
+      return { input: '', tab: true };
+    case '\b':
+    case '\u007f':
+      return { input: '', backspace: true };
+    case '\u001b':
+      return { input: '', escape: true };
+    case '\u0003':
+      return { input: 'c', ctrl: true };
+    default:
+      return { input: character };
+  }
 }

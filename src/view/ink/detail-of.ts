@@ -172,6 +172,15 @@ function deadLetterDetail(
     commands: [
       ...(isOpen ? [[`pipectl resume ${snapshot.pipeline}`, 'go on, once the cause is understood'] as const] : []),
       [`pipectl dlq inspect ${target(snapshot)} --fingerprint ${fingerprint}`, 'the newest of them whole'],
+      // A file of dead letters can only be looked at.
+      ...(snapshot.deadLetters.destination.startsWith('/')
+        ? []
+        : [
+            [
+              `pipectl dlq replay ${target(snapshot)} --fingerprint ${fingerprint}`,
+              'again, once the cause is mended',
+            ] as const,
+          ]),
       ...(runbook === null ? [] : [[runbookCommand(runbook), 'what to do about it'] as const]),
     ],
   };

@@ -1,7 +1,8 @@
 import type { ReactNode } from 'react';
 import { runbookCommand, runbookFor } from '../../runtime/runbooks.ts';
 import type { StatusEvent, StatusSnapshot } from '../../runtime/status.ts';
-import { formatClock } from '../format.ts';
+import { formatClock, formatCount } from '../format.ts';
+import { gist } from '../text.ts';
 import { verdict } from '../verdict.ts';
 import type { KeyState } from './keys.ts';
 import type { PanelSize } from './layout.ts';
@@ -45,6 +46,8 @@ export function Events(props: {
 
 const LEVELS = { info: '', warn: 'WARN ', error: 'ERROR ' } as const;
 
+const times = ({ times: count = 1 }: StatusEvent): string => (count === 1 ? '' : ` (${formatCount(count)} times)`);
+
 /** Nothing for what is no trouble. */
 function hint({ level, code }: StatusEvent): string {
   const runbook = level === 'info' ? null : runbookFor(code);
@@ -62,7 +65,7 @@ function columns({ atMs, events }: StatusSnapshot): readonly Column<StatusEvent>
       // Before the message is cut for its hint, the code goes, and then the hint.
       width: hasHints ? 56 : 40,
       grow: true,
-      text: (event) => `${LEVELS[event.level]}${event.message}`,
+      text: (event) => `${LEVELS[event.level]}${gist(event.message, 60)}${times(event)}`,
       tone: (event) => (event.level === 'error' ? 'bad' : 'plain'),
     },
     {

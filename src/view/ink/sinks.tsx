@@ -1,6 +1,7 @@
 import type { ReactNode } from 'react';
 import type { SinkStatus, StatusSnapshot } from '../../runtime/status.ts';
 import { formatCount, formatLatency, formatRate } from '../format.ts';
+import { gist } from '../text.ts';
 import type { KeyState } from './keys.ts';
 import type { PanelSize } from './layout.ts';
 import { Line, Title } from './line.tsx';
@@ -45,7 +46,7 @@ const COLUMNS: readonly Column<SinkStatus>[] = [
     title: '   STATE',
     align: 'left',
     width: 24,
-    text: (sink) => `   ${sink.state} ${sink.note}`,
+    text: (sink) => `   ${sink.state} ${gist(sink.note, 28)}`,
     tone: (sink) => (sink.state === 'OK' ? 'good' : 'bad'),
   },
 ];

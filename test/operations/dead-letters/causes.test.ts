@@ -2,14 +2,42 @@ import { expect, it } from 'vitest';
 import type { DeadLetter } from '../../../src/engine/ports.ts';
 import { DeadLetterCauses } from '../../../src/operations/dead-letters/causes.ts';
 
-const letter = (message: string, failedAtMs: number): DeadLetter => ({
-  raw: { offset: failedAtMs, timestampMs: failedAtMs, key: null, value: Buffer.from('{'), headers: undefined },
-  partition: { cluster: 'c', topic: 'orders', topicId: 't', partition: 0, source: 'orders' },
-  element: '',
+const partition = { cluster: 'c', topic: 'orders', topicId: 't', partition: 3, source: 'orders' };
+
+const letter = (message: string, failedAtMs: number, value: Uint8Array | null = null, offset = 7): DeadLetter => ({
   stage: 'decode',
   code: 'bad',
   message,
   failedAtMs,
+  partition,
+  element: '',
+  raw: { offset, timestampMs: 500, key: Buffer.from('k'), value, headers: undefined },
+});
+
+it('keeps a record of each cause, cut and without secrets, the newest of about a second', () => {
+  const causes = new DeadLetterCauses(['hunter22']);
+  causes.add(letter('x', 1000, Buffer.from('{"pw":"hunter22"}'), 1));
+  causes.add(letter('x', 1500, Buffer.from('too soon'), 2));
+  const { fingerprint } = causes.snapshot(2000)[0]!;
+  expect(causes.sample(fingerprint)).toEqual({
+    topic: 'orders',
+    partition: 3,
+    offset: '1',
+    timestampMs: 500,
+    failedAtMs: 1000,
+    message: 'x',
+    key: 'k',
+    value: '{"pw":"***"}',
+    valueBytes: 17,
+  });
+  const large = Buffer.from(`${'ü'.repeat(5000)}`);
+  causes.add(letter('x', 2000, large.subarray(0, 9_999)));
+  expect(causes.sample(fingerprint)).toMatchObject({ value: 'ü'.repeat(1024), valueBytes: 9_999 });
+  causes.add(letter('x', 3000, Buffer.from([0xff, 0, 1])));
+  expect(causes.sample(fingerprint)).toMatchObject({ value: '0xff0001' });
+  causes.add(letter('x', 4000, null));
+  expect(causes.sample(fingerprint)).toMatchObject({ value: null, valueBytes: 0 });
+  expect(causes.sample('unknown')).toBeNull();
 });
 
 it('counts by cause, the most frequent first, with the newest message', () => {

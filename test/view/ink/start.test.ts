@@ -2,8 +2,8 @@ import { PassThrough } from 'node:stream';
 import { stripVTControlCharacters } from 'node:util';
 import { afterEach, expect, test, vi } from 'vitest';
 import type { StatusSnapshot } from '../../../src/runtime/status.ts';
-import { startInkView, type InkView } from '../../../src/view/ink/start.tsx';
-import { healthy, troubled } from '../fixtures.ts';
+import { startInkView, type InkView, type InkViewOptions } from '../../../src/view/ink/start.tsx';
+import { healthy, sampleRecord, troubled } from '../fixtures.ts';
 
 const ENTER_SCREEN = '\u001b[?1049h';
 const LEAVE_SCREEN = '\u001b[?1049l';
@@ -46,7 +46,7 @@ afterEach(async () => {
   for (const view of opened.splice(0)) await view.close();
 });
 
-function open(snapshots: () => StatusSnapshot = () => healthy) {
+function open(snapshots: () => StatusSnapshot = () => healthy, more: Partial<InkViewOptions> = {}) {
   const stdin = new FakeStdin();
   const stdout = new FakeTerminal();
   const stderr = new FakeTerminal();
@@ -61,6 +61,7 @@ function open(snapshots: () => StatusSnapshot = () => healthy) {
     stderr,
     terminal: { unicode: true, colour: false },
     frameMs: 10,
+    ...more,
   });
   opened.push(view);
   return { view, stdin, stdout, stderr, onStop, onForce };
@@ -135,6 +136,32 @@ test('p holds the picture still while the pipeline goes on', async () => {
   expect(stdout.text(paused)).not.toContain('redis DOWN');
   stdin.write('p');
   await vi.waitFor(() => expect(stdout.text(paused)).toContain('redis DOWN'));
+});
+
+test('keys that come at once are keys: a panel, a line, its detail with a record, and the command copied', async () => {
+  const record = { ...sampleRecord, value: 'a record of the cause' };
+  const { stdin, stdout } = open(() => troubled, {
+    sampleOf: (fingerprint) => Promise.resolve(fingerprint === 'a3f9' ? record : null),
+  });
+  await vi.waitFor(() => expect(stdin.isRaw).toBe(true));
+  stdin.write('4j\r');
+  await vi.waitFor(() => expect(stdout.text()).toContain('a record of the cause'));
+  stdin.write('y');
+  const command = 'pipectl dlq inspect orders-per-store.yaml --env prod --fingerprint a3f9';
+  await vi.waitFor(() =>
+    expect(stdout.written).toContain(`\u001b]52;c;${Buffer.from(command).toString('base64')}\u0007`),
+  );
+});
+
+test('the view of another process is left by q, and says how old its picture is', async () => {
+  const { view, stdin, stdout, stderr, onStop } = open(() => healthy, { attached: true, note: () => 'NO ANSWER 12 s' });
+  await vi.waitFor(() => expect(stdout.text()).toContain('NO ANSWER 12 s'));
+  await vi.waitFor(() => expect(stdin.isRaw).toBe(true));
+  stdin.write('q');
+  await expect(view.closedByUser).resolves.toBe('leave');
+  await view.close();
+  expect(onStop).not.toHaveBeenCalled();
+  expect(stderr.text()).not.toContain('account');
 });
 
 test('an error in a component ends the view alone: it says so and goes on in plain lines', async () => {

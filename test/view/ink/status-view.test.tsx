@@ -6,7 +6,17 @@ import { INITIAL_KEYS, type KeyState } from '../../../src/view/ink/keys.ts';
 import type { Panel } from '../../../src/view/ink/layout.ts';
 import { StatusView } from '../../../src/view/ink/status-view.tsx';
 import { displayWidth } from '../../../src/view/text.ts';
-import { draining, healthy, manyPartitions, partition, rebalancing, sink, starting, troubled } from '../fixtures.ts';
+import {
+  draining,
+  healthy,
+  manyPartitions,
+  partition,
+  rebalancing,
+  sampleRecord,
+  sink,
+  starting,
+  troubled,
+} from '../fixtures.ts';
 
 interface Setting {
   readonly columns?: number;
@@ -47,18 +57,7 @@ const FILTERED: Partial<KeyState> = {
   sortings: { partitions: { by: 5, reversed: true } },
 };
 
-const sample: DeadLetterSample = {
-  topic: 'shop.orders.placed.v1',
-  partition: 5,
-  offset: '810226',
-  timestampMs: troubled.atMs - 400,
-  failedAtMs: troubled.atMs,
-  message: 'unknown schema id 4711',
-  key: 'store-17',
-  value:
-    '{"order_id":"81-0226","store":17,"total":"19.99","note":"left at the door","lines":[{"sku":"A-1","count":2}]}',
-  valueBytes: 4096,
-};
+const sample = sampleRecord;
 
 describe('pictures', () => {
   test.each<[string, StatusSnapshot, Setting]>([
