@@ -617,7 +617,7 @@ export const errorTable = {
   },
   going_back: {
     meaning:
-      'A sink stands behind the offsets of the group: it is new, or its database was set back to an older state.',
+      'A sink stands behind the offsets of the group: it is new, its database was set back to an older state while the pipeline was stopped, or the pipeline ran without it.',
     hint: 'nothing to do: what it lacks is read again',
   },
   rewind_out_of_range: {

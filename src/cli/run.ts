@@ -3,7 +3,7 @@ import type { Override } from '../definition/overrides.ts';
 import { BreakerOpened } from '../engine/breaker.ts';
 import { DeliveryAbandoned, SinkGivenUp } from '../engine/delivery.ts';
 import { SinkUnavailable, SourceFailed } from '../engine/ports.ts';
-import { SinkNeverThere } from '../engine/stage.ts';
+import { SinkNeverThere } from '../engine/open-sink.ts';
 import { PipectlError, errorTable, exitCodes } from '../errors.ts';
 import type { Plan } from '../plan/index.ts';
 import { systemClock } from '../runtime/clock.ts';

@@ -309,7 +309,9 @@ export async function retrying<T>(
       if (health) Object.assign(health, wellRoute());
       return result;
     } catch (error) {
-      if (error instanceof Fenced && health) health.state = 'FENCED';
+      if (error instanceof Fenced && health) {
+        Object.assign(health, { state: 'FENCED', nextTryAtMs: null, cause: error.message });
+      }
       if (!(error instanceof SinkUnavailable)) throw error;
       const nowMs = clock.now();
       const sinceMs = health?.failingSinceMs ?? nowMs;

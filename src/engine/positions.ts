@@ -7,6 +7,18 @@ export interface Claimed {
   readonly positions: ReadonlyMap<Partition, number>;
   /** Where sinks that keep no positions go on; they skip what lies below while others catch up. */
   readonly floors: ReadonlyMap<Partition, number>;
+  readonly behind: readonly Behind[];
+}
+
+/** A sink for which records are read again that the group had behind it. */
+export interface Behind {
+  readonly sink: string;
+  /** At most, over all partitions. */
+  readonly records: number;
+  /** The partition on which it is farthest behind, with both numbers. `position` is null where it has none: it is new. */
+  readonly partition: Partition;
+  readonly position: number | null;
+  readonly committed: number;
 }
 
 /**
@@ -37,7 +49,22 @@ export async function claimPositions(
     positions.set(partition, Math.min(...known));
   }
   refuseLost(assignment, positions);
-  return { positions, floors };
+  const keeping = routes.filter(({ sink }) => sink.storesPositions);
+  return { positions, floors, behind: keeping.flatMap(({ sink }, i) => behindOf(sink.name, assignment, stored[i]!)) };
+}
+
+/** The group's offsets follow the sinks: one that stands behind them lacks what was written before. */
+function behindOf(sink: string, { partitions }: Assignment, stored: ReadonlyMap<Partition, number>): Behind[] {
+  const lacking = partitions.flatMap(({ partition, committed, initial }) => {
+    if (committed === null) return [];
+    const position = stored.get(partition) ?? null;
+    const records = committed - (position ?? Math.min(initial, committed));
+    return records > 0 ? [{ partition, position, committed, records }] : [];
+  });
+  const [first, ...others] = lacking;
+  if (first === undefined) return [];
+  const farthest = others.reduce((most, one) => (one.records > most.records ? one : most), first);
+  return [{ ...farthest, sink, records: lacking.reduce((sum, { records }) => sum + records, 0) }];
 }
 
 /**

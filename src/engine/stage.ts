@@ -5,18 +5,11 @@
  */
 import { backoffMs } from './backoff.ts';
 import type { Breaker, BreakerOpening } from './breaker.ts';
-import {
-  DeliveryAbandoned,
-  type DeliveryOptions,
-  HeldByBreaker,
-  type RouteHealth,
-  deliver,
-  retrying,
-  wellRoute,
-} from './delivery.ts';
-import { type Epoch, type Program, type RetryPolicy, transform } from './epoch.ts';
+import { DeliveryAbandoned, type DeliveryOptions, HeldByBreaker, deliver, retrying, wellRoute } from './delivery.ts';
+import { type Epoch, type Program, transform } from './epoch.ts';
 import { Gathering } from './gathering.ts';
 import { GroupOffsets } from './group-offsets.ts';
+import { openSink } from './open-sink.ts';
 import {
   type Assignment,
   type Chunk,
@@ -27,11 +20,10 @@ import {
   type GatherLimits,
   type Log,
   type Partition,
-  type Sink,
   type Source,
   type Tap,
 } from './ports.ts';
-import { KnownTopics, claimPositions } from './positions.ts';
+import { type Behind, KnownTopics, claimPositions } from './positions.ts';
 import { type StageReport, forgetEpoch, newReport, sealEpoch } from './report.ts';
 
 export interface StageOptions {
@@ -53,12 +45,6 @@ export interface StageOptions {
   readonly onDeadLetters: (letters: readonly DeadLetter[]) => void;
   /** By the place of a stage in `newStageCounts`; comes and goes while the stage runs. Default: none. */
   readonly taps?: readonly (Tap | undefined)[];
-}
-
-/** A sink could not be reached when the pipeline started. */
-export class SinkNeverThere extends Error {
-  override name = 'SinkNeverThere';
-  readonly code = 'sink_unavailable';
 }
 
 interface Delivery {
@@ -167,7 +153,8 @@ export class Stage {
   async #gather(): Promise<void> {
     const { source, program } = this.#options;
     try {
-      for (const [i, { sink }] of program.routes.entries()) await this.#open(sink, this.report.health[i]!);
+      for (const [i, { sink }] of program.routes.entries())
+        await openSink(sink, this.report.health[i]!, this.#options, this.#stopping.signal);
       await this.#start(source);
       this.report.connected = true;
       await this.#loop();
@@ -184,22 +171,6 @@ export class Stage {
       await this.#settle();
     } catch (error) {
       if (!(error instanceof Fenced || error instanceof HeldByBreaker)) throw error;
-    }
-  }
-
-  async #open(sink: Sink, health: RouteHealth): Promise<void> {
-    const { clock, openMs } = this.#options;
-    const opened = new AbortController();
-    const tooLate = new AbortController();
-    if (openMs !== null) void clock.sleep(openMs, opened.signal).then(() => tooLate.abort());
-    const signal = AbortSignal.any([tooLate.signal, this.#stopping.signal]);
-    try {
-      await this.#retrying(`connecting to ${sink.name}`, health, () => sink.open(signal), signal);
-    } catch (error) {
-      if (!(error instanceof DeliveryAbandoned) || this.#stopping.signal.aborted) throw error;
-      throw new SinkNeverThere((error.cause as Error).message, { cause: error });
-    } finally {
-      opened.abort();
     }
   }
 
@@ -340,13 +311,15 @@ export class Stage {
     if (this.#givingUp.signal.aborted) this.#abandon.abort();
     for (const { partition } of assignment.partitions) this.#topics.recognise(partition);
     const { routes } = this.#options.program;
-    const { positions, floors } = await claimPositions(assignment, routes, ({ sink, retry }, partitions, i) => {
+    const { positions, floors, behind } = await claimPositions(assignment, routes, ({ sink, retry }, partitions, i) => {
       const doing = `claiming partitions at ${sink.name}`;
       // Without its positions there is nothing that could be read for it, so it is waited for also with `then: dlq`.
       const policy = retry?.action === 'stop' ? retry : undefined;
-      return this.#retrying(doing, report.health[i]!, () => sink.claim(partitions), this.#stopping.signal, policy);
+      const claim = () => sink.claim(partitions);
+      const { signal } = this.#stopping;
+      return retrying(this.#options, signal, report.health[i]!, 'sink_unavailable', doing, claim, policy);
     });
-    this.#tellOfGoingBack(assignment, positions);
+    this.#tellOfGoingBack(behind);
     // What troubled a sink was a batch of the former generation.
     for (const health of report.health) Object.assign(health, wellRoute());
     // Together, so that no commit speaks for the one generation with the positions of the other.
@@ -370,16 +343,16 @@ export class Stage {
     this.#groupOffsets.plan();
   }
 
-  /** A sink that stands behind the group is a new one, or its database was set back. */
-  #tellOfGoingBack({ partitions }: Assignment, positions: ReadonlyMap<Partition, number>): void {
-    const records = partitions.reduce(
-      (sum, { partition, committed }) => sum + Math.max(0, (committed ?? 0) - positions.get(partition)!),
-      0,
-    );
-    if (records > 0)
-      this.#options.log.warn('going_back', `a sink stands behind the group: up to ${records} records are read again`, {
-        records,
-      });
+  /** Says of each sink that stands behind the group by how much and why that may be. */
+  #tellOfGoingBack(behind: readonly Behind[]): void {
+    for (const { sink, records, partition: at, position, committed } of behind) {
+      const why =
+        position === null
+          ? 'it has no position yet'
+          : `it stands at ${position} of ${at.topic} partition ${at.partition}, and ${committed} was committed: its database was set back to an older state, or the pipeline ran without it`;
+      const message = `${sink} stands behind the group, up to ${records} records are read again for it: ${why}`;
+      this.#options.log.warn('going_back', message, { sink, records, position, committed });
+    }
   }
 
   /** A sink without positions has its place in the group: others that catch up do not take it back. */
@@ -391,15 +364,5 @@ export class Stage {
         Math.max(position, this.#floors.get(partition) ?? 0),
       ]),
     );
-  }
-
-  async #retrying<T>(
-    doing: string,
-    health: RouteHealth,
-    attempt: () => Promise<T>,
-    signal: AbortSignal,
-    policy?: RetryPolicy,
-  ): Promise<T> {
-    return retrying(this.#options, signal, health, 'sink_unavailable', doing, attempt, policy);
   }
 }

@@ -1,5 +1,6 @@
 /** How far a consumer group is behind, which way that goes, and a verdict per partition. Works on any group. */
-import type { GroupDescription, KafkaAdmin } from '../connections/kafka/admin.ts';
+import type { KafkaAdmin } from '../connections/kafka/admin.ts';
+import type { GroupDescription } from '../connections/kafka/group-admin.ts';
 import { errorTable, PipectlError } from '../errors.ts';
 import { judge, type LagSample, type LagVerdict } from './lag-verdict.ts';
 

@@ -292,7 +292,6 @@ export class Snapshots {
     const rowsPerSecond = this.#rate(`sink.${index}`) ?? 0;
     const epochsPerSecond = this.#rate(`epochs.${index}`) ?? 0;
     const held = lane === this.#main ? null : (lane.breaker?.opening ?? null);
-    const isFailing = health.state === 'RETRYING' || health.state === 'DOWN';
     const down = health.failingSinceMs !== null && nowMs - health.failingSinceMs >= DOWN_AFTER_MS;
     const next =
       health.nextTryAtMs === null ? '' : `, next in ${Math.max(0, Math.ceil((health.nextTryAtMs - nowMs) / 1000))} s`;
@@ -306,7 +305,7 @@ export class Snapshots {
       behindRows: lane === this.#main ? health.pendingRows : this.#behind(lane),
       state: held !== null || (health.state === 'RETRYING' && down) ? 'DOWN' : health.state,
       sinceMs: held?.atMs ?? health.failingSinceMs,
-      note: held !== null ? 'breaker open' : isFailing ? `${health.cause}${next}` : '',
+      note: held !== null ? 'breaker open' : health.state === 'OK' ? '' : `${health.cause}${next}`,
       offered: count.offered,
       written: count.written,
       superseded: count.superseded,

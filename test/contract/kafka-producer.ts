@@ -1,6 +1,8 @@
 /** What every client that produces must keep to, on a real broker. `connections/kafka/producer.ts` has it in words. */
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { openKafkaAdmin } from '../../src/connections/kafka/admin.ts';
+import { createClient } from '../../src/connections/kafka/client.ts';
+import { readConnection } from '../../src/connections/kafka/connection.ts';
 import { GroupSource } from '../../src/connections/kafka/group-source.ts';
 import { murmur2 } from '../../src/connections/kafka/partitioner.ts';
 import {
@@ -45,6 +47,13 @@ export function kafkaProducerContract({ connection }: KafkaProducerContract): vo
     await admin.readTopic(topic, { onRecord: (record, partition) => void records.push({ ...record, partition }) });
     await admin.close();
     return records.toSorted((a, b) => a.partition - b.partition || a.offset - b.offset);
+  }
+
+  async function addPartitions(topic: string, count: number): Promise<void> {
+    const admin = createClient(readConnection(connection()), silent).admin();
+    await admin.connect();
+    await admin.createPartitions({ topicPartitions: [{ topic, count }] });
+    await admin.disconnect();
   }
 
   const valuesOf = async (topic: string): Promise<string[]> =>
@@ -138,6 +147,23 @@ export function kafkaProducerContract({ connection }: KafkaProducerContract): vo
         await one.produceAll(topic, given);
         expect((await valuesOf(topic)).map(Number).toSorted((a, b) => a - b)).toEqual(given.map((_, at) => at));
       }
+    });
+
+    test('for a partition the topic does not have are refused by name, and taken as soon as it has it', async () => {
+      const topic = await newTopic(2);
+      const writing = producer();
+      await writing.produceAll(topic, [message('before')]);
+      await expect(
+        writing.produceAll(topic, [message('kept'), message('beyond', { partition: 2 })]),
+      ).rejects.toMatchObject({
+        code: 'kafka_topic_missing',
+        message: expect.stringContaining(`${topic} has no partition 2: it has 2`),
+      });
+      expect(await valuesOf(topic)).toEqual(['before']);
+      await addPartitions(topic, 3);
+      await vi.waitFor(() => writing.produceAll(topic, [message('beyond', { partition: 2 })]), within);
+      expect((await readAll(topic)).map(({ partition }) => partition)).toContain(2);
+      expect(new Set(await valuesOf(topic))).toEqual(new Set(['before', 'beyond']));
     });
 
     test('that are too large for the topic are named, and the others are written once', async () => {

@@ -241,3 +241,75 @@ describe('several inputs', () => {
     await expect(runAll(merged([]), chunk('c', '1'))).rejects.toThrow('no input reads source c');
   });
 });
+
+describe('two stages that read the same records', () => {
+  const even = (record: EventRecord) => (record.event as number) % 2 === 0;
+  const strict = (record: EventRecord) => {
+    if (record.event === 3) throw failure('field_missing');
+    return even(record);
+  };
+  const rest = route('rest', { otherwise: true });
+  /** What the sink that takes the rest gets in the main stage while `optional` is written by another one. */
+  const mainStage = (optional: Route['when'], ...routes: Route[]): Program => ({
+    ...program([], [...routes, rest]),
+    elsewhere: [optional!],
+  });
+
+  it('give the sink that takes the rest nothing that a sink of the other stage takes', async () => {
+    const epoch = await run(mainStage(even), chunkOf('1', '2', '3', '4'));
+    expect(events(epoch.batches[0]!.records)).toEqual([1, 3]);
+    expect(epoch.batches[0]!.count).toMatchObject({ offered: 4, excluded: 2 });
+  });
+
+  it('judge the rest against the sinks of both', async () => {
+    const four = route('four', { when: (record) => record.event === 4 || record.event === 5 });
+    const epoch = await run(mainStage(even, four), chunkOf('1', '2', '4', '5'));
+    expect(epoch.batches.map(({ records }) => events(records))).toEqual([[4, 5], [1]]);
+  });
+
+  it('bury a record once on which `when` of the other stage fails, and give it to no sink', async () => {
+    const main = await run(mainStage(strict), chunkOf('1', '2', '3'));
+    const other = await run(
+      { ...program([], [route('optional', { when: strict })]), sinkLettersOnly: true },
+      chunkOf('1', '2', '3'),
+    );
+    expect(events(main.batches[0]!.records)).toEqual([1]);
+    expect(events(other.batches[0]!.records)).toEqual([2]);
+    expect([...main.letters, ...other.letters]).toMatchObject([{ stage: 'sink:optional', raw: { offset: 102 } }]);
+  });
+
+  it('give every record to exactly one of both where the one that takes the rest is the optional one', async () => {
+    const main = await run(program([], [route('even', { when: even })]), chunkOf('1', '2', '3'));
+    const other = await run(
+      { ...program([], [rest]), elsewhere: [even], sinkLettersOnly: true },
+      chunkOf('1', '2', '3'),
+    );
+    expect([main, other].map(({ batches }) => events(batches[0]!.records))).toEqual([[2], [1, 3]]);
+  });
+
+  it('bury what decode and steps refuse in the main stage alone, and account for it in both', async () => {
+    const refuse: Step = {
+      name: 'refuse',
+      kind: 'refuse',
+      apply: (records, outcomes) =>
+        records.filter((record) => record.event !== 2 || outcomes.dead(record, 'code', 'message')),
+    };
+    const whole = program([refuse], [route('table')]);
+    const main = await run(whole, chunkOf('1', '2', 'bad'));
+    const other = await run({ ...whole, sinkLettersOnly: true }, chunkOf('1', '2', 'bad'));
+    expect(main.letters.map(({ stage }) => stage)).toEqual(['decode', 'step:refuse']);
+    expect(other.letters).toEqual([]);
+    expect(other.stages).toMatchObject([
+      { in: 3, out: 2, dead: 1, difference: 0 },
+      { in: 2, out: 1, dead: 1, difference: 0 },
+    ]);
+  });
+
+  it('are alike in a bug of a condition: it is thrown, not buried', async () => {
+    const bug = () => {
+      throw new TypeError('a bug');
+    };
+    const running = transform(mainStage(bug), 1, [chunkOf('1')], new Map(), new VirtualClock());
+    await expect(running).rejects.toThrow('a bug');
+  });
+});

@@ -195,6 +195,125 @@ describe('what comes while a member reads', () => {
   });
 });
 
+test(
+  'a new topic that fits the patterns of two sources is told of once and left out; others are read',
+  { timeout: 60_000 },
+  async () => {
+    const { topic, admin } = await topicWith(connection(), { partitions: 1, count: 1 });
+    const other = await topicWith(connection(), { partitions: 1, count: 1 });
+    const told: string[] = [];
+    const log = { ...silent, warn: (code: string, text: string) => void told.push(`${code}: ${text}`) };
+    const member = new Member(
+      new GroupSource({
+        ...settings({ topics: [], group: unique('group') }),
+        log,
+        inputs: [
+          { source: 'shops', topics: new RegExp(`^${topic}`, 'u'), start: 'earliest' },
+          { source: 'europe', topics: new RegExp(`(^${other.topic}|-eu$)`, 'u'), start: 'earliest' },
+        ],
+      }),
+    );
+    onTestFinished(() => member.source.close());
+    await member.source.start();
+    const running = member.run();
+    await vi.waitFor(() => expect(member.partitions).toHaveLength(2), within);
+    await admin.createTopic({ topic: `${topic}-eu` });
+    await admin.createTopic({ topic: `${topic}-us` });
+    await vi.waitFor(() => expect(member.partitions).toHaveLength(3), within);
+    expect([...member.positions.keys()].map((one) => one.topic)).not.toContain(`${topic}-eu`);
+    expect(told.filter((line) => line.startsWith('source_topics'))).toEqual([
+      `source_topics: topic ${topic}-eu is read by two sources, shops and europe: it is left out until the next start, which it stops`,
+    ]);
+    await member.source.close();
+    await running;
+  },
+);
+
+describe('a log whose records were compacted away', () => {
+  /** Keys 0 to 4 again and again, in segments of their own, until the cleaner has left only the last of each. */
+  async function compactedTopic() {
+    const { admin } = await topicWith(connection(), { partitions: 1, count: 0 });
+    const topic = unique('compacted');
+    const config = {
+      'cleanup.policy': 'compact',
+      'segment.ms': '100',
+      'min.cleanable.dirty.ratio': '0.001',
+      'delete.retention.ms': '0',
+      'max.compaction.lag.ms': '100',
+    };
+    await admin.createTopic({ topic, config });
+    const producer = openKafkaProducer(connection(), silent);
+    onTestFinished(() => producer.close());
+    const produce = async (from: number, to: number, tombstone = false) =>
+      producer.produceAll(
+        topic,
+        Array.from({ length: to - from }, (_, at) => ({
+          key: Buffer.from(String((from + at) % 5)),
+          value: tombstone ? null : Buffer.from(String(from + at)),
+          headers: {},
+        })),
+      );
+    const read = async () => {
+      const offsets: number[] = [];
+      await admin.readTopic(topic, { onRecord: ({ offset }) => void offsets.push(offset) });
+      return offsets;
+    };
+    return { topic, admin, produce, read };
+  }
+
+  test('is read to its end across the gaps, from its start and from inside of one', { timeout: 120_000 }, async () => {
+    const { topic, admin, produce, read } = await compactedTopic();
+    for (const from of [0, 100, 200]) await produce(from, from + 100);
+    // Keys that are gone altogether leave a whole range empty; the last segment is never compacted.
+    await produce(300, 305, true);
+    const nudge = { from: 400 };
+    const gaps = await vi.waitFor(
+      async () => {
+        // A segment is closed when a record comes after its time.
+        await produce(nudge.from, nudge.from + 1);
+        nudge.from += 5;
+        const offsets = await read();
+        expect(offsets.filter((offset) => offset < 300)).toEqual([]);
+        return offsets;
+      },
+      { timeout: 90_000, interval: 1000 },
+    );
+    const [{ end }] = (await admin.topicOffsets(topic)) as [{ end: number }];
+    expect(gaps.length).toBeLessThan(end - 300);
+    for (const from of [0, 17, 150, 299]) {
+      const member = new Member(
+        new GroupSource(settings({ topics: [topic], group: unique('group'), untilEnd: true })),
+        ({ partitions }) => new Map(partitions.map(({ partition }) => [partition, from])),
+      );
+      onTestFinished(() => member.source.close());
+      await member.source.start();
+      await member.run();
+      expect(member.failure).toBeNull();
+      expect([...member.positions.values()]).toEqual([end]);
+      expect(member.values.length).toBeGreaterThan(0);
+      expect(await member.commit()).toBe('committed');
+    }
+  });
+});
+
+test('a member that reads, waits, commits and leaves asks for no timer with a negative delay', async () => {
+  const warnings: string[] = [];
+  const note = ({ name, message }: Error) => void warnings.push(`${name}: ${message}`);
+  process.on('warning', note);
+  onTestFinished(() => void process.off('warning', note));
+  const { topic, produce } = await topicWith(connection(), { partitions: 2, count: 10 });
+  const member = await groupMember({ topics: [topic], group: unique('group') });
+  const running = member.run();
+  for (let round = 1; round <= 5; round++) {
+    await produce(10 * round, 10 * round + 10);
+    await vi.waitFor(() => expect(member.values).toHaveLength(10 * round + 10), within);
+    expect(await member.commit()).toBe('committed');
+  }
+  await member.source.close();
+  await running;
+  expect(warnings).toEqual([]);
+});
+
 describe('a member with an instance name', () => {
   const instanceMember = async (topic: string, group: string, instance: string): Promise<Member> => {
     const member = new Member(new GroupSource({ ...settings({ topics: [topic], group }), instance }));

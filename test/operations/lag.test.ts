@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
-import type { GroupDescription, KafkaAdmin } from '../../src/connections/kafka/admin.ts';
+import type { KafkaAdmin } from '../../src/connections/kafka/admin.ts';
+import type { GroupDescription } from '../../src/connections/kafka/group-admin.ts';
 import { LagMonitor } from '../../src/operations/lag.ts';
 
 interface Cluster {

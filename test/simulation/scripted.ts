@@ -153,6 +153,8 @@ export function beginWith({ retry, ...options }: Scripted, ...sinks: Table[]) {
   const source = new ScriptedSource();
   const letters: DeadLetter[] = [];
   const told: DeadLetter[] = [];
+  const log: string[] = [];
+  const note = (code: string, message: string) => void log.push(`${code}: ${message}`);
   const stage = new Stage({
     program: {
       inputs: [
@@ -188,7 +190,7 @@ export function beginWith({ retry, ...options }: Scripted, ...sinks: Table[]) {
     },
     clock,
     random: () => 0.5,
-    log: { info: () => undefined, warn: () => undefined, error: () => undefined },
+    log: { info: () => undefined, warn: note, error: note },
     limits: { recordsMax: 100, bytesMax: 10_000 },
     batchEveryMs: null,
     openMs: 1000,
@@ -211,6 +213,8 @@ export function beginWith({ retry, ...options }: Scripted, ...sinks: Table[]) {
     clock,
     letters,
     told,
+    /** Warnings and errors. */
+    log,
     until,
     /** Lets so much time go by. */
     async pass(forMs: number) {

@@ -46,6 +46,55 @@ it('a sink that is fenced while it claims asks again who owns the partitions', a
   expect(run.source.begun.map(([generation]) => generation)).toEqual([2]);
 });
 
+it('a sink whose write is refused is shown as FENCED, with the reason, until its partitions are claimed anew', async () => {
+  const table = new Table();
+  const run = begin(table);
+  table.onWrite = () => {
+    if (table.claims === 1) throw new Fenced('owner epoch 1 was followed by 2');
+  };
+  let shown: unknown;
+  run.source.onReassign = () => {
+    shown = { ...run.stage.report.health[0]! };
+    run.source.give(assigned(2), records(2, [p0, 0, 5]));
+  };
+  run.source.give(assigned(1), records(1, [p0, 0, 5]));
+  await run.until(() => table.positions.get(p0) === 5);
+  await run.end();
+  expect(shown).toMatchObject({ state: 'FENCED', cause: 'owner epoch 1 was followed by 2', nextTryAtMs: null });
+  expect(run.stage.report.health[0]).toMatchObject({ state: 'OK', cause: '' });
+});
+
+describe('a sink that stands behind the group when its partitions are claimed', () => {
+  const claimAt = async (...positions: [typeof p0, number][]) => {
+    const table = new Table();
+    for (const [partition, position] of positions) table.positions.set(partition, position);
+    const run = begin(table);
+    run.source.give(assigned(1, 500));
+    await run.until(() => run.source.begun.length === 1);
+    await run.end();
+    return run;
+  };
+
+  it('was set back to an older state: that is said with both numbers, and reading begins at its own', async () => {
+    const run = await claimAt([p0, 120], [p1, 499]);
+    expect(run.log).toEqual([
+      'going_back: table stands behind the group, up to 381 records are read again for it: it stands at 120 of t partition 0, and 500 was committed: its database was set back to an older state, or the pipeline ran without it',
+    ]);
+    expect(run.source.begun).toEqual([[1, { 0: 120, 1: 499 }]]);
+  });
+
+  it('may be new, which is said otherwise', async () => {
+    const run = await claimAt();
+    expect(run.log).toEqual([
+      'going_back: table stands behind the group, up to 1000 records are read again for it: it has no position yet',
+    ]);
+  });
+
+  it('is not spoken of where it stands at what was committed, or before it', async () => {
+    expect((await claimAt([p0, 500], [p1, 700])).log).toEqual([]);
+  });
+});
+
 describe("the group's offsets", () => {
   it('wait for a slow coordinator one at a time: the newest counts, none queue up', async () => {
     const output = new Table(false);

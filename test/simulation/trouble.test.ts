@@ -7,8 +7,7 @@ import { Table, assigned, begin, beginWith, p0, records } from './scripted.ts';
 const MINUTE = 60_000;
 
 /** A sink that answers nobody while `away`. */
-function awayable() {
-  const table = new Table();
+function awayable(table = new Table()) {
   const world = { table, away: true, tries: 0 };
   table.onWrite = () => {
     world.tries++;
@@ -61,6 +60,16 @@ describe('a sink that is away for longer than retry.for', () => {
     expect(other.rows.get(0)).toHaveLength(30);
     expect(run.stage.report.sinks[0]).toMatchObject({ offered: 30, written: 10, rejected: 20, difference: 0 });
     expect(run.stage.report.health[0]).toMatchObject({ state: 'OK', failures: 0 });
+  });
+
+  it('then: dlq of a sink without positions moves the group past them', async () => {
+    const world = awayable(new Table(false));
+    const run = beginWith({ retry: policy('dlq') }, world.table);
+    run.source.give(assigned(1), records(1, [p0, 0, 10]));
+    await run.until(() => run.letters.length === 10);
+    await run.until(() => run.source.commits.at(-1)?.[1][0] === 10);
+    await run.end();
+    expect(world.table.rows.size).toBe(0);
   });
 
   it('then: dlq counts the time anew for each outage', async () => {
@@ -117,6 +126,19 @@ describe('a sink that is away for longer than retry.for', () => {
     await run.until(() => run.isOver());
     await expect(run.end()).rejects.toMatchObject({ code: 'sink_unavailable' });
   });
+});
+
+it('a sink without positions is given again what it had before a crash', async () => {
+  const printed = new Table(false);
+  const before = begin(printed);
+  before.source.give(assigned(1), records(1, [p0, 0, 10]));
+  await before.until(() => printed.rows.get(0)?.length === 10);
+  // Killed here: the group knows nothing of it yet.
+  const after = begin(printed);
+  after.source.give(assigned(1), records(1, [p0, 0, 10]));
+  await after.until(() => after.source.commits.at(-1)?.[1][0] === 10);
+  await after.end();
+  expect(printed.rows.get(0)).toHaveLength(20);
 });
 
 describe('the breaker', () => {

@@ -11,8 +11,17 @@ import { PipectlError } from '../../errors.ts';
 import { createCluster, explainKafkaError, isFinalAtStart, isTransient, kafkaErrorType } from './client.ts';
 import { describeCluster, type ClusterDescription } from './cluster-description.ts';
 import { readConnection, type KafkaConnection } from './connection.ts';
-import { describeNewProtocolGroup } from './consumer-group-describe.ts';
-import { kafkajs, type Broker, type Cluster } from './kafkajs.ts';
+import {
+  commitGroupOffsets,
+  deleteGroup,
+  describeGroup,
+  groupCommits,
+  removeMember,
+  type GroupCommits,
+  type GroupDescription,
+  type GroupOffsets,
+} from './group-admin.ts';
+import type { Broker, Cluster } from './kafkajs.ts';
 import { readFirst, readToEnd, type TopicRead } from './log-reader.ts';
 import { requestMetadata, type ClusterMetadata, type TopicMetadata } from './metadata.ts';
 
@@ -21,38 +30,6 @@ export interface PartitionOffsets {
   readonly partition: number;
   readonly start: number;
   readonly end: number;
-}
-
-/** Committed offsets by topic and partition; partitions without one are left out. */
-export type GroupOffsets = ReadonlyMap<string, ReadonlyMap<number, number>>;
-
-/** A committed offset. `isOwn`: committed by pipectl, else by something else, such as a tool that moves offsets. */
-export interface GroupCommit {
-  readonly offset: number;
-  readonly isOwn: boolean;
-}
-
-export interface GroupMember {
-  readonly memberId: string;
-  readonly clientId: string;
-  readonly clientHost: string;
-  /** What it owns: topic -> partitions. */
-  readonly assignment: ReadonlyMap<string, readonly number[]>;
-}
-
-export interface GroupDescription {
-  readonly group: string;
-  /** `Dead` is a group that does not exist. Assigning and Reconciling: rebalances of the new protocol (KIP-848). */
-  readonly state:
-    | 'Stable'
-    | 'PreparingRebalance'
-    | 'CompletingRebalance'
-    | 'Assigning'
-    | 'Reconciling'
-    | 'Empty'
-    | 'Dead'
-    | 'Unknown';
-  readonly members: readonly GroupMember[];
 }
 
 export interface NewTopic {
@@ -84,10 +61,7 @@ export interface KafkaAdmin {
   /** Committed offsets of a group, of all topics it ever committed or of `topics`. Empty for an unknown group. */
   groupOffsets(group: string, topics?: readonly string[]): Promise<GroupOffsets>;
   /** The same with who committed them. */
-  groupCommits(
-    group: string,
-    topics?: readonly string[],
-  ): Promise<ReadonlyMap<string, ReadonlyMap<number, GroupCommit>>>;
+  groupCommits(group: string, topics?: readonly string[]): Promise<GroupCommits>;
   /** Commits offsets for a group without members; rejects with `group_not_empty` where it has some. */
   commitGroupOffsets(group: string, offsets: GroupOffsets): Promise<void>;
   /** Forgets a group without members, its offsets too; rejects with `group_not_empty` where it has some. */
@@ -109,9 +83,6 @@ export interface KafkaAdmin {
   /** Never rejects. */
   close(): Promise<void>;
 }
-
-/** Beside every offset pipectl commits: one without it was moved by something else. */
-export const ownCommit = 'pipectl';
 
 /** Of DescribeConfigs. */
 const topicResource = 2;
@@ -230,88 +201,23 @@ class Admin implements KafkaAdmin {
     );
   }
 
-  groupCommits(
-    group: string,
-    topics?: readonly string[],
-  ): Promise<ReadonlyMap<string, ReadonlyMap<number, GroupCommit>>> {
+  groupCommits(group: string, topics?: readonly string[]): Promise<GroupCommits> {
     return this.#asking(`offsets of group ${group}`, async () => {
-      const coordinator = await this.#cluster.findGroupCoordinator({ groupId: group });
-      const asked = topics === undefined ? [] : [...(await this.describeTopics(topics)).values()];
-      // An empty list asks for everything the group has: not what was asked when none of the topics exists.
-      if (topics !== undefined && asked.length === 0) return new Map();
-      const { responses } = await coordinator.offsetFetch({
-        groupId: group,
-        topics: asked.map(({ topic, partitions }) => ({
-          topic,
-          partitions: partitions.map((partition) => ({ partition })),
-        })),
-      });
-      return new Map(
-        responses.map(({ topic, partitions }) => [
-          topic,
-          new Map(
-            partitions
-              .map(({ partition, offset, metadata }) => {
-                const commit = { offset: Number(offset), isOwn: metadata === ownCommit };
-                return [partition, commit] as const;
-              })
-              .filter(([, { offset }]) => offset >= 0),
-          ),
-        ]),
-      );
+      const asked = topics === undefined ? null : [...(await this.describeTopics(topics)).values()];
+      return groupCommits(this.#cluster, group, asked);
     });
   }
 
   commitGroupOffsets(group: string, offsets: GroupOffsets): Promise<void> {
-    return this.#asking(`moving offsets of group ${group}`, async () => {
-      const coordinator = await this.#cluster.findGroupCoordinator({ groupId: group });
-      const topics = [...offsets].map(([topic, partitions]) => ({
-        topic,
-        partitions: [...partitions].map(([partition, offset]) => ({
-          partition,
-          offset: String(offset),
-          metadata: ownCommit,
-        })),
-      }));
-      try {
-        // Without generation and member: the coordinator takes it only for a group that has no members.
-        await coordinator.offsetCommit({ groupId: group, groupGenerationId: -1, memberId: '', topics });
-      } catch (error) {
-        throw isOccupied(error) ? notEmpty(group) : error;
-      }
-    });
+    return this.#asking(`moving offsets of group ${group}`, () => commitGroupOffsets(this.#cluster, group, offsets));
   }
 
   deleteGroup(group: string): Promise<'deleted' | 'unknown'> {
-    return this.#asking(`deleting group ${group}`, async () => {
-      const coordinator = await this.#cluster.findGroupCoordinator({ groupId: group });
-      const [result] = (await coordinator.deleteGroups([group])).results;
-      if (result?.error === undefined) return 'deleted';
-      if (kafkaErrorType(result.error) === 'GROUP_ID_NOT_FOUND') return 'unknown';
-      throw isOccupied(result.error) ? notEmpty(group) : result.error;
-    });
+    return this.#asking(`deleting group ${group}`, () => deleteGroup(this.#cluster, group));
   }
 
   groupDescription(group: string): Promise<GroupDescription> {
-    return this.#asking(`members of group ${group}`, async () => {
-      const coordinator = await this.#cluster.findGroupCoordinator({ groupId: group });
-      const { groups } = await coordinator.describeGroups({ groupIds: [group] });
-      const found = groups.find(({ groupId }) => groupId === group);
-      if ((found?.state || 'Dead') === 'Dead') {
-        const ofNewProtocol = await describeNewProtocolGroup(coordinator, group);
-        if (ofNewProtocol !== null) return { group, ...ofNewProtocol };
-      }
-      return {
-        group,
-        state: (found?.state || 'Dead') as GroupDescription['state'],
-        members: (found?.members ?? []).map(({ memberId, clientId, clientHost, memberAssignment }) => ({
-          memberId,
-          clientId,
-          clientHost,
-          assignment: new Map(Object.entries(kafkajs().decodeAssignment(memberAssignment)?.assignment ?? {})),
-        })),
-      };
-    });
+    return this.#asking(`members of group ${group}`, () => describeGroup(this.#cluster, group));
   }
 
   recordsAt(topic: string, offsets: ReadonlyMap<number, number>): Promise<ReadonlyMap<number, RawRecord | null>> {
@@ -344,11 +250,8 @@ class Admin implements KafkaAdmin {
     }
   }
 
-  async removeMember(group: string, memberId: string): Promise<void> {
-    const coordinator = await this.#cluster.findGroupCoordinator({ groupId: group });
-    await coordinator.leaveGroup({ groupId: group, memberId }).catch((error: unknown) => {
-      if (kafkaErrorType(error) !== 'UNKNOWN_MEMBER_ID') throw error;
-    });
+  removeMember(group: string, memberId: string): Promise<void> {
+    return removeMember(this.#cluster, group, memberId);
   }
 
   messageBytesMax(topic: string): Promise<number | null> {
@@ -492,15 +395,6 @@ class Admin implements KafkaAdmin {
     throw new Error('unreachable');
   }
 }
-
-/** How the coordinator refuses what is not for groups with members. */
-const isOccupied = (error: unknown): boolean =>
-  ['UNKNOWN_MEMBER_ID', 'ILLEGAL_GENERATION', 'REBALANCE_IN_PROGRESS', 'NON_EMPTY_GROUP'].includes(
-    kafkaErrorType(error),
-  );
-
-const notEmpty = (group: string): PipectlError =>
-  new PipectlError('group_not_empty', `group ${group} has members: a pipeline runs in it`);
 
 function existing(offset: number | undefined): number | undefined {
   return offset === undefined || offset < 0 ? undefined : offset;

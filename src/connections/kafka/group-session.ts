@@ -1,7 +1,7 @@
 /** One kafkajs consumer: a member of the group from its first join until it breaks or is closed. */
 import type { Consumer, EachBatchPayload } from 'kafkajs';
 import type { Clock, Log } from '../../engine/ports.ts';
-import { ownCommit } from './admin.ts';
+import { ownCommit } from './group-admin.ts';
 import { createClient } from './client.ts';
 import type { KafkaConnection } from './connection.ts';
 import type { FetchedPartition } from './fetched-partition.ts';

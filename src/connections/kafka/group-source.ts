@@ -17,7 +17,7 @@ import { readConnection } from './connection.ts';
 import { Delivery, type Feed } from './delivery.ts';
 import type { FetchedPartition } from './fetched-partition.ts';
 import { GroupSession, type SessionEvents } from './group-session.ts';
-import { findTopics, topicReaders, type TopicSelection } from './topics.ts';
+import { assignTopics, findTopics, topicReaders, type TopicSelection } from './topics.ts';
 
 /** Where reading starts without a position: the first record, the end, or the first record at or after a time (ms). */
 export type StartAt = 'earliest' | 'latest' | number;
@@ -74,6 +74,7 @@ const leaveWithinMs = 1500;
 const unsettledTries = 4;
 /** So often topics are looked for that fit the pattern and were not there before. */
 const topicsEveryMs = 10_000;
+const nothingFound = { found: new Map<string, KafkaInput>(), contested: new Map<string, string>() };
 
 type Owned = Readonly<Record<string, readonly number[]>>;
 
@@ -305,12 +306,18 @@ export class GroupSource implements Source, SessionEvents {
   async #watchTopics(): Promise<void> {
     const { clock, inputs, log, group } = this.#settings;
     const { signal } = this.#closing;
+    const told = new Set<string>();
     for (;;) {
       await clock.sleep(topicsEveryMs, signal);
       if (signal.aborted) return;
       // Where they can not be told now they can be the next time; what went away shows in the fetches.
-      const found = await topicReaders(this.#admin, inputs).catch(() => null);
-      const added = [...(found ?? [])].filter(([topic]) => !this.#topics.has(topic));
+      const { found, contested } = (await assignTopics(this.#admin, inputs).catch(() => null)) ?? nothingFound;
+      for (const [topic, message] of contested) {
+        if (!told.has(topic))
+          log.warn('source_topics', `${message}: it is left out until the next start, which it stops`);
+        told.add(topic);
+      }
+      const added = [...found].filter(([topic]) => !this.#topics.has(topic));
       if (added.length === 0) continue;
       this.#topics = new Map([...this.#topics, ...added]);
       const names = added.map(([topic]) => topic).join(', ');

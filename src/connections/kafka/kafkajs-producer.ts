@@ -1,7 +1,7 @@
 /** kafkajs as a producer. */
 import type { IHeaders, Message, Offsets, Producer, Transaction } from 'kafkajs';
 import type { HeaderValue, Log } from '../../engine/ports.ts';
-import { ownCommit } from './admin.ts';
+import { ownCommit } from './group-admin.ts';
 import { createClient } from './client.ts';
 import type { KafkaConnection } from './connection.ts';
 import { createPartitioner } from './partitioner.ts';

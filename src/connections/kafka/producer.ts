@@ -3,6 +3,7 @@
  * the work (`client:` of the connection); `test/contract/kafka-producer.ts` holds both to this.
  */
 import type { Log } from '../../engine/ports.ts';
+import { PipectlError } from '../../errors.ts';
 import { openKafkaAdmin } from './admin.ts';
 import { explainKafkaError, isTransient, kafkaErrorType } from './client.ts';
 import { readConnection, type KafkaConnection, type ProducingClient } from './connection.ts';
@@ -101,7 +102,7 @@ class Setting {
   readonly #options: Readonly<Record<string, unknown>>;
   readonly #log: Log;
   readonly #client: ProducingClient;
-  readonly #topicBytesMax = new Map<string, number>();
+  readonly #topics = new Map<string, TopicLimits>();
 
   constructor(options: Readonly<Record<string, unknown>>, log: Log, preferred: ProducingClient) {
     this.connection = readConnection(options);
@@ -132,28 +133,44 @@ class Setting {
     }
   }
 
+  /** Rejects with `kafka_topic_missing` where a message is meant for a partition that is not there: clients lose it. */
   async split(topic: string, messages: readonly ProducerMessage[]) {
-    const topicBytesMax = await this.#bytesMaxOf(topic);
-    return splitRequests(messages, Math.min(requestBytesMax, topicBytesMax - batchBytes), topicBytesMax - batchBytes);
+    const partition = messages.reduce((most, one) => Math.max(most, one.partition ?? 0), 0);
+    // Some may have been added since.
+    if (partition >= (await this.#limitsOf(topic)).partitions) this.forget(topic);
+    const { bytesMax, partitions } = await this.#limitsOf(topic);
+    if (partition >= partitions) {
+      const message = `topic ${topic} has no partition ${partition}: it has ${partitions}`;
+      throw new PipectlError('kafka_topic_missing', message);
+    }
+    return splitRequests(messages, Math.min(requestBytesMax, bytesMax - batchBytes), bytesMax - batchBytes);
   }
 
-  /** Its limit may have been changed since. */
+  /** Its limits may have been changed since. */
   forget(topic: string): void {
-    this.#topicBytesMax.delete(topic);
+    this.#topics.delete(topic);
   }
 
-  async #bytesMaxOf(topic: string): Promise<number> {
-    const known = this.#topicBytesMax.get(topic);
+  async #limitsOf(topic: string): Promise<TopicLimits> {
+    const known = this.#topics.get(topic);
     if (known !== undefined) return known;
     const admin = await openKafkaAdmin(this.#options, this.#log);
     try {
       const bytesMax = (await admin.messageBytesMax(topic)) ?? topicBytesMaxDefault;
-      this.#topicBytesMax.set(topic, bytesMax);
-      return bytesMax;
+      const described = (await admin.describeTopics([topic])).get(topic);
+      const limits = { bytesMax, partitions: described?.partitions.length ?? 0 };
+      this.#topics.set(topic, limits);
+      return limits;
     } finally {
       await admin.close();
     }
   }
+}
+
+/** What a topic takes. */
+interface TopicLimits {
+  readonly bytesMax: number;
+  readonly partitions: number;
 }
 
 class LazyProducer implements KafkaProducer {

@@ -49,18 +49,28 @@ export async function topicReaders<T extends TopicReader>(
   admin: KafkaAdmin,
   readers: readonly T[],
 ): Promise<ReadonlyMap<string, T>> {
+  const { found, contested } = await assignTopics(admin, readers);
+  const [first] = contested;
+  if (first === undefined) return found;
+  throw new PipectlError('source_topics', first[1], { hint: 'read each topic in one source' });
+}
+
+/** The same, with those that two readers read left out: each has its sentence in `contested`. */
+export async function assignTopics<T extends TopicReader>(
+  admin: KafkaAdmin,
+  readers: readonly T[],
+): Promise<{ readonly found: ReadonlyMap<string, T>; readonly contested: ReadonlyMap<string, string> }> {
   const found = new Map<string, T>();
+  const contested = new Map<string, string>();
   for (const reader of readers) {
     for (const topic of await findTopics(admin, reader.topics)) {
       const other = found.get(topic) ?? reader;
-      if (other !== reader) {
-        const message = `topic ${topic} is read by two sources, ${other.source} and ${reader.source}`;
-        throw new PipectlError('source_topics', message, { hint: 'read each topic in one source' });
-      }
-      found.set(topic, reader);
+      if (other === reader) found.set(topic, reader);
+      else contested.set(topic, `topic ${topic} is read by two sources, ${other.source} and ${reader.source}`);
     }
   }
-  return found;
+  for (const topic of contested.keys()) found.delete(topic);
+  return { found, contested };
 }
 
 /** Names that share most of their pairs of letters with `name` (Dice's coefficient), best first, at most three. */

@@ -3,7 +3,7 @@
  * of its own. Killed in between, every sink goes on from where it then stands, which is consistent, and the same command
  * moves the rest. The other way round a sink that keeps positions would not notice that anything was moved.
  */
-import type { GroupOffsets } from '../../connections/kafka/admin.ts';
+import type { GroupOffsets } from '../../connections/kafka/group-admin.ts';
 import { isReplaced, type PositionTarget, type StoredPosition } from '../../declaration/positions.ts';
 import type { AssignedPartition, Partition } from '../../engine/ports.ts';
 import { exitCodes, PipectlError } from '../../errors.ts';
