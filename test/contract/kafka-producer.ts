@@ -1,8 +1,7 @@
 /** What every client that produces must keep to, on a real broker. `connections/kafka/producer.ts` has it in words. */
+import { Admin } from '@platformatic/kafka';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { openKafkaAdmin } from '../../src/connections/kafka/admin.ts';
-import { createClient } from '../../src/connections/kafka/client.ts';
-import { readConnection } from '../../src/connections/kafka/connection.ts';
 import { GroupSource } from '../../src/connections/kafka/group-source.ts';
 import { murmur2 } from '../../src/connections/kafka/partitioner.ts';
 import {
@@ -50,10 +49,9 @@ export function kafkaProducerContract({ connection }: KafkaProducerContract): vo
   }
 
   async function addPartitions(topic: string, count: number): Promise<void> {
-    const admin = createClient(readConnection(connection()), silent).admin();
-    await admin.connect();
-    await admin.createPartitions({ topicPartitions: [{ topic, count }] });
-    await admin.disconnect();
+    const admin = new Admin({ clientId: 'test', bootstrapBrokers: [connection().brokers as string] });
+    await admin.createPartitions({ topics: [{ name: topic, count }] });
+    await admin.close();
   }
 
   const valuesOf = async (topic: string): Promise<string[]> =>

@@ -7,6 +7,8 @@
  * 4. One `send` at a time. `addOffset` makes a request for each partition, so offsets go out by a request of kafkajs, all
  *    of a group in one.
  * 5. Its own partitioner takes negative hashes for large ones, where Java cuts the sign off.
+ * 6. A partition number at or beyond the count it knows (up to 5 s old) is taken modulo that count without a word, so it is
+ *    always given one that it knows.
  */
 import {
   findErrorBy,
@@ -43,7 +45,6 @@ type BytesTransaction = NonNullable<BytesProducer['transaction']>;
 export function platformaticProducer(connection: KafkaConnection, log: Log): ProducerDriver {
   const { brokers, clientId, tls, sasl, connectTimeoutMs, requestTimeoutMs } = connection;
   const open = (transactionalId?: string): BytesProducer => {
-    const partitionOf = createPartitioner();
     const options: ProducerOptions<Buffer | undefined, Buffer | undefined, Buffer, Buffer> = {
       clientId,
       bootstrapBrokers: [...brokers],
@@ -55,7 +56,6 @@ export function platformaticProducer(connection: KafkaConnection, log: Log): Pro
         Math.min(retryDelayMs.max, retryDelayMs.first * 2 ** (attempt - 1)),
       idempotent: true,
       autocreateTopics: false,
-      partitioner: (_message, key) => partitionOf(key),
       ...(tls === false ? {} : { tls: tls === true ? {} : tls }),
       ...(sasl === null ? {} : { sasl: { ...sasl, mechanism: sasl.mechanism.toUpperCase() } as SASLOptions }),
       ...(transactionalId === undefined ? {} : { transactionalId }),
@@ -85,13 +85,18 @@ export function platformaticProducer(connection: KafkaConnection, log: Log): Pro
 
 class PlatformaticProducer implements ProducerClient {
   readonly #producer: BytesProducer;
+  readonly #partitions: Partitions;
 
   constructor(producer: BytesProducer) {
     this.#producer = producer;
+    this.#partitions = new Partitions(producer);
   }
 
   async send(topic: string, messages: readonly ProducerMessage[]): Promise<void> {
-    await attempt(() => this.#producer.send({ messages: messages.map((one) => asMessage(topic, one)), acks: acksAll }));
+    await attempt(async () => {
+      const partitioned = await this.#partitions.assign(topic, messages);
+      return this.#producer.send({ messages: partitioned, acks: acksAll });
+    });
   }
 
   close(): Promise<void> {
@@ -101,6 +106,7 @@ class PlatformaticProducer implements ProducerClient {
 
 class PlatformaticTransactions implements TransactionClient {
   readonly #producer: BytesProducer;
+  readonly #partitions: Partitions;
   readonly #transactionalId: string;
   readonly #createCluster: () => ReturnType<typeof createCluster>;
   #transaction: BytesTransaction | null;
@@ -115,6 +121,7 @@ class PlatformaticTransactions implements TransactionClient {
     create: () => ReturnType<typeof createCluster>,
   ) {
     this.#producer = producer;
+    this.#partitions = new Partitions(producer);
     this.#transaction = first;
     this.#transactionalId = transactionalId;
     this.#createCluster = create;
@@ -123,7 +130,10 @@ class PlatformaticTransactions implements TransactionClient {
   async send(topic: string, messages: readonly ProducerMessage[]): Promise<void> {
     const transaction = await this.#begun();
     this.#used = true;
-    await attempt(() => transaction.send({ messages: messages.map((one) => asMessage(topic, one)), acks: acksAll }));
+    await attempt(async () => {
+      const partitioned = await this.#partitions.assign(topic, messages);
+      return transaction.send({ messages: partitioned, acks: acksAll });
+    });
   }
 
   async sendOffsets(group: string, offsets: readonly TopicOffset[]): Promise<void> {
@@ -176,14 +186,40 @@ class PlatformaticTransactions implements TransactionClient {
   }
 }
 
-function asMessage(topic: string, { key, value, headers, timestampMs, partition }: ProducerMessage): Message {
+/** Decides which partition each message goes to. */
+class Partitions {
+  readonly #producer: BytesProducer;
+  readonly #partitionOf = createPartitioner();
+
+  constructor(producer: BytesProducer) {
+    this.#producer = producer;
+  }
+
+  async assign(topic: string, messages: readonly ProducerMessage[]): Promise<Message[]> {
+    const asked = messages.reduce((most, one) => Math.max(most, one.partition ?? 0), 0);
+    let count = await this.#count(topic, false);
+    if (asked >= count) count = await this.#count(topic, true);
+    if (asked >= count) {
+      const type = 'UNKNOWN_TOPIC_OR_PARTITION';
+      throw Object.assign(new Error(`topic ${topic} has no partition ${asked}: it has ${count}`), { type });
+    }
+    return messages.map((one) => asMessage(topic, one, one.partition ?? this.#partitionOf(one.key) % count));
+  }
+
+  async #count(topic: string, forceUpdate: boolean): Promise<number> {
+    const { topics } = await this.#producer.metadata({ topics: [topic], forceUpdate });
+    return topics.get(topic)?.partitionsCount ?? 0;
+  }
+}
+
+function asMessage(topic: string, { key, value, headers, timestampMs }: ProducerMessage, partition: number): Message {
   return {
     topic,
+    partition,
     ...(key === null ? {} : { key: asBuffer(key) }),
     ...(value === null ? {} : { value: asBuffer(value) }),
     headers: new Map(Object.entries(headers).flatMap(([name, header]) => asHeaders(name, header))),
     ...(timestampMs === undefined ? {} : { timestamp: BigInt(Math.floor(timestampMs)) }),
-    ...(partition === undefined ? {} : { partition }),
   } as Message;
 }
 
@@ -215,8 +251,14 @@ function asKafkaError(error: GenericError): Error {
   return found === undefined ? said : Object.assign(said, { type: found });
 }
 
-function typeIn(error: { apiId?: unknown; errors?: readonly unknown[]; cause?: unknown }): string | undefined {
-  if (typeof error.apiId === 'string') return error.apiId;
+function typeIn(error: {
+  apiId?: unknown;
+  type?: unknown;
+  errors?: readonly unknown[];
+  cause?: unknown;
+}): string | undefined {
+  const own = error.apiId ?? error.type;
+  if (typeof own === 'string') return own;
   for (const below of [...(error.errors ?? []).toReversed(), error.cause]) {
     const found = typeof below === 'object' && below !== null ? typeIn(below) : undefined;
     if (found !== undefined) return found;

@@ -22,6 +22,7 @@ import { failureOf, isNullIn, isSchemaError, ParentMissing } from './failures.ts
 import type { PostgresSinkOptions } from './index.ts';
 import { isolate, refusal } from './isolate.ts';
 import { ensureOwnTables } from './own-tables.ts';
+import { NewFields } from './new-fields.ts';
 import type { Plan } from './plan.ts';
 import {
   type Claims,
@@ -32,12 +33,8 @@ import {
   type Owner,
   readLocked,
 } from './positions.ts';
-<<<<<<< HEAD
 import { encodeReplay, readLogs, takeReplay } from './replays.ts';
 import { type Claim, type EncodedBatch, type Row, RowEncoder, type Shape } from './rows.ts';
-=======
-import { type Claim, type EncodedBatch, type Row, type Shape } from './rows.ts';
->>>>>>> b310186 (A sink behind the group is named with both numbers, verdicts have proofs, and scenarios from outside are tested on the real stack)
 import { TableSession } from './session.ts';
 import { type GroupStatements, groupStatements, type Making } from './statements.ts';
 import { VersionWatch } from './version-watch.ts';
@@ -198,20 +195,10 @@ export class PostgresSink implements Sink {
       if (claim === undefined) throw new Fenced(`partition ${partition.topic}/${partition.partition} is not claimed`);
       return claim;
     });
-<<<<<<< HEAD
-    await this.#noticeOtherVersions(client);
-    await this.#createFor(batch);
-    if (prepared.wire?.encoder !== this.#currentEncoder()) prepared.wire = this.#encode(batch);
-    if (await this.#addColumns(prepared.wire?.encoded.bringing ?? [])) prepared.wire = this.#encode(batch);
-=======
     await this.#versions.look(client, this.#session.table);
-    if (this.#session.plan === null) {
-      const types = inferTypes(batch.records, this.#context.fields, this.#session.key);
-      if (types !== null) await this.#session.create(types);
-    }
+    await this.#createFor(batch);
     if (prepared.wire?.encoder !== this.#encoding.encoder(this.#claims)) prepared.wire = this.#encode(batch);
-    if (await this.#addColumns(prepared.wire)) prepared.wire = this.#encode(batch);
->>>>>>> b310186 (A sink behind the group is named with both numbers, verdicts have proofs, and scenarios from outside are tested on the real stack)
+    if (await this.#addColumns(prepared.wire?.encoded.bringing ?? [])) prepared.wire = this.#encode(batch);
     const result =
       (await this.#writeAtOnce(client, batch, claims, prepared.wire)) ??
       (await this.#writeInSteps(client, prepared, claims, rejectionsMax));
@@ -220,32 +207,12 @@ export class PostgresSink implements Sink {
     return result;
   }
 
-<<<<<<< HEAD
-  /** Every member of a group should run the same pipeline; while a new version is rolled out, for a while they do not. */
-  async #noticeOtherVersions(client: Client): Promise<void> {
-    const { clock, log, pipeline, pipelineHash } = this.#context;
-    const elapsedMs = clock.now() - this.#versionsSeenMs;
-    if (elapsedMs >= 0 && elapsedMs < versionsEveryMs) return;
-    // After a clock was set back too: the next interval is measured from here.
-    this.#versionsSeenMs = clock.now();
-    if (elapsedMs < 0) return;
-    for (const hash of await otherVersions(client, this.#owner, versionsBackSeconds)) {
-      if (this.#otherVersions.has(hash)) continue;
-      this.#otherVersions.add(hash);
-      log.warn(
-        'pipeline_versions_differ',
-        `members run another version of ${pipeline}: ${hash} beside our ${pipelineHash}; each writes ${this.#session.table} by its own`,
-        { sink: this.name, hash },
-      );
-    }
-  }
-
   /** Dead letters again, row by row: there are few of them, and what became of each is told. Moves no position. */
   async #replay(batch: SinkBatch, kind: 'real' | 'trial', rejectionsMax: number): Promise<WriteResult> {
     const client = await this.#session.client();
     if (kind === 'real') await this.#createFor(batch);
     const { plan } = this.#session;
-    if (plan === null) return this.#withoutTable(batch, () => 0);
+    if (plan === null) return withoutTable(batch, () => 0, this.#session.key);
     const encoder = new RowEncoder(plan, this.#context.versioned, true, NewFields.of(plan, this.#options));
     await this.#run(client, begin, []);
     const logs = await readLogs(client, this.#owner, batch);
@@ -298,8 +265,6 @@ export class PostgresSink implements Sink {
     if (types !== null) await this.#session.create(types);
   }
 
-=======
->>>>>>> b310186 (A sink behind the group is named with both numbers, verdicts have proofs, and scenarios from outside are tested on the real stack)
   /** Before the transaction: the lock it takes would wait for other members, whose locks wait for ours. */
   async #addColumns(bringing: readonly EventRecord[]): Promise<boolean> {
     if (bringing.length === 0) return false;
@@ -349,12 +314,7 @@ export class PostgresSink implements Sink {
       await runScript(client, 'ROLLBACK');
       return null;
     }
-<<<<<<< HEAD
-    if (wire === null)
-      return this.#withoutTable(batch, (partition) => this.#claims.byPartition.get(partition)!.position);
-=======
-    if (wire === null) return withoutTable(batch, this.#claims.byPartition, this.#session.key);
->>>>>>> b310186 (A sink behind the group is named with both numbers, verdicts have proofs, and scenarios from outside are tested on the real stack)
+    if (wire === null) return withoutTable(batch, positionIn(this.#claims.byPartition), this.#session.key);
     let sent = 0;
     let written = 0;
     let at = 0;
@@ -367,27 +327,6 @@ export class PostgresSink implements Sink {
     return { ...outcomeOf(wire.encoded), written, skippedVersion: sent - written };
   }
 
-<<<<<<< HEAD
-  /** The table is yet to be created, and no event of the batch tells how. */
-  #withoutTable({ records }: SinkBatch, positionOf: (partition: Partition) => number): WriteResult {
-    const rejected: Rejection[] = [];
-    for (const record of records) {
-      if (record.raw.offset < positionOf(record.partition)) continue;
-      const message =
-        this.#session.key.length === 0
-          ? 'the event has no fields'
-          : `the event has no field for each column of the key: ${this.#session.key.join(', ')}`;
-      rejected.push({
-        record,
-        code: this.#session.key.length === 0 ? 'sink_event_shape' : 'sink_key_missing',
-        message,
-      });
-    }
-    return { ...nothingWritten, rejected, skippedOffset: records.length - rejected.length };
-  }
-
-=======
->>>>>>> b310186 (A sink behind the group is named with both numbers, verdicts have proofs, and scenarios from outside are tested on the real stack)
   /** Reads the positions first, and puts every statement inside a savepoint. */
   async #writeInSteps(
     client: Client,
@@ -405,11 +344,7 @@ export class PostgresSink implements Sink {
     const wire = this.#encode(batch, actual);
     if (wire === null) {
       await this.#run(client, movePositions(schema, batch.ranges, this.#claims.byPartition), []);
-<<<<<<< HEAD
-      return this.#withoutTable(batch, (partition) => actual.get(partition)!.position);
-=======
-      return withoutTable(batch, actual, this.#session.key);
->>>>>>> b310186 (A sink behind the group is named with both numbers, verdicts have proofs, and scenarios from outside are tested on the real stack)
+      return withoutTable(batch, positionIn(actual), this.#session.key);
     }
     const isolated = await isolate(wire.encoded.groups, {
       apply: (shape, rows) => this.#apply(client, shape, rows),
@@ -507,10 +442,12 @@ const outcomeOf = ({
   rejected,
 });
 
+const positionIn = (claims: ReadonlyMap<Partition, Claim>) => (partition: Partition) => claims.get(partition)!.position;
+
 /** The table is yet to be created, and no event of the batch tells how. */
 function withoutTable(
   { records }: SinkBatch,
-  claims: ReadonlyMap<Partition, Claim>,
+  positionOf: (partition: Partition) => number,
   key: readonly string[],
 ): WriteResult {
   const [code, message] =
@@ -518,7 +455,7 @@ function withoutTable(
       ? ['sink_event_shape', 'the event has no fields']
       : ['sink_key_missing', `the event has no field for each column of the key: ${key.join(', ')}`];
   const rejected = records
-    .filter(({ partition, raw }) => raw.offset >= claims.get(partition)!.position)
+    .filter(({ partition, raw }) => raw.offset >= positionOf(partition))
     .map((record) => ({ record, code, message }));
   return { ...nothingWritten, rejected, skippedOffset: records.length - rejected.length };
 }
