@@ -93,6 +93,8 @@ async function run(file: string | undefined, environment: string | null, flags: 
   try {
     await pipeline.done;
   } catch (error) {
+    // A connection that has no answer yet would keep the process, and whoever stops it kills after 30 s.
+    if (error instanceof DeliveryAbandoned) setTimeout(() => process.exit(), 500).unref();
     throw asPipectlError(error, plan);
   } finally {
     await Promise.all([control.close(), observation.close()]);

@@ -26,6 +26,8 @@ export interface PositionTarget {
 export interface SinkPositions {
   /** What is read again is written a second time: rows are added and none is replaced. */
   readonly appends: boolean;
+  /** What it keeps beside the positions and `remove` leaves, and why; null where there is nothing else. */
+  readonly kept: { readonly subject: string; readonly message: string } | null;
   /** All there are, also those of a log that was replaced by another one of the same name. Empty without any. */
   list(): Promise<readonly StoredPosition[]>;
   /**

@@ -2,6 +2,7 @@
 import type { Readable } from 'node:stream';
 import type { ComponentUse } from '../definition/pipeline.ts';
 import { Breaker, type BreakerOpening } from '../engine/breaker.ts';
+import { DeliveryAbandoned } from '../engine/delivery.ts';
 import type { Histogram } from '../engine/histogram.ts';
 import type { Clock, DeadLetter, Sink, Source } from '../engine/ports.ts';
 import type { StageReport } from '../engine/report.ts';
@@ -76,6 +77,8 @@ const OPEN_MS = 15_000;
 const SAMPLE_EVERY_MS = 500;
 /** Below the 30 s after which container platforms kill. */
 const DRAIN_MS = 25_000;
+/** What is under way then (a statement, a request) can not be called back, and has so long to come to its end. */
+const LAST_ANSWER_MS = 1500;
 
 /** One stage as the status sees it: what it tells of itself, also while another one takes its place. */
 interface Lane {
@@ -173,11 +176,20 @@ export async function startPipeline(plan: Plan, options: RunOptions): Promise<Ru
   });
 
   let draining: NodeJS.Timeout | undefined;
+  const overdue = Promise.withResolvers<never>();
   const stop = (): void => {
     main.stage.stop();
     for (const optional of optionals) optional.stop();
     if (draining !== undefined) return;
-    draining = setTimeout(() => main.stage.giveUp(), DRAIN_MS);
+    draining = setTimeout(() => {
+      main.stage.giveUp();
+      draining = setTimeout(() => {
+        const late = new DeliveryAbandoned('what was under way had no answer when the time to stop was over');
+        log.error(late.code, late.message);
+        // So that the next member need not wait for the session of this one to expire.
+        void Promise.all(lanes.map((lane) => lane.source.close())).then(() => overdue.reject(late));
+      }, LAST_ANSWER_MS);
+    }, DRAIN_MS);
     log.info('draining', 'reads no more; what was read is written and committed');
   };
   const giveUp = (): void => {
@@ -208,7 +220,7 @@ export async function startPipeline(plan: Plan, options: RunOptions): Promise<Ru
       await Promise.all([deadLetters.close(), ...lookups.map((lookup) => lookup.close())]);
     }
   };
-  const done = run().finally(() => clearTimeout(draining));
+  const done = Promise.race([run(), overdue.promise]).finally(() => clearTimeout(draining));
   // It may fail before anybody waits for it.
   done.catch(() => undefined);
   return {

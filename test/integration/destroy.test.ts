@@ -52,6 +52,28 @@ test('destroy shows, asks, refuses while members run, and removes group and posi
   expect(await bench.kafka.listTopics()).toContain(topic);
 });
 
+test('versions beside the table are left where they are, and the output says so', async () => {
+  const topic = await bench.topic();
+  const table = await bench.table(orderTable.upsert);
+  const sinks = [
+    { postgres: { connection: 'serving', table, key: ['id'], guard: { versions: 'side' } }, version: 'event.n' },
+  ];
+  const pipeline = await bench.pipeline({ source: { kafka: { topic } }, steps: orderSteps, sinks });
+  const input = orders(0, 100);
+  await bench.send(
+    topic,
+    input.map((one) => orderMessage(one, 1)),
+  );
+  expect((await bench.run(['run', pipeline.path, '--until-end'])).code).toBe(0);
+  const versions = () => bench.query('SELECT count(*)::int FROM pipectl.versions WHERE target LIKE $1', [`%${table}%`]);
+  const before = await versions();
+  expect(before).toEqual([[upserted(input).length]]);
+  const { code, stdout } = await bench.run(['destroy', pipeline.path, '--yes']);
+  expect(code).toBe(0);
+  expect(stdout).toMatch(new RegExp(`keep +versions of table ${table} +in pipectl.versions: they belong to the rows`));
+  expect(await versions()).toEqual(before);
+});
+
 test('a table that was rewound and destroyed is written anew by the next pipeline of that name', async () => {
   const topic = await bench.topic();
   const table = await bench.table(`${orderTable.upsert}, _pipectl_version bigint[]`);

@@ -121,3 +121,23 @@ test('a drain waits for a table that is locked, and then writes everything it ha
   expect(await bench.progress(pipeline.name)).toBeGreaterThan(0);
   await expectDrained(pipeline);
 });
+
+test(
+  'a drain gives up after 25 s, so that it ends within the 30 s of whoever stops it; the next run writes what it left',
+  { timeout: 120_000 },
+  async () => {
+    await using pipeline = await blockedPipeline();
+    const { child, name, topic } = pipeline;
+    child.kill('SIGTERM');
+    const askedMs = performance.now();
+    expect(await child.ended).toEqual({ code: 3, signal: null });
+    const tookMs = performance.now() - askedMs;
+    expect(tookMs).toBeGreaterThan(24_000);
+    expect(tookMs).toBeLessThan(30_000);
+    expect(child.stderr).toMatch(/Nothing is lost: what was not written is read again/);
+    expect(await bench.progress(name)).toBe(0);
+    await pipeline.release();
+    expect((await bench.run(['run', pipeline.path, '--until-end'])).code).toBe(0);
+    expect(await expectDrained(pipeline)).toEqual(await bench.ends(topic));
+  },
+);

@@ -63,12 +63,13 @@ export async function planDestruction(plan: Plan, places: Places, deadLetters: b
 async function addPositions(
   name: string,
   positions: SinkPositions | null,
-  add: (subject: string, message: string, remove: () => Promise<unknown>) => void,
+  add: (subject: string, message: string, remove: (() => Promise<unknown>) | null) => void,
 ): Promise<void> {
   if (positions === null) return;
   const stored = (await positions.list()).filter(({ position }) => position !== null);
   if (stored.length === 0) return;
   add(`positions of sink ${name}`, counted(stored.length, 'partition'), () => positions.remove());
+  if (positions.kept !== null) add(positions.kept.subject, positions.kept.message, null);
 }
 
 const counted = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? '' : 's'}`;

@@ -19,6 +19,7 @@ import {
 
 export class FilePositions implements SinkPositions {
   readonly appends = true;
+  readonly kept = null;
   readonly #sink: string;
   readonly #path: string;
   readonly #pipeline: string;

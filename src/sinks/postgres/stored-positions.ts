@@ -39,6 +39,7 @@ interface PositionRow {
 
 export class PostgresPositions implements SinkPositions {
   readonly appends: boolean;
+  readonly kept: SinkPositions['kept'];
   readonly #context: RuntimeContext;
   readonly #connection: PostgresOptions;
   readonly #schema: string;
@@ -51,6 +52,13 @@ export class PostgresPositions implements SinkPositions {
     this.#connection = context.connection('postgres', options.connection);
     this.#schema = options.guard?.schema ?? 'pipectl';
     this.#owner = [context.pipeline, context.name];
+    this.kept =
+      options.guard?.versions === 'side'
+        ? {
+            subject: `versions of table ${options.table}`,
+            message: `in ${this.#schema}.versions: they belong to the rows, which stay, and to whatever else writes the table`,
+          }
+        : null;
   }
 
   list(): Promise<readonly StoredPosition[]> {
