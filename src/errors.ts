@@ -23,6 +23,10 @@ export const errorTable = {
     meaning: 'Two sinks take `otherwise`.',
     hint: 'give one of them a condition of its own',
   },
+  sink_is_source: {
+    meaning: 'A pipeline that reads what it writes never comes to an end.',
+    hint: 'let the sink write another file',
+  },
   sinks_all_optional: {
     meaning: 'Every sink of the pipeline is `required: false`, so nothing says how far the pipeline is.',
     hint: 'leave `required: false` out at the one that matters most',
@@ -77,6 +81,10 @@ export const errorTable = {
   expression_needs_quotes: {
     meaning: 'YAML reads part of an unquoted expression as its own syntax.',
     hint: 'put the whole expression in quotes',
+  },
+  file_written_twice: {
+    meaning: 'Two writers of one file would overwrite each other.',
+    hint: 'give each a file of its own',
   },
   file_empty: { meaning: 'The file holds no pipeline.', hint: 'a pipeline has at least `source:` and `sinks:`' },
   interpolation_syntax: {

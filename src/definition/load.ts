@@ -34,6 +34,7 @@ import { fillDefaults, resolveValue, type WrittenExpression } from './resolve.ts
 import { partsOf, type Place, schemaForPipeline } from './schema.ts';
 import { checkWritten, eventTimeUse, mergeSources, type WrittenSource, writtenSources } from './sources.ts';
 import { checkTopics, type TopicConvention } from './topic-convention.ts';
+import { checkWrittenFiles } from './written-files.ts';
 
 export interface LoadOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
@@ -312,6 +313,8 @@ class Loader {
     const found = read.filter((source) => source !== null);
     const isDlqNamed = this.#yaml.source.has(['dlq', 'topic']) || this.#yaml.source.has(['dlq', 'file']);
     for (const source of found) checkDeadLetters(dlq, isDlqNamed, source, this.#directory, problems);
+    const sound = sinks.filter((sink) => sink !== null);
+    checkWrittenFiles(sound, found, dlq, this.#directory, problems);
     if (topicConvention !== null) this.#checkTopics(found, sinks, topicConvention);
     const merged = mergeSources(found, this.#components.sources, connections.all, problems);
     if (problems.hasErrorsBelow(['source']) || problems.hasErrorsBelow(['sources'])) return null;
@@ -329,7 +332,7 @@ class Loader {
       group: project.prefix + group,
       sources: [firstSource!, ...otherSources],
       steps: (firstBroken === -1 ? steps : steps.slice(0, firstBroken)).filter((step) => step !== null),
-      sinks: firstBroken === -1 ? sinks.filter((sink) => sink !== null) : [],
+      sinks: firstBroken === -1 ? sound : [],
       lookups,
       lookupNames: [...Object.keys(isMapping(value.lookups) ? value.lookups : {}), ...project.lookups.names],
       dlq,
