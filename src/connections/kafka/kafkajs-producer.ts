@@ -19,9 +19,16 @@ import {
 
 const acksAll = -1;
 
+interface Opened {
+  readonly producer: Producer;
+  /** Leaves no connection behind, also where a call is still under way. */
+  close(): Promise<void>;
+}
+
 export function kafkajsProducer(connection: KafkaConnection, log: Log): ProducerDriver {
-  const open = async (transactionalId?: string): Promise<Producer> => {
-    const producer = createClient(connection, log).producer({
+  const open = async (transactionalId?: string): Promise<Opened> => {
+    const cut = new AbortController();
+    const producer = createClient(connection, log, cut.signal).producer({
       createPartitioner:
         () =>
         ({ message, partitionMetadata }) =>
@@ -34,20 +41,21 @@ export function kafkajsProducer(connection: KafkaConnection, log: Log): Producer
       retry: { initialRetryTime: retryDelayMs.first, maxRetryTime: retryDelayMs.max, retries },
       ...(transactionalId === undefined ? {} : { transactionalId }),
     });
+    const close = (): Promise<void> => producer.disconnect().finally(() => cut.abort());
     try {
       await producer.connect();
-      return producer;
+      return { producer, close };
     } catch (error) {
-      void producer.disconnect().catch(() => undefined);
+      void close().catch(() => undefined);
       throw error;
     }
   };
   return {
     connect: async () => new KafkajsProducer(await open()),
     claim: async (transactionalId) => {
-      const producer = await open(transactionalId);
+      const opened = await open(transactionalId);
       // kafkajs asks for the producer id with the first transaction, which is what takes the id over.
-      return new KafkajsTransactions(producer, await producer.transaction());
+      return new KafkajsTransactions(opened, await opened.producer.transaction());
     },
   };
 }
@@ -55,9 +63,11 @@ export function kafkajsProducer(connection: KafkaConnection, log: Log): Producer
 class KafkajsProducer implements ProducerClient {
   readonly #producer: Producer;
   readonly #partitionOf = createPartitioner();
+  readonly close: () => Promise<void>;
 
-  constructor(producer: Producer) {
+  constructor({ producer, close }: Opened) {
     this.#producer = producer;
+    this.close = close;
   }
 
   async send(topic: string, messages: readonly ProducerMessage[]): Promise<void> {
@@ -67,19 +77,17 @@ class KafkajsProducer implements ProducerClient {
       messages: messages.map((one) => toKafkajs(one, this.#partitionOf)),
     });
   }
-
-  close(): Promise<void> {
-    return this.#producer.disconnect();
-  }
 }
 
 class KafkajsTransactions implements TransactionClient {
   readonly #producer: Producer;
   readonly #partitionOf = createPartitioner();
+  readonly close: () => Promise<void>;
   #transaction: Transaction | null;
 
-  constructor(producer: Producer, first: Transaction) {
+  constructor({ producer, close }: Opened, first: Transaction) {
     this.#producer = producer;
+    this.close = close;
     this.#transaction = first;
   }
 
@@ -105,10 +113,6 @@ class KafkajsTransactions implements TransactionClient {
   async abort(): Promise<void> {
     await (await this.#begun()).abort();
     this.#transaction = null;
-  }
-
-  close(): Promise<void> {
-    return this.#producer.disconnect();
   }
 
   async #begun(): Promise<Transaction> {
