@@ -29,6 +29,7 @@ const { values } = parseArgs({
     records: { type: 'string', default: '1000000' },
     runs: { type: 'string', default: '3' },
     only: { type: 'string', default: 'postgres,discard,latency' },
+    observed: { type: 'boolean', default: false },
   },
 });
 const records = Number(values.records);
@@ -37,14 +38,15 @@ const only = values.only.split(',');
 
 await using stack = await startStack({ services: ['kafka', 'postgres'], profile: 'bench' });
 say(`${cpus().length} x ${cpus()[0]!.model.trim()}, Node ${process.version}, broker and database on the same machine`);
-if (only.includes('postgres') || only.includes('discard')) {
+if (values.observed) await costOfObserving(stack);
+else if (only.includes('postgres') || only.includes('discard')) {
   const bytes = await produceOrders(stack.kafka.brokers, 'bench.orders', PARTITIONS, records);
   say(`${records} orders of ${bytes.toFixed(0)} bytes in ${PARTITIONS} partitions`);
 }
-if (only.includes('postgres'))
+if (!values.observed && only.includes('postgres'))
   await throughput(stack, 'postgres', 'postgres: { url: "${PG_URL}", table: bench_orders, key: [order_id] }');
-if (only.includes('discard')) await throughput(stack, 'discard', 'discard: {}');
-if (only.includes('latency')) await latency(stack);
+if (!values.observed && only.includes('discard')) await throughput(stack, 'discard', 'discard: {}');
+if (!values.observed && only.includes('latency')) await latency(stack);
 
 async function throughput(services: Stack, name: string, sink: string): Promise<void> {
   for (let run = 1; run <= runs; run++) {
@@ -55,7 +57,7 @@ async function throughput(services: Stack, name: string, sink: string): Promise<
       group,
       ordersPipeline(group, 'bench.orders', sink),
     );
-    const { account, sinks } = snapshot;
+    const { account, sinks } = snapshot();
     if (account.read !== records || account.difference !== 0)
       throw new Error(`the account does not add up: ${JSON.stringify(account)}`);
     const rows = sinks[0]!.written;
@@ -66,33 +68,80 @@ async function throughput(services: Stack, name: string, sink: string): Promise<
   }
 }
 
+/** What view, metrics and alerts cost together: runs with and without them take turns, so that both see the same machine. */
+async function costOfObserving(services: Stack): Promise<void> {
+  await produceOrders(services.kafka.brokers, 'bench.orders', PARTITIONS, records);
+  const alerts =
+    'alerts: { lag: { records: 1000000000, growth: 1000000/s }, latency: { p99: 1d }, dlq: { growth: 1/s, new: true }, errors: { ratio: 1 }, sinks: { down: 1m } }';
+  const kinds = {
+    bare: { more: '', flags: ['--view', 'none'] },
+    observed: { more: alerts, flags: ['--view', 'json', '--metrics', '0'] },
+  } as const;
+  const perSecond: Record<keyof typeof kinds, number[]> = { bare: [], observed: [] };
+  for (let run = 1; run <= runs; run++) {
+    for (const kind of ['bare', 'observed'] as const) {
+      const { more, flags } = kinds[kind];
+      const group = `bench-${kind}-${run}`;
+      const text = `${ordersPipeline(group, 'bench.orders', 'discard: {}')}${more}\n`;
+      const { seconds, cpuSeconds } = await runToEnd(services, group, text, flags);
+      perSecond[kind].push(records / seconds);
+      say(
+        `${kind} run ${run}: ${rate(records / seconds)} records/s, ${((cpuSeconds * 1e6) / records).toFixed(2)} us CPU a record`,
+      );
+    }
+  }
+  const [bare, observed] = [median(perSecond.bare), median(perSecond.observed)];
+  say(`view, metrics (scraped every second) and alerts: ${((1 - observed / bare) * 100).toFixed(1)} % of throughput`);
+}
+
+const median = (numbers: readonly number[]): number =>
+  numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)]!;
+
 interface RunFigures {
   readonly seconds: number;
   readonly cpuSeconds: number;
   readonly peakMiB: number;
-  readonly snapshot: StatusSnapshot;
+  /** The last one of the JSON view; without it asking for it fails. */
+  readonly snapshot: () => StatusSnapshot;
 }
 
 /** Runs a pipeline to the end of its topic and measures from the assignment to the stop. */
-async function runToEnd(services: Stack, name: string, text: string): Promise<RunFigures> {
-  const child = pipectl(services, name, text, ['--until-end']);
+async function runToEnd(
+  services: Stack,
+  name: string,
+  text: string,
+  flags: readonly string[] = ['--view', 'json'],
+): Promise<RunFigures> {
+  const child = pipectl(services, name, text, ['--until-end', ...flags]);
   const last = lastSnapshot(child);
   const at: Record<string, { ms: number; cpuSeconds: number }> = {};
   let peakKiB = 0;
+  let scraping: NodeJS.Timeout | undefined;
   createInterface(child.stderr!).on('line', (line) => {
-    const { code } = JSON.parse(line) as { code: string };
+    const { code, message } = JSON.parse(line) as { code: string; message: string };
+    if (code === 'metrics') scraping = scrapeEverySecond(/http:\S+/.exec(message)![0]);
     peakKiB = peakOf(child.pid!) ?? peakKiB;
     at[code] = { ms: performance.now(), cpuSeconds: cpuSecondsOf(child.pid!) };
   });
   const [exitCode] = (await once(child, 'close')) as [number];
+  clearInterval(scraping);
   if (exitCode !== 0 || !at['assigned'] || !at['stopped']) throw new Error(`${name} ended with ${exitCode}`);
   return {
     seconds: (at['stopped'].ms - at['assigned'].ms) / 1000,
     cpuSeconds: at['stopped'].cpuSeconds - at['assigned'].cpuSeconds,
     peakMiB: peakKiB / 1024,
-    snapshot: last(),
+    snapshot: last,
   };
 }
+
+/** As Prometheus would, only more often. A process that has just ended is not asked any more. */
+const scrapeEverySecond = (url: string): NodeJS.Timeout =>
+  setInterval(() => {
+    fetch(url).then(
+      (answer) => answer.text(),
+      () => undefined,
+    );
+  }, 1000);
 
 /** Produces at a fixed rate and reads the pipeline's own end-to-end quantiles: record timestamp to commit. */
 async function latency(services: Stack): Promise<void> {
@@ -100,7 +149,10 @@ async function latency(services: Stack): Promise<void> {
   await createTopic(kafka, 'bench.latency', PARTITIONS);
   await emptyTable(services.postgres.url);
   const sink = 'postgres: { url: "${PG_URL}", table: bench_orders, key: [order_id] }';
-  const child = pipectl(services, 'bench-latency', ordersPipeline('bench-latency', 'bench.latency', sink), []);
+  const child = pipectl(services, 'bench-latency', ordersPipeline('bench-latency', 'bench.latency', sink), [
+    '--view',
+    'json',
+  ]);
   child.stderr!.resume();
   const last = lastSnapshot(child);
   const producer = kafka.producer();
@@ -132,7 +184,7 @@ function pipectl(services: Stack, name: string, text: string, flags: readonly st
   const file = join(folder, `${name}.yaml`);
   writeFileSync(file, text);
   const env = { ...process.env, KAFKA_BROKERS: services.kafka.brokers, PG_URL: services.postgres.url };
-  return spawn(process.execPath, [`${root}bin/pipectl.js`, 'run', file, '--view', 'json', ...flags], {
+  return spawn(process.execPath, [`${root}bin/pipectl.js`, 'run', file, ...flags], {
     env,
     stdio: ['ignore', 'pipe', 'pipe'],
   });

@@ -44,7 +44,7 @@ async function main(argv: readonly string[]): Promise<number> {
 
 /** Commands of the language that this version does not have. */
 const notAvailableYet: ReadonlySet<string> = new Set([
-  'schema', 'cdc', 'generate', 'drill',
+  'schema', 'cdc', 'drill',
 ]); // prettier-ignore
 
 const commands = {
@@ -66,6 +66,7 @@ const commands = {
   tap: async () => (await import('./tap.ts')).registerTap,
   resume: async () => (await import('./resume.ts')).registerResume,
   destroy: async () => (await import('./destroy.ts')).registerDestroy,
+  generate: async () => (await import('./generate.ts')).registerGenerate,
   alerts: async () => (await import('./alerts.ts')).registerAlerts,
   completion: async () => (await import('./completion.ts')).registerCompletion,
 };
