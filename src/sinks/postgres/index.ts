@@ -32,7 +32,7 @@ const ownOptions = Type.Object({
       Type.String({ pattern: '^[a-z][a-z0-9_ ]*(\\(\\d+(, ?\\d+)?\\))?( with(out)? time zone)?(\\[\\])*$' }),
       {
         description:
-          'Column names and types of a table that `create` makes, and of columns that `on_new_field: add_column` adds: `{ id: bigint, total: "numeric(12,2)", tags: "text[]" }`.',
+          'All column names and types of a table that `create` makes, and of columns that `on_new_field: add_column` adds: `{ id: bigint, total: "numeric(12,2)", tags: "text[]" }`.',
       },
     ),
   ),
@@ -172,6 +172,22 @@ export const postgresSink = defineSink({
         'columns says what create makes, and create is not on',
         'add create: true, or on_new_field: add_column',
       );
+    }
+    if (create && columns !== undefined && onNewField !== 'add_column') {
+      const needed = [
+        ...(key ?? []),
+        ...(versionColumn === undefined ? [] : [versionColumn]),
+        ...(context.fields ?? []),
+      ];
+      const absent = [...new Set(needed)].filter((name) => !Object.hasOwn(columns, name));
+      if (absent.length > 0) {
+        context.problem(
+          ['columns'],
+          'sink_column_unknown',
+          `the table that create makes of columns would lack ${absent.join(', ')}`,
+          'columns names all of them, with their types; without it the types are taken from the first batch',
+        );
+      }
     }
     if (context.fields !== null) {
       key?.forEach((column, i) => {
