@@ -41,7 +41,7 @@ const own = (text: string, number: number): string =>
 interface Record {
   readonly topic?: string;
   readonly source?: string;
-  readonly partition?: number;
+  readonly partition?: number | bigint;
   readonly key?: string;
   readonly timestamp?: string;
   readonly value: unknown;
