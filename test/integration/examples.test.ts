@@ -34,7 +34,7 @@ afterAll(async () => {
 /** Names that no other run has. Each file has its own tables: several write into `orders`, in forms of their own. */
 const own = (text: string, number: number): string =>
   text
-    .replaceAll(/\b(shops?|aviation|plant|devices)(\\?\.)(?=[\w(\[])/g, `${tag}n${number}$2`)
+    .replaceAll(/\b(shops?|aviation|plant|devices)(\\?\.)(?=[\w([])/g, `${tag}n${number}$2`)
     .replaceAll(/\btable: (\w+)/g, `table: ${tag}_${number}_$1`)
     .replace(/^name: (\S+)/m, `name: $1-${tag}`);
 
