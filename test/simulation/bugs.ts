@@ -9,10 +9,12 @@ export interface PlantedBug {
   readonly replace: string;
 }
 
+const breaker = 'src/engine/breaker.ts';
 const delivery = 'src/engine/delivery.ts';
 const epoch = 'src/engine/epoch.ts';
 const gathering = 'src/engine/gathering.ts';
 const groupOffsets = 'src/engine/group-offsets.ts';
+const optionalStage = 'src/runtime/optional-stage.ts';
 const positions = 'src/engine/positions.ts';
 const report = 'src/engine/report.ts';
 const stage = 'src/engine/stage.ts';
@@ -239,19 +241,19 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'sink: a position moves back',
     file: sinks,
-    find: 'const moved = Math.max(to, stored.position);',
+    find: 'const moved = Math.max(to, stored.position ?? 0);',
     replace: 'const moved = to;',
   },
   {
     name: 'sink: a rejected row drops the rows after it',
     file: sinks,
-    find: "message: 'simulated constraint' });\n        else rows.push",
-    replace: "message: 'simulated constraint' });\n        else if (rejected.length === 0) rows.push",
+    find: "message: 'simulated constraint' });\n        else\n",
+    replace: "message: 'simulated constraint' });\n        else if (rejected.length === 0)\n",
   },
   {
     name: 'sink: an older version replaces a newer one',
     file: sinks,
-    find: 'if (this.#table.plan.versioned && former && row.version <= former.version) return;',
+    find: 'if (this.#table.plan.versioned && former && !isAnew && row.version <= former.version) return;',
     replace: '',
   },
   {
@@ -259,5 +261,145 @@ export const plantedBugs: readonly PlantedBug[] = [
     file: sinks,
     find: "if (this.#session.isOver && doing !== 'commit')",
     replace: 'if (this.#session.isOver)',
+  },
+  {
+    name: 'the breaker is asked after the dead letters of decode and steps are durable',
+    file: delivery,
+    find: '  await passBreaker(toll, options, signal);\n  const durable = appendDeadLetters(letters, options, signal);',
+    replace:
+      '  const durable = appendDeadLetters(letters, options, signal);\n  durable.catch(() => undefined);\n  await passBreaker(toll, options, signal);',
+  },
+  {
+    name: 'the breaker is asked after a sink has made its rejections durable',
+    file: delivery,
+    find: '      mine.rejected = result.rejected;\n',
+    replace: '      mine.rejected = result.rejected;\n      await this.#bury(result.rejected);\n',
+  },
+  {
+    name: 'the breaker is not asked what a sink refuses',
+    file: delivery,
+    find: 'if (!isHeld(this.#toll, this.#options)) return result;',
+    replace: 'return result;',
+  },
+  {
+    name: 'the breaker does not count the epoch at hand',
+    file: breaker,
+    find: 'if (before.dead + dead <= this.#deadMax(before.read + toll.read)) return false;',
+    replace: 'if (before.dead <= this.#deadMax(before.read)) return false;',
+  },
+  {
+    name: 'the breaker forgets what was written before',
+    file: breaker,
+    find: 'if (before.dead + dead <= this.#deadMax(before.read + toll.read)) return false;',
+    replace: 'if (dead <= this.#deadMax(before.read + toll.read)) return false;',
+  },
+  {
+    name: 'a breaker that was resumed opens again at once',
+    file: breaker,
+    find: '    this.#armedFromMs = nowMs + this.limits.overMs;\n',
+    replace: '',
+  },
+  {
+    name: 'who waits for the breaker is not told that it was resumed',
+    file: breaker,
+    find: '    this.#closing.resolve();\n',
+    replace: '',
+  },
+  {
+    name: 'a sink that gave up a batch writes nothing and goes on',
+    file: delivery,
+    find: '      mine.rejected = error.rejected;\n',
+    replace:
+      '      return { written: 0, supersededInBatch: 0, skippedOffset: 0, skippedVersion: 0, rejected: error.rejected };\n',
+  },
+  {
+    name: 'what the breaker held is not looked for anew',
+    file: delivery,
+    find: "        this.#toll.refused[this.#index]!.rejected = [];\n        await passBreaker(this.#toll, this.#options, this.#signal);",
+    replace: '        await passBreaker(this.#toll, this.#options, this.#signal);\n        return;',
+  },
+  {
+    name: 'rows of a sink that was given up get no dead letter',
+    file: delivery,
+    find: '    await this.#bury(records.map((record) => ({ record, ...reason })));\n',
+    replace: '',
+  },
+  {
+    name: 'a sink that was given up is not in the account',
+    file: delivery,
+    find: '    count.rejected += records.length;\n',
+    replace: '',
+  },
+  {
+    name: 'a sink whose absence is to stop the run is passed by',
+    file: delivery,
+    find: "if (leftMs <= 0 && policy.action === 'stop') throw new SinkGivenUp(`${doing} failed: ${error.message}`);",
+    replace: '',
+  },
+  {
+    name: 'a stage beside writes the dead letters of decode and steps too',
+    file: epoch,
+    find: 'program.sinkLettersOnly === true ? [] : letters',
+    replace: 'letters',
+  },
+  {
+    name: 'what a sink of another stage takes is also for the one that takes the rest',
+    file: epoch,
+    find: '    for (const when of elsewhere) for',
+    replace: '    for (const when of elsewhere.slice(0, 0)) for',
+  },
+  {
+    name: 'a sink without positions gets again what others catch up with',
+    file: epoch,
+    find: 'record.raw.offset < (floors.get(record.partition) ?? 0)',
+    replace: 'record.raw.offset < 0',
+  },
+  {
+    name: 'offsets of the group go back while others catch up',
+    file: stage,
+    find: 'Math.max(position, this.#floors.get(partition) ?? 0)',
+    replace: 'position',
+  },
+  {
+    name: 'who starts at the end begins anew there after each assignment',
+    file: positions,
+    find: 'const first = Math.min(initial, committed ?? initial);',
+    replace: 'const first = initial;',
+  },
+  {
+    name: 'records that are deleted are passed silently',
+    file: positions,
+    find: '  refuseLost(assignment, positions);\n',
+    replace: '',
+  },
+  {
+    name: 'a stage beside that has failed is not started anew',
+    file: optionalStage,
+    find: '        await this.#rest(error, report);\n',
+    replace: '        await this.#rest(error, report);\n        return;\n',
+  },
+  {
+    name: 'a stage beside ends the run when it fails',
+    file: optionalStage,
+    find: '        if (!wasThere || error instanceof BreakerOpened) throw error;\n',
+    replace: '        throw error;\n',
+  },
+  {
+    name: 'a stage that is started anew counts as pending what the former one held',
+    file: report,
+    find: '  report.pending = 0;\n',
+    replace: '  report.pending += 1;\n',
+  },
+  {
+    name: 'sink: the number of the rebuild is ignored',
+    file: sinks,
+    find: 'const isAnew = former !== undefined && row.rebuild > former.rebuild;',
+    replace: 'const isAnew = false;',
+  },
+  {
+    name: 'sink: a partition without a position counts as one at 0',
+    file: sinks,
+    find: 'if (stored && stored.position !== null) known.set(partition, stored.position);',
+    replace: 'if (stored) known.set(partition, stored.position ?? 0);',
   },
 ];

@@ -8,19 +8,8 @@ interface Timer {
 
 const PARTS = 16;
 
-let turn: Promise<void> | undefined;
-
-/**
- * The next turn of the event loop: by then everything that is ready has run. All worlds that are played at the same
- * time share it, since it costs more than what one world does in it; they share nothing else, so each runs as if alone.
- */
-const nextTurn = (): Promise<void> =>
-  (turn ??= new Promise((resolve) => {
-    setImmediate(() => {
-      turn = undefined;
-      resolve();
-    });
-  }));
+/** Resolves when everything that is ready has run: a tick comes when no promise has anything left to do. */
+const allAtRest = (): Promise<void> => new Promise((resolve) => process.nextTick(resolve));
 
 /** A clock that stands still until `advance` moves it to the next timer: virtual time decides all interleavings. */
 export class VirtualClock implements Clock {
@@ -53,7 +42,7 @@ export class VirtualClock implements Clock {
 
   /** Lets everything that is ready run, then moves to the next timer. False when nobody waits for one. */
   async advance(): Promise<boolean> {
-    await nextTurn();
+    await allAtRest();
     const next = this.#timers.pop();
     if (next === undefined) return false;
     this.#nowMs = next.atMs;

@@ -21,12 +21,15 @@ export class Group {
   readonly #world: World;
   readonly #books: Books;
   readonly #partitions: number;
+  /** Number of the stage whose group it is. */
+  readonly #lane: number;
   #present: SimulatedSource[] = [];
 
-  constructor(world: World, books: Books, partitions: number) {
+  constructor(world: World, books: Books, partitions: number, lane: number) {
     this.#world = world;
     this.#books = books;
     this.#partitions = partitions;
+    this.#lane = lane;
   }
 
   get size(): number {
@@ -74,11 +77,17 @@ export class Group {
     }
     for (const [partition, position] of positions) {
       const index = indexOf(partition);
-      this.#books.groupCommits(index, told.get(index) ?? 0, position);
+      this.#books.groupCommits(this.#lane, index, told.get(index) ?? 0, position);
       this.committed.set(index, position);
     }
     return true;
   }
+}
+
+/** Who looks at the books of a member's run. */
+export interface Looks {
+  readonly onCall: () => void;
+  readonly onBegin: () => void;
 }
 
 /** How often a member that waits asks whether there is something new. */
@@ -89,9 +98,10 @@ export class SimulatedSource implements Source {
   readonly #world: World;
   readonly #group: Group;
   readonly #scenario: Scenario;
+  /** What retention has left of each log. */
+  readonly #logStarts: readonly number[];
   readonly #member: Member;
-  /** Looks at the books of this member's run. */
-  readonly #onCall: () => void;
+  readonly #looks: Looks;
   /** Gives `ended` once what it owns is read. */
   readonly #untilEnd: boolean;
   /** This member's count of its assignments, and the group's generation of the present one. */
@@ -101,18 +111,28 @@ export class SimulatedSource implements Source {
   #told: ReadonlyMap<number, number> = new Map();
   #positions = new Map<Partition, number>();
   #begun = false;
+  #begunAt: ReadonlyMap<number, number> = new Map();
   #commitsSent = 0;
   #commitsArrived = 0;
   #hasJoined = false;
   #closed = false;
   #wake: () => void = () => undefined;
 
-  constructor(world: World, group: Group, scenario: Scenario, member: Member, onCall: () => void, untilEnd: boolean) {
+  constructor(
+    world: World,
+    group: Group,
+    scenario: Scenario,
+    logStarts: readonly number[],
+    member: Member,
+    looks: Looks,
+    untilEnd: boolean,
+  ) {
     this.#world = world;
     this.#group = group;
     this.#scenario = scenario;
     this.#member = member;
-    this.#onCall = onCall;
+    this.#logStarts = logStarts;
+    this.#looks = looks;
     this.#untilEnd = untilEnd;
   }
 
@@ -162,12 +182,25 @@ export class SimulatedSource implements Source {
       partitions: this.#group.owned(this).map((index) => ({
         partition: partitionOf(index),
         committed: this.#group.committed.get(index) ?? null,
-        logStart: 0,
+        logStart: this.#logStarts[index]!,
         logEnd: this.#scenario.logs[index]!.end,
-        initial: 0,
+        initial: Math.max(this.#logStarts[index]!, this.#scenario.startsLatest ? this.#endOf(index) : 0),
       })),
     };
     this.#wake();
+  }
+
+  /** Offset the next record will get. */
+  #endOf(index: number): number {
+    const { records, end } = this.#scenario.logs[index]!;
+    const nowMs = this.#world.clock.now();
+    const coming = records.findIndex(({ timestampMs }) => timestampMs > nowMs);
+    return coming < 0 ? end : (records[coming - 1]?.offset ?? -1) + 1;
+  }
+
+  /** The group's offset of a partition when reading it began. */
+  begunAt(index: number): number {
+    return this.#begunAt.get(index) ?? 0;
   }
 
   /** Nothing of what it had is given any more, and no commit taken, until a new assignment has begun. */
@@ -183,7 +216,7 @@ export class SimulatedSource implements Source {
     for (;;) {
       await clock.sleep(random() * 5);
       await this.#world.pass(this.#member, 'next', 'before it gave');
-      this.#onCall();
+      this.#looks.onCall();
       if (this.#closed) return { kind: 'ended' };
       const assignment = this.#announced;
       if (assignment) {
@@ -262,7 +295,12 @@ export class SimulatedSource implements Source {
   begin(generation: number, positions: ReadonlyMap<Partition, number>): void {
     if (generation !== this.#generation) return;
     this.#trace('begin', [...positions].map(([partition, at]) => `${indexOf(partition)}@${at}`).join(' '));
-    this.#positions = new Map(positions);
+    // As a client that begins anew where a record is gone: nobody must let it come to that.
+    this.#positions = new Map(
+      [...positions].map(([partition, at]) => [partition, Math.max(at, this.#logStarts[indexOf(partition)]!)]),
+    );
+    this.#begunAt = this.#told;
+    this.#looks.onBegin();
     this.#begun = true;
     this.#wake();
   }
@@ -271,7 +309,7 @@ export class SimulatedSource implements Source {
     generation: number,
     positions: ReadonlyMap<Partition, number>,
   ): Promise<'committed' | 'refused' | 'failed'> {
-    this.#onCall();
+    this.#looks.onCall();
     for (let attempt = 1; ; attempt++) {
       // Asked before every try: a repeat after a rejoin would speak for the new generation.
       if (generation !== this.#generation) return 'refused';

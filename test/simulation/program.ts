@@ -101,17 +101,26 @@ function versionOf({ event }: EventRecord): number {
 /** What a source does on its own, before its events meet those of the others. */
 export const isOwnStep = (name: Scenario['steps'][number]): boolean => name === 'explode';
 
-export function programOf(scenario: Scenario, sinks: readonly Sink[]): Program {
+/** The program of the stage that writes `lane`; `plans` are all sinks there are. */
+export function programOf(
+  scenario: Scenario,
+  plans: readonly SinkPlan[],
+  lane: readonly SinkPlan[],
+  sinks: readonly Sink[],
+): Program {
   const planned = scenario.steps.map((name) => ({ name, stage: `step:${name}`, step: steps[name] }));
   const sources = new Set(scenario.logs.map((_, index) => partitionOf(index).source));
   return {
     inputs: [...sources].map((source) => ({ source, reader, steps: planned.filter(({ name }) => isOwnStep(name)) })),
     steps: planned.filter(({ name }) => !isOwnStep(name)),
-    routes: scenario.sinks.map((plan, i) => ({
+    routes: lane.map((plan, i) => ({
       sink: sinks[i]!,
       when: whenOf(plan),
       otherwise: plan.takes === 'otherwise',
       version: plan.versioned ? versionOf : null,
+      retry: plan.retry,
     })),
+    elsewhere: plans.flatMap((plan) => (lane.includes(plan) ? [] : (whenOf(plan) ?? []))),
+    sinkLettersOnly: !lane[0]!.required,
   };
 }

@@ -1,4 +1,6 @@
 /** What one run is about: the records in the log and the pipeline that reads them, both drawn by the seed. */
+import type { BreakerLimits } from '../../src/engine/breaker.ts';
+import type { RetryPolicy } from '../../src/engine/epoch.ts';
 import type { GatherLimits, RawRecord } from '../../src/engine/ports.ts';
 
 /** What a record of the simulation holds. Steps and sinks decide by `n`, see `program.ts` and `fold.ts`. */
@@ -21,7 +23,7 @@ export interface Log {
   readonly end: number;
 }
 
-export type SinkName = 'table' | 'audit' | 'rest' | 'output';
+export type SinkName = 'table' | 'audit' | 'rest' | 'output' | 'late';
 
 export interface SinkPlan {
   readonly name: SinkName;
@@ -31,7 +33,14 @@ export interface SinkPlan {
   readonly takes: 'all' | 'when' | 'otherwise';
   /** Rows are replaced by a higher `version` only; else by the later write. */
   readonly versioned: boolean;
+  /** Else it is written by a stage of its own. */
+  readonly required: boolean;
+  /** What is done about it when it stays away. */
+  readonly retry: RetryPolicy;
 }
+
+/** What an operator does while no member runs. `add sink`: `late` is there from then on. */
+export type Change = 'rewind' | 'add sink' | 'truncate';
 
 export interface Scenario {
   readonly logs: readonly Log[];
@@ -42,7 +51,23 @@ export interface Scenario {
   readonly batchEveryMs: number | null;
   /** How long faults go on, and records come in. */
   readonly chaosMs: number;
+  /** Reading begins at the end there is, not at the beginning. */
+  readonly startsLatest: boolean;
+  readonly breaker: BreakerLimits | null;
+  /** Refusals after which a table gives a batch up, where it is told of a bound at all. */
+  readonly refusalsMax: number;
+  /** Where the members are ended once, and something is changed before others start. */
+  readonly change: Change | null;
 }
+
+/** The sinks each stage writes: the required ones together, each other one alone. */
+export const lanesOf = (sinks: readonly SinkPlan[]): readonly (readonly SinkPlan[])[] => [
+  sinks.filter(({ required }) => required),
+  ...sinks.filter(({ required }) => !required).map((sink) => [sink]),
+];
+
+/** A breaker that forgets nothing as long as a run lasts, so that what it must do can be told from totals. */
+export const LONG_MS = 3_600_000;
 
 /** Keys of each partition. */
 export const KEYS = 5;
@@ -57,11 +82,15 @@ export function drawScenario(random: Chance, fromMs: number, chaosMs: number, re
     takes,
     storesPositions: name !== 'output',
     versioned: name !== 'output' && chance(0.4),
+    required: name === 'table' || name === 'late' || chance(0.7),
+    retry: chance(0.75) ? { action: 'wait' } : { action: chance(0.6) ? 'dlq' : 'stop', forMs: upTo(200) },
   });
   const sinks = [sink('table', chance(0.3) ? 'when' : 'all')];
   if (chance(0.4)) sinks.push(sink('audit', chance(0.5) ? 'when' : 'all'));
   if (chance(0.3)) sinks.unshift(sink('rest', 'otherwise'));
   if (chance(0.5)) sinks.push(sink('output', chance(0.3) ? 'when' : 'all'));
+  const change = chance(0.4) ? (['rewind', 'add sink', 'truncate'] as const)[upTo(3) - 1]! : null;
+  if (change === 'add sink') sinks.push(sink('late', 'all'));
   return {
     logs: drawLogs(random, upTo(4), recordsMax, fromMs, chaosMs),
     steps: (['explode', 'filter', 'check'] as const).filter(() => chance(0.5)),
@@ -69,6 +98,10 @@ export function drawScenario(random: Chance, fromMs: number, chaosMs: number, re
     limits: { recordsMax: upTo(20), bytesMax: chance(0.3) ? 200 : 5000 },
     batchEveryMs: chance(0.25) ? upTo(200) : null,
     chaosMs,
+    startsLatest: chance(0.15),
+    breaker: chance(0.3) ? { ratio: random() * 0.4, overMs: chance(0.6) ? LONG_MS : upTo(500), min: upTo(5) } : null,
+    refusalsMax: upTo(4),
+    change,
   };
 }
 

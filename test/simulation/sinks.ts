@@ -9,9 +9,11 @@ import {
   type Sink,
   type SinkBatch,
   SinkUnavailable,
+  TooManyRejections,
   type WriteResult,
 } from '../../src/engine/ports.ts';
 import type { Books, Row, Table } from './books.ts';
+import type { BreakerWatch } from './breaker-watch.ts';
 import type { Member } from './member.ts';
 import { indexOf, isRefused, keyOf } from './program.ts';
 import type { Event } from './scenario.ts';
@@ -64,6 +66,8 @@ export class Database {
   readonly #sessions = new Set<Session>();
   /** What a replica has, which is behind. */
   #replica: Pick<Table, 'positions' | 'rows' | 'appended'> | null = null;
+  /** Nobody answers. */
+  isAway = false;
 
   constructor(table: Table) {
     this.table = table;
@@ -81,6 +85,11 @@ export class Database {
     this.#replica = { positions: new Map(copies), rows: new Map(rows), appended: new Map(appended) };
   }
 
+  /** What the replica has is of no use any more. */
+  forgetReplica(): void {
+    this.#replica = null;
+  }
+
   /** Fails over to the replica: rows, positions and owner epochs are those of an older time. */
   failOver(): boolean {
     if (this.#replica === null) return false;
@@ -92,6 +101,11 @@ export class Database {
     }
     this.#replica = null;
     return true;
+  }
+
+  /** No transaction is open. */
+  isQuiet(): boolean {
+    return [...this.#sessions].every((session) => session.isOver || session.staged === null);
   }
 
   /** Another session has locked a position row. */
@@ -117,15 +131,26 @@ export class SimulatedTable implements Sink {
   readonly #owned = new Map<number, number>();
   /** How far this member knows each partition to be committed. */
   readonly #reached = new Map<number, number>();
+  readonly #refusalsMax: number;
+  readonly #watch: BreakerWatch | null;
   #session: Session;
 
-  constructor(world: World, books: Books, database: Database, member: Member) {
+  constructor(
+    world: World,
+    books: Books,
+    database: Database,
+    member: Member,
+    refusalsMax: number,
+    watch: BreakerWatch | null,
+  ) {
     this.name = database.table.plan.name;
     this.#world = world;
     this.#books = books;
     this.#database = database;
     this.#table = database.table;
     this.#member = member;
+    this.#refusalsMax = refusalsMax;
+    this.#watch = watch;
     this.#session = database.open(world);
   }
 
@@ -140,10 +165,10 @@ export class SimulatedTable implements Sink {
         const index = indexOf(partition);
         const stored = this.#table.positions.get(index);
         const owner = (stored?.owner ?? 0) + 1;
-        this.#table.positions.set(index, { position: stored?.position ?? 0, owner });
+        this.#table.positions.set(index, { position: stored?.position ?? null, owner });
         this.#owned.set(index, owner);
         this.#reached.set(index, stored?.position ?? 0);
-        if (stored) known.set(partition, stored.position);
+        if (stored && stored.position !== null) known.set(partition, stored.position);
       }
       return known;
     });
@@ -153,8 +178,11 @@ export class SimulatedTable implements Sink {
     return batch;
   }
 
-  write(prepared: unknown): Promise<WriteResult> {
+  write(prepared: unknown, rejectionsMax: number): Promise<WriteResult> {
     const { records, versions, ranges } = prepared as SinkBatch;
+    // Sooner than it has to, since the batches of a simulation are small.
+    const most = rejectionsMax === Number.POSITIVE_INFINITY ? rejectionsMax : Math.min(rejectionsMax, this.#refusalsMax);
+    this.#watch?.attempts(this.name);
     const partitions = ranges.map(({ partition }) => partition);
     return this.#call('write', partitions, (session) => {
       this.#checkOwner(ranges);
@@ -165,8 +193,13 @@ export class SimulatedTable implements Sink {
         const event = record.event as Event;
         if (record.raw.offset < this.#positionOf(record.partition)) skippedOffset++;
         else if (isRefused(event)) rejected.push({ record, code: 'constraint', message: 'simulated constraint' });
-        else rows.push({ key: keyOf(this.#table.plan, event), row: rowOf(record, versions?.[i]) });
+        else
+          rows.push({
+            key: keyOf(this.#table.plan, event),
+            row: rowOf(record, versions?.[i], this.#table.rebuild),
+          });
       }
+      if (rejected.length > most) throw new TooManyRejections(rejected);
       // As SQL does: what the transaction has done so far belongs to it.
       const { rows: former, ranges: formerRanges } = session.staged ?? { rows: [], ranges: [] };
       session.staged = { rows: [...former, ...rows], ranges: [...formerRanges, ...ranges] };
@@ -184,7 +217,7 @@ export class SimulatedTable implements Sink {
       for (const { key, row } of staged?.rows ?? []) this.#put(key, row);
       for (const { partition, to } of staged?.ranges ?? []) {
         const stored = this.#table.positions.get(indexOf(partition))!;
-        const moved = Math.max(to, stored.position);
+        const moved = Math.max(to, stored.position ?? 0);
         this.#books.moves(this.#table, indexOf(partition), stored.position, moved);
         stored.position = moved;
       }
@@ -204,13 +237,14 @@ export class SimulatedTable implements Sink {
   #put(key: number, row: Row): void {
     const former = this.#table.rows.get(key);
     this.#books.appends(this.#table, row.id);
-    if (this.#table.plan.versioned && former && row.version <= former.version) return;
+    const isAnew = former !== undefined && row.rebuild > former.rebuild;
+    if (this.#table.plan.versioned && former && !isAnew && row.version <= former.version) return;
     this.#books.shows(this.#table, key, former, row);
     this.#table.rows.set(key, row);
   }
 
   #positionOf(partition: Partition): number {
-    return this.#table.positions.get(indexOf(partition))!.position;
+    return this.#table.positions.get(indexOf(partition))!.position ?? 0;
   }
 
   /** Under the lock of the position rows, which the transaction holds until its end. */
@@ -219,7 +253,7 @@ export class SimulatedTable implements Sink {
       const index = indexOf(partition);
       const stored = this.#table.positions.get(index);
       if (stored?.owner !== this.#owned.get(index)) throw new Fenced('has another owner');
-      if (stored!.position < this.#reached.get(index)!) throw new Fenced('has gone back to an older state');
+      if ((stored!.position ?? 0) < this.#reached.get(index)!) throw new Fenced('has gone back to an older state');
     }
   }
 
@@ -231,6 +265,7 @@ export class SimulatedTable implements Sink {
     return this.#world.call(this.#member, `${this.name} ${doing}`, {
       locked: () => this.#database.isLocked(locks, session),
       effect: () => {
+        if (this.#database.isAway) throw new SinkUnavailable('simulated long outage');
         session.touch();
         return effect(session);
       },
@@ -240,7 +275,7 @@ export class SimulatedTable implements Sink {
   }
 }
 
-function rowOf({ raw, partition, element, event }: EventRecord, version: unknown): Row {
+function rowOf({ raw, partition, element, event }: EventRecord, version: unknown, rebuild: number): Row {
   const index = indexOf(partition);
   return {
     id: `${index}:${raw.offset}:${element}`,
@@ -248,6 +283,7 @@ function rowOf({ raw, partition, element, event }: EventRecord, version: unknown
     offset: raw.offset,
     element: Number(element),
     version: (version as number | undefined) ?? (event as Event).version,
+    rebuild,
   };
 }
 
@@ -259,8 +295,17 @@ export class SimulatedOutput implements Sink {
   readonly #books: Books;
   readonly #table: Table;
   readonly #member: Member;
+  /** The group's offset of a partition when reading it began. */
+  readonly #begunAt: (partition: number) => number;
 
-  constructor(world: World, books: Books, table: Table, member: Member) {
+  constructor(
+    world: World,
+    books: Books,
+    table: Table,
+    member: Member,
+    begunAt: (partition: number) => number,
+  ) {
+    this.#begunAt = begunAt;
     this.name = table.plan.name;
     this.#world = world;
     this.#books = books;
@@ -274,9 +319,11 @@ export class SimulatedOutput implements Sink {
 
   write(prepared: unknown): Promise<WriteResult> {
     const { records } = prepared as SinkBatch;
+    const again = records.find(({ partition, raw }) => raw.offset < this.#begunAt(indexOf(partition)));
+    if (again) this.#world.violate(`${this.name}: ${rowOf(again, 0, 0).id} was put out below the group's offset`);
     return this.#world.call(this.#member, `${this.name} write`, {
       effect: () => {
-        for (const record of records) this.#books.appends(this.#table, rowOf(record, 0).id);
+        for (const record of records) this.#books.appends(this.#table, rowOf(record, 0, 0).id);
         return { written: records.length, supersededInBatch: 0, skippedOffset: 0, skippedVersion: 0, rejected: [] };
       },
     });
@@ -293,14 +340,22 @@ export class SimulatedQueue implements DeadLetterQueue {
   readonly #world: World;
   readonly #books: Books;
   readonly #member: Member;
+  readonly #watch: BreakerWatch | null;
+  /** Of a stage beside that of the required sinks. */
+  readonly #isBeside: boolean;
 
-  constructor(world: World, books: Books, member: Member) {
+  constructor(world: World, books: Books, member: Member, watch: BreakerWatch | null, isBeside: boolean) {
     this.#world = world;
     this.#books = books;
     this.#member = member;
+    this.#watch = watch;
+    this.#isBeside = isBeside;
   }
 
   append(letters: readonly DeadLetter[]): Promise<void> {
+    this.#watch?.appends(letters);
+    const foreign = letters.find(({ stage }) => this.#isBeside && !stage.startsWith('sink:'));
+    if (foreign) this.#world.violate(`${this.#member.name}: a stage beside writes a dead letter of ${foreign.stage}`);
     return this.#world.call(this.#member, 'dead letters', {
       effect: () => {
         const known = this.#books.letters;
