@@ -8,9 +8,11 @@ const PARTS = 64;
 const PARTS_LOG2 = 6;
 /** Powers of two above the linear range: up to 2^30 parts of 1/64 ms, about 194 days. */
 const OCTAVES = 34;
+const BUCKETS = PARTS * (OCTAVES + 1);
 
 export class Histogram {
-  readonly #counts = new Float64Array(PARTS * (OCTAVES + 1));
+  /** Without buckets while it is empty: most of those a pipeline has never hold anything. */
+  #counts = new Float64Array();
   #total = 0;
   #sumMs = 0;
 
@@ -25,6 +27,7 @@ export class Histogram {
 
   /** Adds one duration; a negative one (clocks that disagree) counts as 0. */
   add(durationMs: number, times = 1): void {
+    if (this.#counts.length === 0) this.#counts = new Float64Array(BUCKETS);
     const index = bucketOf(durationMs);
     this.#counts[index] = this.#counts[index]! + times;
     this.#total += times;
@@ -32,6 +35,8 @@ export class Histogram {
   }
 
   merge(other: Histogram): void {
+    if (other.#total === 0) return;
+    if (this.#counts.length === 0) this.#counts = new Float64Array(BUCKETS);
     for (let i = 0; i < this.#counts.length; i++) this.#counts[i] = this.#counts[i]! + other.#counts[i]!;
     this.#total += other.#total;
     this.#sumMs += other.#sumMs;
@@ -48,6 +53,7 @@ export class Histogram {
    * eighth of a power of two, such as 1, 1.25 or 1.5.
    */
   below(boundsMs: readonly number[]): number[] {
+    if (this.#total === 0) return boundsMs.map(() => 0);
     let index = 0;
     let seen = 0;
     return boundsMs.map((boundMs) => {

@@ -106,6 +106,26 @@ function refuseLost({ partitions }: Assignment, positions: ReadonlyMap<Partition
 
 const placeOf = ({ topic, partition }: Partition, offset: number): Place => ({ topic, partition, offset });
 
+/**
+ * Knows where partitions began that have no position yet. `latest` is a later place each time it is looked up, and what was
+ * read from the former one on may have been undone before the group heard of it.
+ */
+export class Beginnings {
+  readonly #initial = new Map<string, number>();
+
+  /** The assignment as it would have been when this member first got each of its partitions. */
+  keep(assignment: Assignment): Assignment {
+    const partitions = assignment.partitions.map((assigned) => {
+      const { cluster, topicId, partition } = assigned.partition;
+      const log = `${cluster}/${topicId}/${partition}`;
+      const initial = Math.min(assigned.initial, this.#initial.get(log) ?? assigned.initial);
+      this.#initial.set(log, initial);
+      return assigned.committed === null ? { ...assigned, initial } : assigned;
+    });
+    return { ...assignment, partitions };
+  }
+}
+
 /** Knows which log each topic was when it was first seen. */
 export class KnownTopics {
   readonly #ids = new Map<string, string>();

@@ -23,7 +23,7 @@ import {
   type Source,
   type Tap,
 } from './ports.ts';
-import { type Behind, KnownTopics, claimPositions } from './positions.ts';
+import { Beginnings, type Behind, KnownTopics, claimPositions } from './positions.ts';
 import { type StageReport, forgetEpoch, newReport, sealEpoch } from './report.ts';
 
 export interface StageOptions {
@@ -69,6 +69,7 @@ export class Stage {
   /** False from the moment a sink refused us until the next assignment has begun: what comes in between is not ours. */
   #owning = false;
   readonly #topics = new KnownTopics();
+  readonly #beginnings = new Beginnings();
   readonly #gathering: Gathering;
   readonly #groupOffsets: GroupOffsets;
   #fencedInARow = 0;
@@ -311,7 +312,8 @@ export class Stage {
     if (this.#givingUp.signal.aborted) this.#abandon.abort();
     for (const { partition } of assignment.partitions) this.#topics.recognise(partition);
     const { routes } = this.#options.program;
-    const { positions, floors, behind } = await claimPositions(assignment, routes, ({ sink, retry }, partitions, i) => {
+    const began = this.#beginnings.keep(assignment);
+    const { positions, floors, behind } = await claimPositions(began, routes, ({ sink, retry }, partitions, i) => {
       const doing = `claiming partitions at ${sink.name}`;
       // Without its positions there is nothing that could be read for it, so it is waited for also with `then: dlq`.
       const policy = retry?.action === 'stop' ? retry : undefined;

@@ -97,9 +97,14 @@ export class Books {
     if (plan.storesPositions && times > 1) this.#world.violate(`${plan.name}: row ${id} was appended ${times} times`);
   }
 
-  /** A sink's position moves, and rows of the same transaction are already in the table. */
-  moves(table: Table, partition: number, from: number | null, to: number): void {
-    if (from !== null && to < from) this.#world.violate(`${table.plan.name}: position of ${partition} went back from ${from} to ${to}`);
+  /**
+   * A sink's position moves, null where it had none, and rows of the same transaction, of records from `first` on, are
+   * already in the table.
+   */
+  moves(table: Table, partition: number, from: number | null, first: number, to: number): void {
+    if (from === null && !table.begins.has(partition)) table.begins.set(partition, first);
+    if (from !== null && to < from)
+      this.#world.violate(`${table.plan.name}: position of ${partition} went back from ${from} to ${to}`);
     this.#checkPassed(table, partition, from ?? 0, to, 'position');
   }
 
@@ -114,7 +119,9 @@ export class Books {
     const mayFollow = hasFailedOver || tables.some(({ plan }) => plan.name === 'late' || plan.retry.action === 'dlq');
     if (to < from && (outputs.length > 0 || !mayFollow))
       this.#world.violate(`the committed offset of ${partition} was taken back from ${from} to ${to}`);
-    const relied = hasFailedOver ? outputs : tables;
+    // Who starts at the end does so later than a table that has begun before the group knew of it.
+    const isAhead = hasFailedOver || (this.#scenario.startsLatest && outputs.length > 0);
+    const relied = isAhead ? outputs : tables;
     for (const table of relied) this.#checkPassed(table, partition, from, to, 'committed offset');
   }
 
@@ -254,7 +261,8 @@ export class Books {
       const rebuild = offset! >= (rebuiltFrom.get(partition!) ?? Infinity) ? 1 : 0;
       const key = keyOf(plan, event);
       const former = newest.get(key);
-      const isOlder = former && (former.rebuild > rebuild || (former.rebuild === rebuild && former.version > event.version));
+      const isOlder =
+        former && (former.rebuild > rebuild || (former.rebuild === rebuild && former.version > event.version));
       if (!(plan.versioned && isOlder)) newest.set(key, { id, version: event.version, rebuild });
     }
     const name = (key: number, id: string, rebuild: number) => `${key}=${id} of rebuild ${rebuild}`;
@@ -267,12 +275,7 @@ export class Books {
     );
   }
 
-  #same(
-    what: string,
-    needed: ReadonlySet<string>,
-    allowed: ReadonlySet<string>,
-    found: ReadonlySet<string>,
-  ): void {
+  #same(what: string, needed: ReadonlySet<string>, allowed: ReadonlySet<string>, found: ReadonlySet<string>): void {
     const missing = [...needed.difference(found)];
     const surplus = [...found.difference(allowed)];
     if (missing.length > 0) this.#world.violate(`${what} missing at the end: ${missing.slice(0, 5).join(', ')}`);

@@ -315,7 +315,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'what the breaker held is not looked for anew',
     file: delivery,
-    find: "        this.#toll.refused[this.#index]!.rejected = [];\n        await passBreaker(this.#toll, this.#options, this.#signal);",
+    find: '        this.#toll.refused[this.#index]!.rejected = [];\n        await passBreaker(this.#toll, this.#options, this.#signal);',
     replace: '        await passBreaker(this.#toll, this.#options, this.#signal);\n        return;',
   },
   {

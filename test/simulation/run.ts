@@ -134,7 +134,7 @@ class Run {
     this.#spawn(false);
     if (!this.#isQuiet) void this.#chaos(chaosUntilMs);
     const away = this.#scenario.sinks.filter(({ required, storesPositions }) => !required && storesPositions);
-    const isLongAway = away.length > 0 && world.random() < 0.4;
+    const isLongAway = away.length > 0 && world.random() < 0.5;
     if (isLongAway) this.#setAway(away, true);
     if (change !== null) await this.#change(fromMs + (0.2 + 0.6 * world.random()) * chaosMs);
     await this.#advance(() => world.clock.now() >= chaosUntilMs);
@@ -155,7 +155,9 @@ class Run {
       this.#setAway(away, false);
     }
     const isOver = () =>
-      anew ? this.#living.size === 0 : world.clock.now() >= chaosUntilMs && this.#groups.every((_, i) => this.#isDone(i));
+      anew
+        ? this.#living.size === 0
+        : world.clock.now() >= chaosUntilMs && this.#groups.every((_, i) => this.#isDone(i));
     await this.#await(isLongAway ? RECOVERY_MS : LIVENESS_MS, 'the lag', isOver);
     if (!this.#groups.every((_, lane) => this.#isDone(lane))) world.violate('not all is written at the end');
     await this.#endAll();
@@ -165,7 +167,6 @@ class Run {
   #isDone(lane: number): boolean {
     return this.#books.isDone(lane, this.#groups[lane]!.committed);
   }
-
 
   async #await(limitMs: number, what: string, isOver: () => boolean): Promise<void> {
     const untilMs = this.#world.clock.now() + limitMs;
@@ -263,7 +264,8 @@ class Run {
     this.#logStarts[partition] = start;
     for (const [lane, { committed }] of this.#groups.entries()) {
       for (const table of this.#books.lane(lane)) {
-        const at = (table.plan.storesPositions ? table.positions.get(partition)?.position : null) ?? committed.get(partition);
+        const at =
+          (table.plan.storesPositions ? table.positions.get(partition)?.position : null) ?? committed.get(partition);
         // Who has not begun yet begins with what is left.
         if (at === undefined) this.#books.forgoes(table, partition, start);
         else if (at < start) this.#hasLost = true;

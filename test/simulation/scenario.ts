@@ -82,8 +82,8 @@ export function drawScenario(random: Chance, fromMs: number, chaosMs: number, re
     takes,
     storesPositions: name !== 'output',
     versioned: name !== 'output' && chance(0.4),
-    required: name === 'table' || name === 'late' || chance(0.7),
-    retry: chance(0.75) ? { action: 'wait' } : { action: chance(0.6) ? 'dlq' : 'stop', forMs: upTo(200) },
+    required: name === 'table' || name === 'late' || chance(0.65),
+    retry: chance(0.65) ? { action: 'wait' } : { action: chance(0.5) ? 'dlq' : 'stop', forMs: upTo(200) },
   });
   const sinks = [sink('table', chance(0.3) ? 'when' : 'all')];
   if (chance(0.4)) sinks.push(sink('audit', chance(0.5) ? 'when' : 'all'));

@@ -23,11 +23,11 @@ const partitionNumber = (partition: number): Partition => ({
 });
 export const [p0, p1] = [partitionNumber(0), partitionNumber(1)];
 
-export const assigned = (generation: number, committed: number | null = null): SourceEvent => ({
+export const assigned = (generation: number, committed: number | null = null, initial = 0): SourceEvent => ({
   kind: 'assigned',
   assignment: {
     generation,
-    partitions: [p0, p1].map((partition) => ({ partition, committed, logStart: 0, logEnd: 1000, initial: 0 })),
+    partitions: [p0, p1].map((partition) => ({ partition, committed, logStart: 0, logEnd: 1000, initial })),
   },
 });
 

@@ -181,7 +181,8 @@ export class SimulatedTable implements Sink {
   write(prepared: unknown, rejectionsMax: number): Promise<WriteResult> {
     const { records, versions, ranges } = prepared as SinkBatch;
     // Sooner than it has to, since the batches of a simulation are small.
-    const most = rejectionsMax === Number.POSITIVE_INFINITY ? rejectionsMax : Math.min(rejectionsMax, this.#refusalsMax);
+    const most =
+      rejectionsMax === Number.POSITIVE_INFINITY ? rejectionsMax : Math.min(rejectionsMax, this.#refusalsMax);
     this.#watch?.attempts(this.name);
     const partitions = ranges.map(({ partition }) => partition);
     return this.#call('write', partitions, (session) => {
@@ -215,10 +216,10 @@ export class SimulatedTable implements Sink {
       const { staged } = session;
       session.staged = null;
       for (const { key, row } of staged?.rows ?? []) this.#put(key, row);
-      for (const { partition, to } of staged?.ranges ?? []) {
+      for (const { partition, from, to } of staged?.ranges ?? []) {
         const stored = this.#table.positions.get(indexOf(partition))!;
         const moved = Math.max(to, stored.position ?? 0);
-        this.#books.moves(this.#table, indexOf(partition), stored.position, moved);
+        this.#books.moves(this.#table, indexOf(partition), stored.position, from, moved);
         stored.position = moved;
       }
       return staged?.ranges ?? [];
@@ -298,13 +299,7 @@ export class SimulatedOutput implements Sink {
   /** The group's offset of a partition when reading it began. */
   readonly #begunAt: (partition: number) => number;
 
-  constructor(
-    world: World,
-    books: Books,
-    table: Table,
-    member: Member,
-    begunAt: (partition: number) => number,
-  ) {
+  constructor(world: World, books: Books, table: Table, member: Member, begunAt: (partition: number) => number) {
     this.#begunAt = begunAt;
     this.name = table.plan.name;
     this.#world = world;

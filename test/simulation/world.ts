@@ -173,7 +173,7 @@ export class World {
   }
 
   #note(member: Member, doing: string, outcome: string): void {
-    this.happened.add(outcome);
+    this.happened.add(outcome.startsWith('more than') ? 'too many refusals' : outcome);
     this.trace(this.clock.now(), member.name, doing, outcome);
   }
 }
