@@ -135,7 +135,7 @@ class Run {
     if (!this.#isQuiet) void this.#chaos(chaosUntilMs);
     const away = this.#scenario.sinks.filter(({ required, storesPositions }) => !required && storesPositions);
     const isLongAway = away.length > 0 && world.random() < 0.5;
-    if (isLongAway) this.#setAway(away, true);
+    if (isLongAway) void world.clock.sleep(world.random() * chaosMs).then(() => this.#setAway(away, true));
     if (change !== null) await this.#change(fromMs + (0.2 + 0.6 * world.random()) * chaosMs);
     await this.#advance(() => world.clock.now() >= chaosUntilMs);
     world.endFaults();
@@ -466,7 +466,7 @@ class Run {
       if (pending !== 0) this.#world.violate(`${member.name}: ${pending} records pending after the end`);
     }
     // As a supervisor does.
-    if (died && this.#isPeace && !process.isStopping) this.#spawn(untilEnd);
+    if (died && this.#isPeace && !process.isStopping && !member.hasCrashed) this.#spawn(untilEnd);
   }
 
   /** Who was told to give up; what the pipeline asks for; and what nobody can mend but an operator. */

@@ -7,18 +7,28 @@ const SEEDS = Number(process.env['SIMULATION_SEEDS'] ?? 1000);
 const TIMEOUT_MS = 120_000 + SEEDS * 60;
 /** What must have happened to members and calls. */
 const FAULTS = [
+  'add sink',
+  'breaker open',
   'broken connection',
   'commit refused',
   'crash',
+  'data loss',
   'fail-over',
   'fenced',
   'freeze',
   'intruder',
   'lost answer',
+  'optional sink away',
+  'optional stage anew',
   'reassigned',
+  'resumed',
+  'rewind',
   'session terminated',
+  'sink_unavailable',
   'stalled',
   'stop',
+  'too many refusals',
+  'truncate',
   'unavailable',
 ];
 
