@@ -611,6 +611,10 @@ export const errorTable = {
     meaning: 'No process runs the pipeline, so nobody takes dead letters up again.',
     hint: 'start it; or replay them in this process alone: --here',
   },
+  replay_interrupted: {
+    meaning: 'Dead letters that were handed to the running pipeline can not be taken up at the moment.',
+    hint: 'the pipeline itself goes on; they are taken up again by themselves when what the message names is mended',
+  },
   replay_unguarded: {
     meaning: 'A sink keeps no version of its rows, so a replayed dead letter may replace a newer row.',
     hint: 'add the column `_pipectl_version bigint[]`, or `guard: { versions: side }`; or run it again with --yes where no newer row can be there',

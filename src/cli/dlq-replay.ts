@@ -3,8 +3,9 @@ import { DeliveryAbandoned, SinkGivenUp } from '../engine/delivery.ts';
 import { Fenced, SinkUnavailable } from '../engine/ports.ts';
 import { exitCodes, PipectlError } from '../errors.ts';
 import { type Edit, parseEdit } from '../operations/dead-letters/edit.ts';
-import type { ReplayTally } from '../operations/dead-letters/tally.ts';
+import { newTally, type ReplayTally } from '../operations/dead-letters/tally.ts';
 import { note } from './dlq-close.ts';
+import type { DeadLetterPlace } from '../operations/dead-letters/queue.ts';
 import { dlqCommand, type FilterOptions, selectionOf, silent, withSelection } from './dlq-options.ts';
 import { replayJson, replayText } from './dlq-replay-output.ts';
 import { environmentOf } from './environment.ts';
@@ -13,6 +14,7 @@ interface ReplayOptions extends FilterOptions {
   readonly all: boolean;
   readonly yes: boolean;
   readonly here: boolean;
+  readonly detach: boolean;
   readonly dryRun: boolean;
   readonly force: boolean;
   readonly rate: number;
@@ -32,7 +34,12 @@ export function registerDlqReplay(dlq: Command): void {
     false,
   );
   withSelection(replay)
-    .option('--here', 'run steps and sinks for these letters in this process', false)
+    .option(
+      '--here',
+      'run steps and sinks for these letters in this process; else the pipeline that runs takes them up',
+      false,
+    )
+    .option('--detach', 'hand them over and do not wait for their ends', false)
     .option(
       '--dry-run',
       'say which would pass now; what a database says is found out in a transaction that is undone',
@@ -82,7 +89,11 @@ async function replayLetters(
       process.stderr.write(`pipectl: ${quarantined} in quarantine are left out; --force takes them too\n`);
     refuseMany(selection.count, options.yes || options.dryRun);
     const act = { by: operatorName(), note: options.note ?? null };
-    const tally = await replayIn({ plan, states, store, selection, act, signal: stopping.signal, options });
+    const replay = { plan, states, store, selection, act, signal: stopping.signal, options };
+    const isHere = options.here || options.dryRun;
+    const found = selection.count > 0;
+    const tally = found ? await (isHere ? replayIn(replay) : handOver(replay, place)) : newTally(0);
+    if (tally === null) return exitCodes.done;
     process.stdout.write(options.json ? replayJson(tally, options.dryRun) : replayText(tally, options.dryRun));
     return exitCodeOf(tally);
   } finally {
@@ -106,7 +117,6 @@ async function replayIn({ plan, states, store, selection, act, signal, options }
     import('../runtime/clock.ts'),
     import('../runtime/running.ts'),
   ]);
-  if (!options.here && !options.dryRun) throw await notHere(plan.definition.name, () => isRunning(plan, process.env));
   const kind = options.dryRun ? 'trial' : 'real';
   try {
     const retry = { action: 'stop', forMs: awayMs } as const;
@@ -144,16 +154,40 @@ async function replayIn({ plan, states, store, selection, act, signal, options }
   }
 }
 
-async function notHere(name: string, isRunning: () => Promise<boolean>): Promise<PipectlError> {
-  if (!(await isRunning())) return new PipectlError('dlq_nobody_runs', `no process runs ${name}`);
-  return new PipectlError(
-    'not_available',
-    `to hand dead letters to the running ${name} is not available in this version`,
-    {
-      hint: 'replay them beside it: --here',
-      exitCode: exitCodes.usage,
-    },
+/** Through the members that run: null where nobody waits for the ends. */
+async function handOver({ plan, states, selection, act, signal, options }: Replay, place: DeadLetterPlace) {
+  const [{ HandOver }, { replayTopic }, { isRunning }, { randomUUID }] = await Promise.all([
+    import('../operations/dead-letters/hand-over.ts'),
+    import('../operations/dead-letters/request.ts'),
+    import('../runtime/running.ts'),
+    import('node:crypto'),
+  ]);
+  const { definition } = plan;
+  if ('file' in place)
+    throw new PipectlError(
+      'no_kafka',
+      `${definition.name} has its dead letters in a file, from which nobody takes them up`,
+      {
+        hint: 'replay them in this process: --here',
+        exitCode: exitCodes.usage,
+      },
+    );
+  if (!(await isRunning(plan, process.env)))
+    throw new PipectlError('dlq_nobody_runs', `no process runs ${definition.name}`);
+  const request = {
+    ...act,
+    run: randomUUID(),
+    edits: options.set.map(({ text }) => text),
+    isMeant: options.yes,
+  };
+  const { rate: ratePerSecond } = options;
+  await using handing = await HandOver.open({ definition, place, states, request, ratePerSecond, log: silent, signal });
+  const given = await handing.give(selection);
+  if (!options.detach) return await handing.answers(selection.count);
+  process.stdout.write(
+    `${given} dead letters are in ${replayTopic(definition)}; \`pipectl dlq stats\` tells what becomes of them\n`,
   );
+  return null;
 }
 
 /** What ended a replay early, as a person should read it. What has come to an end by then is noted. */

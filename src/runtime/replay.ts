@@ -81,7 +81,7 @@ export class Replayer {
   /** Replays some letters together. `act`: by whom, and with which note. */
   async replay(
     letters: readonly Replayable[],
-    act: Pick<LetterAct, 'by' | 'note' | 'edits'>,
+    act: Pick<LetterAct, 'by' | 'note' | 'edits' | 'run'>,
     states: ReadonlyMap<string, LetterState>,
   ): Promise<readonly ReplayResult[]> {
     const { signal, ...options } = this.#options;
@@ -117,14 +117,14 @@ export class Replayer {
 
   #resultOf(
     replayed: Replayed<Replayable>,
-    { by, note, edits = [] }: Pick<LetterAct, 'by' | 'note' | 'edits'>,
+    { by, note, run, edits = [] }: Pick<LetterAct, 'by' | 'note' | 'edits' | 'run'>,
     states: ReadonlyMap<string, LetterState>,
   ): ReplayResult {
     const { letter, end, failures } = replayed;
     const { secrets } = this.#plan.definition;
     const { attempts } = letter.history;
     const at = new Date(this.#options.clock.now()).toISOString();
-    const act = { at, by, note, end, ...(edits.length > 0 && { edits }) };
+    const act = { at, by, note, end, ...(run && { run }), ...(edits.length > 0 && { edits }) };
     const isQuarantined = end === 'dead' && attempts >= attemptsMax;
     const dead = failures.map((failure) => {
       const message = publicMessage(failure.message, secrets);

@@ -13,6 +13,7 @@ import { type Assembly, type StagePart, assemble, memberName, stageParts } from 
 import { type PipelineLog, type WriteLog, pipelineLog } from './log.ts';
 import { Members } from './members.ts';
 import { OptionalStage } from './optional-stage.ts';
+import { ReplayLane } from './replay-lane.ts';
 import { Snapshots, stageNames } from './snapshot.ts';
 import type { DeadLetterSample, StatusSnapshot } from './status.ts';
 import { type TapRequest, Taps } from './tap.ts';
@@ -155,6 +156,8 @@ export async function startPipeline(plan: Plan, options: RunOptions): Promise<Ru
   const others = await Promise.all(otherParts.map(makeLane));
   const optionals = others.map(optionalOf);
   const lanes = [main, ...others] as const;
+  const takesLetters = dryRun === null && !untilEnd && ReplayLane.fits(plan);
+  const replays = takesLetters ? new ReplayLane({ plan, clock, random: Math.random, log }) : null;
   const members = new Members({ report: main.stage.report, source: () => main.source, clock });
   const snapshots = new Snapshots({
     plan,
@@ -180,6 +183,7 @@ export async function startPipeline(plan: Plan, options: RunOptions): Promise<Ru
   const stop = (): void => {
     main.stage.stop();
     for (const optional of optionals) optional.stop();
+    replays?.stop();
     if (draining !== undefined) return;
     draining = setTimeout(() => {
       main.stage.giveUp();
@@ -204,6 +208,7 @@ export async function startPipeline(plan: Plan, options: RunOptions): Promise<Ru
 
   const run = async (): Promise<void> => {
     const { lookups, deadLetters } = assembly;
+    const replaying = replays?.run();
     try {
       await Promise.all(lookups.map((lookup) => lookup.open()));
       await allOrNone(
@@ -217,6 +222,8 @@ export async function startPipeline(plan: Plan, options: RunOptions): Promise<Ru
     } finally {
       clearInterval(sampling);
       snapshots.sample();
+      replays?.stop();
+      await replaying;
       await Promise.all([deadLetters.close(), ...lookups.map((lookup) => lookup.close())]);
     }
   };

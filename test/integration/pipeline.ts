@@ -172,7 +172,7 @@ export class Bench implements AsyncDisposable {
     };
     // JSON is YAML.
     await writeFile(file, JSON.stringify({ name, connections, ...definition }, null, 2));
-    this.#topics.add(`${name}.dlq`);
+    for (const topic of [`${name}.dlq`, `${name}.dlq.state`, `${name}.replay`]) this.#topics.add(topic);
     return { path: file, name, dlq: `${name}.dlq` };
   }
 

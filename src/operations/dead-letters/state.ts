@@ -22,8 +22,11 @@ export interface LetterAct {
   readonly at: string;
   readonly by: string;
   readonly note: string | null;
-  /** Of a replay. */
-  readonly end?: ReplayEnd;
+  /** Of a replay. `refused`: it could not be replayed, for the reason. */
+  readonly end?: ReplayEnd | 'refused';
+  readonly reason?: string;
+  /** Of which call of `dlq replay` it is the answer. */
+  readonly run?: string;
   /** What was changed in the copy that was replayed: `qty=3`. */
   readonly edits?: readonly string[];
 }
@@ -69,12 +72,13 @@ export function afterAct(
   };
 }
 
-const actOf = ({ status, at, by, note, end, edits }: LetterState): LetterAct => ({
+const actOf = ({ status, at, by, note, end, reason, edits }: LetterState): LetterAct => ({
   status,
   at,
   by,
   note,
   ...(end && { end }),
+  ...(reason && { reason }),
   ...(edits && { edits }),
 });
 
@@ -119,7 +123,7 @@ class FileStates implements LetterStates {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return new Map();
       throw unreadable(this.#path, error);
     }
-    const states = text.split('\n').flatMap((line) => parsed(line) ?? []);
+    const states = text.split('\n').flatMap((line) => readState(line) ?? []);
     return new Map(states.map((state) => [state.id, state]));
   }
 
@@ -158,7 +162,7 @@ class TopicStates implements LetterStates {
       this.#isThere = true;
       await admin.readTopic(this.#topic, {
         onRecord: ({ value }) => {
-          const state = value === null ? undefined : parsed(Buffer.from(value).toString('utf8'));
+          const state = value === null ? undefined : readState(Buffer.from(value).toString('utf8'));
           if (state !== undefined) states.set(state.id, state);
         },
       });
@@ -207,7 +211,7 @@ class TopicStates implements LetterStates {
 }
 
 /** Undefined for what is no state: a line a crash cut off, or somebody else's record. */
-function parsed(text: string): LetterState | undefined {
+export function readState(text: string): LetterState | undefined {
   try {
     const state = JSON.parse(text) as LetterState | null;
     const isState = typeof state?.id === 'string' && typeof state.failedAt === 'string' && Array.isArray(state.history);

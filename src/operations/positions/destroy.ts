@@ -4,6 +4,7 @@
  */
 import type { SinkPositions } from '../../declaration/positions.ts';
 import type { Plan } from '../../plan/index.ts';
+import { replayGroup, replayTopic } from '../dead-letters/request.ts';
 import type { Places } from './places.ts';
 
 /** `removed`: by `carryOut`. `kept`: it is there and stays. */
@@ -33,7 +34,8 @@ export async function planDestruction(plan: Plan, places: Places, deadLetters: b
     if (remove !== null) steps.push(remove);
   };
 
-  for (const { group } of kafka === null ? [] : places.groups) {
+  const replays = { group: replayGroup(plan.definition) };
+  for (const { group } of kafka === null ? [] : [...places.groups, replays]) {
     if ((await kafka!.groupDescription(group)).state === 'Dead') continue;
     const offsets = await kafka!.groupOffsets(group);
     const count = [...offsets.values()].reduce((sum, partitions) => sum + partitions.size, 0);
@@ -41,12 +43,15 @@ export async function planDestruction(plan: Plan, places: Places, deadLetters: b
   }
   for (const { name, positions } of places.sinks) await addPositions(name, positions, add);
   if ('topic' in dlq && kafka !== null) {
-    const { topic } = dlq;
-    if ((await kafka.describeTopics([topic])).has(topic)) {
+    const addTopic = async (topic: string, noun: string, goes: boolean): Promise<void> => {
+      if (!(await kafka.describeTopics([topic])).has(topic)) return;
       const offsets = await kafka.topicOffsets(topic);
-      const letters = offsets.reduce((sum, { start, end }) => sum + end - start, 0);
-      add(`topic ${topic}`, counted(letters, 'dead letter'), deadLetters ? () => kafka.deleteTopic(topic) : null);
-    }
+      const records = offsets.reduce((sum, { start, end }) => sum + end - start, 0);
+      add(`topic ${topic}`, counted(records, noun), goes ? () => kafka.deleteTopic(topic) : null);
+    };
+    await addTopic(dlq.topic, 'dead letter', deadLetters);
+    await addTopic(`${dlq.topic}.state`, 'record', deadLetters);
+    await addTopic(replayTopic(plan.definition), 'record', true);
   } else if ('file' in dlq) {
     add(`file ${dlq.file}`, 'dead letters', null);
   }

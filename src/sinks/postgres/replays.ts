@@ -3,10 +3,14 @@
  * a position, and a row's version is made of the log and offset its record was read from at first.
  */
 import type { Client } from 'pg';
-import type { EventRecord, Partition, Rejection, SinkBatch } from '../../engine/ports.ts';
+import { runScript, type StatementResult } from '../../connections/postgres/script.ts';
+import type { EventRecord, Partition, Rejection, SinkBatch, Unwritten, WriteResult } from '../../engine/ports.ts';
+import { isolate, refusal } from './isolate.ts';
 import { ownTable } from './own-tables.ts';
+import type { Plan } from './plan.ts';
 import type { Owner } from './positions.ts';
-import type { Claim, Group, RowEncoder } from './rows.ts';
+import type { Claim, Group, Row, RowEncoder, Shape } from './rows.ts';
+import { groupStatements, type Making } from './statements.ts';
 
 /** The logs that records of a replay come from. */
 export interface ReplayLogs {
@@ -111,11 +115,77 @@ export function encodeReplay(encoder: RowEncoder, batch: SinkBatch, logs: Replay
   return { groups, rejected, bringing, ahead };
 }
 
+/** What the sink lends to a replay. */
+export interface ReplayTools {
+  readonly client: Client;
+  readonly owner: Owner;
+  readonly plan: Plan;
+  readonly making: Making;
+  /** Runs statements in the open transaction. */
+  run(sql: string, copies: readonly Uint8Array[]): Promise<StatementResult[]>;
+  /** The table is not what it was when it was read. */
+  tellsOfChange(error: unknown, shape: Shape): boolean;
+}
+
+/** Writes row by row: there are few of them, and what became of each is told. */
+export async function writeReplay(
+  encoded: EncodedReplay,
+  logs: ReplayLogs,
+  rejectionsMax: number,
+  tools: ReplayTools,
+): Promise<WriteResult> {
+  const unwritten = new Map(encoded.ahead.map((record): [EventRecord, Unwritten] => [record, 'ahead']));
+  const isolated = await isolate(encoded.groups, {
+    apply: async (shape, [row]) => {
+      const became = await applyRow(shape, row!, logs, tools);
+      if (became instanceof Error) return became;
+      if (became === 'written') unwritten.delete(row!.record);
+      else unwritten.set(row!.record, became);
+      return became === 'written' ? 1 : 0;
+    },
+    // Whoever replays can do so again when the parent is there.
+    orphaned: () => {},
+    rejected: encoded.rejected,
+    rejectionsMax,
+  });
+  return {
+    written: isolated.written,
+    supersededInBatch: 0,
+    skippedOffset: encoded.ahead.length,
+    skippedVersion: isolated.unchanged,
+    rejected: isolated.rejected,
+    unwritten,
+  };
+}
+
+/** Inside a savepoint. Resolves to the server's error where it refuses the row; then nothing of it is there. */
+async function applyRow(
+  shape: Shape,
+  row: Row,
+  logs: ReplayLogs,
+  { client, owner, plan, making, run, tellsOfChange }: ReplayTools,
+): Promise<'written' | 'superseded' | 'repeated' | Error> {
+  const { write, clear } = groupStatements(plan, shape, making, owner.schema);
+  try {
+    await run('SAVEPOINT part', []);
+    const isNew = plan.keyCount > 0 || (await takeReplay(client, owner, logs, row.record));
+    const results = isNew ? await run([...write, ...clear].join('; '), [Buffer.from(row.line)]) : [];
+    await run('RELEASE SAVEPOINT part', []);
+    if (!isNew) return 'repeated';
+    // Without a version guard the server takes them all; where it says none, there was nothing to change.
+    return plan.guard.kind === 'none' || results[write.length - 1]!.count > 0 ? 'written' : 'superseded';
+  } catch (error) {
+    if (refusal(error) === undefined || tellsOfChange(error, shape)) throw error;
+    await runScript(client, 'ROLLBACK TO SAVEPOINT part');
+    return error as Error;
+  }
+}
+
 /**
  * Notes that a replay adds this element; false where one has. Who asks at the same time waits for the other's end. A new
  * rebuild makes the rows anew, so what was added before it does not count.
  */
-export async function takeReplay(
+async function takeReplay(
   client: Client,
   owner: Owner,
   { byPartition, rebuild }: ReplayLogs,

@@ -12,7 +12,6 @@ import {
   type SinkBatch,
   SinkUnavailable,
   TooManyRejections,
-  type Unwritten,
   type WriteResult,
 } from '../../engine/ports.ts';
 import { checkBackfill } from './backfill.ts';
@@ -33,7 +32,7 @@ import {
   type Owner,
   readLocked,
 } from './positions.ts';
-import { encodeReplay, readLogs, takeReplay } from './replays.ts';
+import { encodeReplay, readLogs, writeReplay } from './replays.ts';
 import { type Claim, type EncodedBatch, type Row, RowEncoder, type Shape } from './rows.ts';
 import { TableSession } from './session.ts';
 import { type GroupStatements, groupStatements, type Making } from './statements.ts';
@@ -222,41 +221,15 @@ export class PostgresSink implements Sink {
       if (await this.#addColumns(encoded.bringing)) return this.#replay(batch, kind, rejectionsMax);
       await this.#run(client, begin, []);
     }
-    const making = { ...this.#making, rebuild: logs.rebuild, isReplay: true };
-    const unwritten = new Map(encoded.ahead.map((record): [EventRecord, Unwritten] => [record, 'ahead']));
-    const isolated = await isolate(encoded.groups, {
-      apply: async (shape, [row]) => {
-        const { record } = row!;
-        unwritten.delete(record);
-        const { write, clear } = groupStatements(plan, shape, making, this.#owner.schema);
-        try {
-          await this.#run(client, 'SAVEPOINT part', []);
-          const isNew = plan.keyCount > 0 || (await takeReplay(client, this.#owner, logs, record));
-          const results = isNew ? await this.#run(client, [...write, ...clear].join('; '), [copyData([row!])]) : [];
-          await this.#run(client, 'RELEASE SAVEPOINT part', []);
-          const count = isNew ? this.#countOf([row!], results[write.length - 1]!.count) : 0;
-          if (count === 0) unwritten.set(record, isNew ? 'superseded' : 'repeated');
-          return count;
-        } catch (error) {
-          if (refusal(error) === undefined || this.#tellsOfChange(error, shape)) throw error;
-          await runScript(client, 'ROLLBACK TO SAVEPOINT part');
-          return error as Error;
-        }
-      },
-      // Whoever replays can do so again when the parent is there.
-      orphaned: () => {},
-      rejected: encoded.rejected,
-      rejectionsMax,
-    });
     this.#moved = [];
-    return {
-      ...nothingWritten,
-      written: isolated.written,
-      skippedVersion: isolated.unchanged,
-      skippedOffset: encoded.ahead.length,
-      rejected: isolated.rejected,
-      unwritten,
-    };
+    return writeReplay(encoded, logs, rejectionsMax, {
+      client,
+      owner: this.#owner,
+      plan,
+      making: { ...this.#making, rebuild: logs.rebuild, isReplay: true },
+      run: (sql, copies) => this.#run(client, sql, copies),
+      tellsOfChange: (error, shape) => this.#tellsOfChange(error, shape),
+    });
   }
 
   async #createFor(batch: SinkBatch): Promise<void> {

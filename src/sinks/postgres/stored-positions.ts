@@ -19,7 +19,7 @@ import {
 import { SinkUnavailable } from '../../engine/ports.ts';
 import { exitCodes, PipectlError } from '../../errors.ts';
 import type { PostgresSinkOptions } from './index.ts';
-import { ensureOwnTables } from './own-tables.ts';
+import { ensureOwnTables, ownTable } from './own-tables.ts';
 
 /** Longer than a frozen owner keeps its locks (`idle_transaction_timeout`, default 25 s). */
 const lockTimeoutMs = 30_000;
@@ -88,6 +88,13 @@ export class PostgresPositions implements SinkPositions {
         await client.query(`DELETE FROM ${this.#positions} WHERE pipeline = $1 AND sink = $2 AND rebuild = 0`, [
           ...this.#owner,
         ]);
+        // A former version of the program had none.
+        const replays = ownTable(this.#schema, 'replays');
+        const { rows } = await client.query<{ there: boolean }>('SELECT to_regclass($1) IS NOT NULL AS there', [
+          replays,
+        ]);
+        if (rows[0]!.there)
+          await client.query(`DELETE FROM ${replays} WHERE pipeline = $1 AND sink = $2`, [...this.#owner]);
       });
     });
   }
