@@ -99,6 +99,15 @@ test('the member that runs takes them up: delivered, superseded, dead again; its
     stderr: expect.stringMatching(/no process runs .*\n.*--here/),
   });
 
+  // Leaving a group is given up after a while: a busy broker forgets the member later.
+  await eventually(
+    'nobody is in its groups',
+    async () => {
+      const { groups: found } = await bench.kafka.describeGroups([file.name, `${file.name}.replay`]);
+      return found.every(({ members }) => members.length === 0);
+    },
+    { withinMs: 40_000 },
+  );
   expect(await bench.run(['destroy', file.path, '--dead-letters', '--yes'])).toMatchObject({ code: 0 });
   await eventually('its own topics are gone', async () =>
     (await bench.kafka.listTopics()).every((name) => !name.startsWith(file.name)),
