@@ -98,7 +98,7 @@ faultTest('partitions are raised from 4 to 8 under load', 180_000, async (fault)
   // Keys that were there stay where they are; new ones go to the new partitions.
   load.place = (one) => {
     const partition = one.id % partitions;
-    return Math.floor(one.n / 2) % 2 === 0
+    return Math.floor(one.n / partitions) % 2 === 0
       ? { one, partition }
       : { one: { ...one, id: one.id + 10_000 }, partition: partition + partitions };
   };
