@@ -107,3 +107,5 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (commandIn(process.argv.slice(2)) !== 'run') process.exit(process.exitCode ?? exitCodes.done);
 });
 process.exitCode = await main(process.argv.slice(2));
+// What a terminal that nobody reads has not taken by then keeps nothing from ending.
+if (process.stdout.isTTY) setTimeout(() => process.exit(), 1000).unref();

@@ -1,5 +1,6 @@
 /** `status` and `tap` beside a running pipeline, and a status view whose terminal nobody reads. */
 import { spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { once } from 'node:events';
 import path from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
@@ -174,8 +175,19 @@ test('a terminal that nobody reads, and a view that is killed, stop nothing', as
   await send(600, 900);
   await bench.written(name, 900, []);
   const { pid } = (await statusOf(name))!;
-  process.kill(pid, 'SIGKILL');
+  // Also its end needs nobody who reads.
+  process.kill(pid, 'SIGTERM');
+  await eventually('it has drained and ended', () => hasEnded(pid), { withinMs: 20_000 });
   running.child.kill('SIGKILL');
   await running.ended;
   await bench.expectRows(table, orderColumns, appended(input));
 });
+
+/** It is gone, or a zombie: whoever started it is stuck itself. */
+function hasEnded(pid: number): boolean {
+  try {
+    return readFileSync(`/proc/${pid}/stat`, 'latin1').split(') ')[1]!.startsWith('Z');
+  } catch {
+    return true;
+  }
+}

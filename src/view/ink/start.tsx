@@ -93,9 +93,9 @@ export function startInkView(options: InkViewOptions): InkView {
     isOpen = false;
     clearInterval(timer);
     process.off('exit', restore);
-    // The process may be about to end, and then only what is written at once is written.
-    if (!isStuck(stdout)) setBlocking(stdout, true);
     ink.unmount();
+    // It may be the same terminal.
+    setBlocking(stderr, false);
     release();
   }
   process.once('exit', restore);
@@ -138,6 +138,7 @@ export function startInkView(options: InkViewOptions): InkView {
     hasLeft = true;
     restore();
     await settled(ink.waitUntilExit());
+    await letGo([stdout, stderr]);
     left.resolve('leave');
   }
 
@@ -158,8 +159,8 @@ export function startInkView(options: InkViewOptions): InkView {
       if (hasLeft) return;
       restore();
       await settled(ink.waitUntilExit());
-      if (options.attached === true) return;
-      for (const line of finalSummary(snapshots())) stderr.write(`${line}\n`);
+      if (options.attached !== true) stderr.write(`${finalSummary(snapshots()).join('\n')}\n`);
+      await letGo([stdout, stderr]);
     },
   };
 }
@@ -176,6 +177,15 @@ function isStuck(stream: NodeJS.WritableStream): boolean {
 function setBlocking(stream: NodeJS.WritableStream, blocking: boolean): void {
   const { _handle: handle } = stream as { _handle?: { setBlocking?: (blocking: boolean) => void } };
   handle?.setBlocking?.(blocking);
+}
+
+/** Gives terminals back as they were. One that does not take what it was given stays as it is: to write on would wait for ever. */
+async function letGo(streams: readonly NodeJS.WritableStream[]): Promise<void> {
+  const flushed = streams.map((stream) => new Promise<void>((resolve) => stream.write('', () => resolve())));
+  await settled(Promise.all(flushed));
+  for (const stream of streams) {
+    if ('writableLength' in stream && stream.writableLength === 0) setBlocking(stream, true);
+  }
 }
 
 /** The end of `work`, however it ends, but no later than a terminal may hold up the end of the process. */
