@@ -41,6 +41,8 @@ export class BreakerOpened extends Error {
 
 /** What one epoch costs in dead letters, as far as it is known. */
 export interface Toll {
+  /** Somebody has resumed while it was held: it is not held again, however long its writing takes. */
+  isReleased: boolean;
   readonly read: number;
   /** Of decode, steps and routing. */
   readonly letters: readonly DeadLetter[];
@@ -119,7 +121,7 @@ export class Breaker {
 
   /** So many rows a sink may refuse of this epoch, beside those the others have refused, before it is to give up. */
   refusalsMax(nowMs: number, toll: Toll): number {
-    if (!this.isArmed(nowMs)) return Number.POSITIVE_INFINITY;
+    if (toll.isReleased || !this.isArmed(nowMs)) return Number.POSITIVE_INFINITY;
     const before = this.#window(nowMs);
     return Math.max(REFUSALS_MIN, this.#deadMax(before.read + toll.read) - before.dead - tollOf(toll));
   }

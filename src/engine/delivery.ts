@@ -99,7 +99,12 @@ export async function deliver(
   signal: AbortSignal,
 ): Promise<void> {
   const { read, letters, batches } = epoch;
-  const toll = { read, letters, refused: options.routes.map(({ sink }) => ({ sink: sink.name, rejected: [] })) };
+  const toll: Toll = {
+    isReleased: false,
+    read,
+    letters,
+    refused: options.routes.map(({ sink }) => ({ sink: sink.name, rejected: [] })),
+  };
   await passBreaker(toll, options, signal);
   const durable = appendDeadLetters(letters, options, signal);
   const deliveries = batches.map((batch, i) => {
@@ -125,12 +130,14 @@ async function passBreaker(toll: Toll, options: DeliveryOptions, signal: AbortSi
     await breaker.resumed(AbortSignal.any([signal, stopping]));
     if (stopping.aborted && breaker.opening !== null) throw new HeldByBreaker('the breaker is open');
     if (signal.aborted) throw new DeliveryAbandoned('the breaker was open');
+    toll.isReleased = true;
   }
 }
 
 /** True while the breaker is open; says so when it opens. `anyway`: it opens whatever the ratio is. */
 function isHeld(toll: Toll, { breaker, clock, log }: DeliveryOptions, anyway = false): boolean {
   if (breaker === undefined || breaker.opening !== null) return breaker !== undefined;
+  if (toll.isReleased) return false;
   if (anyway) breaker.open(clock.now(), toll);
   const holds = breaker.holds(clock.now(), toll);
   if (holds) log.error('breaker_open', openingWords(breaker));

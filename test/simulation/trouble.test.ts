@@ -248,6 +248,23 @@ describe('the breaker', () => {
     await run.end();
   });
 
+  it('does not hold again what somebody has let go, though its writing takes longer than the window', async () => {
+    const { table, breaker, run } = guarded(all(0, 90), { overMs: 10 });
+    run.source.give(assigned(1), records(1, [p0, 0, 100]));
+    await run.until(() => breaker.opening !== null);
+    let isLate = false;
+    table.onWrite = () => {
+      if (isLate) return;
+      isLate = true;
+      throw new SinkUnavailable('busy');
+    };
+    run.stage.resume('');
+    await run.until(() => table.positions.get(p0) === 100 || breaker.opening !== null);
+    expect(breaker.opening).toBeNull();
+    expect(table.positions.get(p0)).toBe(100);
+    await run.end();
+  });
+
   it('is not armed for one window after it was resumed, and then opens again', async () => {
     const { table, breaker, run } = guarded(all(0, 1000));
     run.source.give(assigned(1), records(1, [p0, 0, 50]));
