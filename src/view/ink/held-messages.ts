@@ -21,7 +21,9 @@ export function holdMessages(stderr: NodeJS.WritableStream & { isTTY?: boolean }
   const isTerminal = stderr.isTTY === true;
   const formerConsole = globalThis.console;
   const formerWrite = stderr.write.bind(stderr);
-  globalThis.console = new Console(hold, isTerminal ? hold : stderr);
+  // What a console has beyond a stream's (`timeStamp`) stays.
+  const holding = Object.create(formerConsole) as Console;
+  globalThis.console = Object.assign(holding, new Console(hold, isTerminal ? hold : stderr));
   if (isTerminal) stderr.write = hold.write.bind(hold);
   return () => {
     globalThis.console = formerConsole;
