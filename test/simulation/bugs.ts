@@ -294,12 +294,6 @@ export const plantedBugs: readonly PlantedBug[] = [
     replace: 'if (dead <= this.#deadMax(before.read + toll.read)) return false;',
   },
   {
-    name: 'a breaker that was resumed opens again at once',
-    file: breaker,
-    find: '    this.#armedFromMs = nowMs + this.limits.overMs;\n',
-    replace: '',
-  },
-  {
     name: 'who waits for the breaker is not told that it was resumed',
     file: breaker,
     find: '    this.#closing.resolve();\n',
