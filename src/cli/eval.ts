@@ -62,7 +62,7 @@ async function evaluate(text: string | undefined, options: EvalOptions): Promise
     return exitCodes.done;
   }
   const expression = compileOn(text, samples);
-  const answers = samples.scopes.map((scope) => answer(expression, scope));
+  const answers = samples.scopes.map((scope) => answer(expression, scope, samples.secrets));
   const several = answers.length > 1;
   const lines = answers.map((given, index) =>
     options.output === 'json' ? answerJson(given) : `${several ? `${index + 1}: ` : ''}${answerText(given)}`,

@@ -14,3 +14,19 @@ export function hideSecrets(text: string, secrets: readonly string[], mask: (sec
   }
   return clean;
 }
+
+/** A copy of a value in which no text has a secret, each replaced by `***`; names of fields stay. */
+export function hideSecretsIn(value: unknown, secrets: readonly string[]): unknown {
+  if (secrets.length === 0) return value;
+  if (typeof value === 'string') return hideSecrets(value, secrets, () => '***');
+  if (Array.isArray(value)) return value.map((item: unknown) => hideSecretsIn(item, secrets));
+  if (!isPlain(value)) return value;
+  return Object.fromEntries(Object.entries(value).map(([name, item]) => [name, hideSecretsIn(item, secrets)]));
+}
+
+/** An object of fields, as JSON has it: no time, no decimal, no bytes. */
+export function isPlain(value: unknown): value is Readonly<Record<string, unknown>> {
+  if (typeof value !== 'object' || value === null) return false;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === Object.prototype || prototype === null;
+}

@@ -1,6 +1,7 @@
 /** What comes out of a stage, for those who watch: a few events a second, copied, with what must not be seen hidden. */
 import { Readable } from 'node:stream';
 import { encodeJson } from '../codecs/json.ts';
+import { isPlain } from '../declaration/secrets.ts';
 import { listed, suggestion } from '../definition/suggestion.ts';
 import type { EventRecord, Tap } from '../engine/ports.ts';
 import { PipectlError } from '../errors.ts';
@@ -230,9 +231,3 @@ const keyText = (key: Uint8Array): string => Buffer.from(key.buffer, key.byteOff
 
 const isSame = (one: readonly string[], other: readonly string[]): boolean =>
   one.length === other.length && one.every((name, at) => name === other[at]);
-
-function isPlain(value: unknown): value is Readonly<Record<string, unknown>> {
-  if (typeof value !== 'object' || value === null) return false;
-  const prototype: unknown = Object.getPrototypeOf(value);
-  return prototype === Object.prototype || prototype === null;
-}

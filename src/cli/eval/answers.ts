@@ -1,5 +1,6 @@
 /** What an expression gives on a sample, in words. */
 import { encodeJson } from '../../codecs/json.ts';
+import { hideSecretsIn } from '../../declaration/secrets.ts';
 import { PipectlError } from '../../errors.ts';
 import {
   compileExpression,
@@ -42,10 +43,10 @@ export function problemsText(text: string, problems: readonly ExpressionProblem[
     .join('\n');
 }
 
-export function answer(expression: Expression, scope: Scope): Answer {
+export function answer(expression: Expression, scope: Scope, secrets: readonly string[]): Answer {
   try {
     const value = expression.evaluate(scope);
-    return { value, type: valueType(value, expression) };
+    return { value: hideSecretsIn(value, secrets), type: valueType(value, expression) };
   } catch (error) {
     if (!(error instanceof EvaluationError)) throw error;
     return { error: { code: error.code, message: error.message } };

@@ -1,6 +1,7 @@
 /** The prompt of `pipectl eval`: expressions on a sample, with completion and types. */
 import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
+import { hideSecretsIn } from '../../declaration/secrets.ts';
 import { PipectlError } from '../../errors.ts';
 import { functions, specialForms } from '../../expressions/functions.ts';
 import type { Scope } from '../../expressions/index.ts';
@@ -26,7 +27,7 @@ const help = `An expression is evaluated on the event. Tab completes fields, fun
 
 /** Reads lines until `:quit` or the end of the input. */
 export async function runPrompt(samples: Samples, { input, output, terminal }: PromptStreams): Promise<void> {
-  const { scopes } = samples;
+  const { scopes, secrets } = samples;
   let at = 0;
   const current = (): Scope => scopes[at]!;
   const say = (text: string) => output.write(`${text}\n`);
@@ -49,13 +50,13 @@ export async function runPrompt(samples: Samples, { input, output, terminal }: P
     try {
       switch (command) {
         case undefined:
-          if (line.trim() !== '') say(answerText(answer(compileOn(line, samples), current())));
+          if (line.trim() !== '') say(answerText(answer(compileOn(line, samples), current(), secrets)));
           break;
         case 'type':
           say(typeText(compileOn(rest!, samples).type));
           break;
         case 'event':
-          say(jsonText(current().event));
+          say(jsonText(hideSecretsIn(current().event, secrets)));
           break;
         case 'next':
           at = (at + 1) % scopes.length;
@@ -63,7 +64,8 @@ export async function runPrompt(samples: Samples, { input, output, terminal }: P
           break;
         case 'all': {
           const expression = compileOn(rest!, samples);
-          for (const [index, scope] of scopes.entries()) say(`${index + 1}: ${answerText(answer(expression, scope))}`);
+          for (const [index, scope] of scopes.entries())
+            say(`${index + 1}: ${answerText(answer(expression, scope, secrets))}`);
           break;
         }
         case 'help':

@@ -23,6 +23,8 @@ export interface Samples {
   /** What is known about their events. */
   readonly type: Type;
   readonly vars: Readonly<Record<string, unknown>>;
+  /** Values that must not be shown, which an expression may give all the same: `vars.pepper`. */
+  readonly secrets: readonly string[];
   /** What became of those that did not get here, a sentence each. */
   readonly notes: readonly string[];
 }
@@ -77,7 +79,7 @@ export async function readText(file: string): Promise<string> {
 /** Events without a pipeline around them. */
 export function plainSamples(events: readonly unknown[]): Samples {
   const scopes = events.map((event, offset) => ({ event, key: null, meta: { ...sampleMeta, offset } }));
-  return { scopes, type: 'dyn', vars: {}, notes: [] };
+  return { scopes, type: 'dyn', vars: {}, secrets: [], notes: [] };
 }
 
 const sampleMeta = {
@@ -169,7 +171,8 @@ export async function planSamples(plan: Plan, vars: Vars, options: PlanSampleOpt
     const records = apply(steps, own);
     const told = [...notes].map(([text, count]) => `${count} ${count === 1 ? 'event was' : 'events were'} ${text}`);
     // A step may have made several out of one.
-    return { scopes: records.slice(0, options.count) as unknown as Scope[], type, vars, notes: told };
+    const scopes = records.slice(0, options.count) as unknown as Scope[];
+    return { scopes, type, vars, secrets: plan.definition.secrets, notes: told };
   } finally {
     await Promise.all([source.close(), ...lookups.map((lookup) => lookup.close())]);
   }
