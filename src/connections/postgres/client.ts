@@ -52,7 +52,7 @@ export async function connect(
   settings: SessionSettings,
   signal?: AbortSignal,
 ): Promise<Client> {
-  const client = new Client(clientConfig(options, settings));
+  const client = newClient(clientConfig(options, settings));
   const place = `${client.host}:${client.port}`;
   const giveUp = () => disconnect(client);
   signal?.addEventListener('abort', giveUp);
@@ -72,6 +72,18 @@ export async function connect(
     throw connectFailure(error, place, client.database);
   } finally {
     signal?.removeEventListener('abort', giveUp);
+  }
+}
+
+/** `pg` reads the URL here, and the files it names. */
+function newClient(config: ClientConfig): Client {
+  try {
+    return new Client(config);
+  } catch (error) {
+    // Without its cause, which has the URL with the password.
+    throw new PipectlError('postgres_connection', `the connection to PostgreSQL: ${(error as Error).message}`, {
+      hint: 'write the URL as postgres://USER:PASSWORD@HOST:PORT/DATABASE, with %40 for an @ in the password',
+    });
   }
 }
 
