@@ -283,11 +283,11 @@ describe('a log that is not what it was is never read on silently', () => {
     await bench.written(name, 1000, [child]);
     await bench.kafka.deleteTopics({ topics: [topic] });
     await bench.topic(1, topic);
+    const ended = await child.ended;
     await bench.send(
       topic,
       orders(0, 1500).map((one) => orderMessage(one, 1)),
     );
-    const ended = await child.ended;
     expectRefusal(
       { ...ended, stdout: child.stdout, stderr: child.stderr },
       1,

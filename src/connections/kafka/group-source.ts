@@ -125,6 +125,7 @@ export class GroupSource implements Source, SessionEvents {
     }
     void this.#supervise();
     if (!untilEnd && inputs.some(({ topics }) => topics instanceof RegExp)) void this.#watchTopics();
+    void this.#watchLogs();
   }
 
   next(limits: GatherLimits): Promise<SourceEvent> {
@@ -323,6 +324,24 @@ export class GroupSource implements Source, SessionEvents {
       const names = added.map(([topic]) => topic).join(', ');
       log.info('kafka_topics_added', `group ${group} also reads ${names}`);
       this.#session?.abandon(new Error(`new topics: ${names}`));
+    }
+  }
+
+  /**
+   * A topic that is deleted, created anew and filled beyond our position between two fetches looks like the former one to
+   * them: only its id tells. The next assignment brings it to the engine, which stops.
+   */
+  async #watchLogs(): Promise<void> {
+    const { signal } = this.#closing;
+    for (;;) {
+      await this.#settings.clock.sleep(topicsEveryMs, signal);
+      if (signal.aborted) return;
+      const session = this.#session;
+      const owned = [...this.#feeds.values()].map(({ partition }) => partition);
+      const topics = new Set(owned.map(({ topic }) => topic));
+      const described = topics.size === 0 ? null : await this.#admin.describeTopics([...topics]).catch(() => null);
+      const anew = owned.find(({ topic, topicId }) => (described?.get(topic)?.topicId ?? topicId) !== topicId);
+      if (anew !== undefined) session?.abandon(new Error(`${anew.topic} was created anew`));
     }
   }
 
