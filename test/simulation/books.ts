@@ -27,6 +27,8 @@ export interface Table {
   rebuild: number;
   /** From where on the rebuild has written each partition anew. */
   readonly rebuiltFrom: Map<number, number>;
+  /** The rows the rebuild was to write anew. Who is given up instead stays in the upsert table as it was. */
+  readonly before: Set<string>;
   /** What comes before is not promised: reading began there, or the log has lost it. Unknown while absent. */
   readonly begins: Map<number, number>;
   /** The upsert table. */
@@ -57,6 +59,7 @@ export class Books {
           appended: new Map(),
           rebuild: 0,
           rebuiltFrom: new Map(),
+          before: new Set(),
           begins: new Map(scenario.startsLatest ? [] : scenario.logs.map((_, partition) => [partition, 0])),
         },
       ]),
@@ -211,7 +214,9 @@ export class Books {
   move(table: Table, partition: number, to: number): void {
     for (const id of table.appended.keys()) {
       const [of, offset] = id.split(':').map(Number);
-      if (of === partition && offset! >= to) table.appended.delete(id);
+      if (of !== partition || offset! < to) continue;
+      table.appended.delete(id);
+      table.before.add(id);
     }
     const { owner = 0 } = table.positions.get(partition) ?? {};
     if (table.plan.storesPositions) table.positions.set(partition, { position: to, owner: owner + 1 });
@@ -253,17 +258,19 @@ export class Books {
   }
 
   /** The upsert table is a plain fold of the rows that were written. */
-  #compareRows({ plan, appended, rows, rebuiltFrom }: Table, expected: readonly ExpectedRow[]): void {
+  #compareRows({ plan, appended, before, rows, rebuiltFrom }: Table, expected: readonly ExpectedRow[]): void {
     const newest = new Map<number, { readonly id: string; readonly version: number; readonly rebuild: number }>();
     for (const { id, event } of expected) {
-      if (!appended.has(id)) continue;
+      if (!appended.has(id) && !before.has(id)) continue;
       const [partition, offset] = id.split(':').map(Number);
-      const rebuild = offset! >= (rebuiltFrom.get(partition!) ?? Infinity) ? 1 : 0;
+      const isAnew = appended.has(id) && offset! >= (rebuiltFrom.get(partition!) ?? Infinity);
+      const rebuild = isAnew ? 1 : 0;
       const key = keyOf(plan, event);
       const former = newest.get(key);
       const isOlder =
-        former && (former.rebuild > rebuild || (former.rebuild === rebuild && former.version > event.version));
-      if (!(plan.versioned && isOlder)) newest.set(key, { id, version: event.version, rebuild });
+        former &&
+        (former.rebuild > rebuild || (plan.versioned && former.rebuild === rebuild && former.version > event.version));
+      if (!isOlder) newest.set(key, { id, version: event.version, rebuild });
     }
     const name = (key: number, id: string, rebuild: number) => `${key}=${id} of rebuild ${rebuild}`;
     const wanted = new Set([...newest].map(([key, { id, rebuild }]) => name(key, id, rebuild)));

@@ -9,7 +9,7 @@ interface Timer {
 const PARTS = 16;
 
 /** Resolves when everything that is ready has run: a tick comes when no promise has anything left to do. */
-const allAtRest = (): Promise<void> => new Promise((resolve) => process.nextTick(resolve));
+export const allAtRest = (): Promise<void> => new Promise((resolve) => process.nextTick(resolve));
 
 /** A clock that stands still until `advance` moves it to the next timer: virtual time decides all interleavings. */
 export class VirtualClock implements Clock {

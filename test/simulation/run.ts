@@ -5,7 +5,7 @@ import { Stage } from '../../src/engine/stage.ts';
 import { OptionalStage } from '../../src/runtime/optional-stage.ts';
 import { Books } from './books.ts';
 import { BreakerWatch } from './breaker-watch.ts';
-import { VirtualClock, seeded } from './clock.ts';
+import { VirtualClock, allAtRest, seeded } from './clock.ts';
 import { Group, SimulatedSource } from './group.ts';
 import { Member } from './member.ts';
 import { programOf } from './program.ts';
@@ -174,9 +174,10 @@ class Run {
     if (!isOver()) this.#world.violate(`${what} did not go to zero within ${limitMs} ms after the faults had ended`);
   }
 
-  /** Moves time until `isOver`. */
+  /** Moves time until `isOver`, which is asked when nobody is about to do anything at that moment. */
   async #advance(isOver: () => boolean): Promise<void> {
     for (let steps = 0; steps < STEPS_MAX; steps++) {
+      await allAtRest();
       if (isOver() || !(await this.#world.clock.advance())) return;
     }
   }
