@@ -1,6 +1,7 @@
 /** How a cluster is: its brokers and what they have on disk, the settings of topics. For those who look after it. */
 import { kafkajs, type Broker, type Cluster, type Decoder } from './kafkajs.ts';
 import type { BrokerAddress, ClusterMetadata, TopicMetadata } from './metadata.ts';
+import { sendRequest } from './request.ts';
 
 export interface BrokerDescription extends BrokerAddress {
   /** Null where it answers; else why not. */
@@ -97,20 +98,15 @@ async function withSettings(cluster: Cluster, topics: readonly TopicMetadata[]):
 async function requestLogDirs(broker: Broker): Promise<readonly LogDirectory[] | null> {
   const version = Math.min(4, broker.versions[logDirsKey]?.maxVersion ?? 0);
   if (version < 2) return null;
-  return broker.connectionPool.send({
-    request: {
-      apiKey: logDirsKey,
-      apiVersion: version,
-      apiName: 'DescribeLogDirs',
-      encode: () => {
-        const withHeader = new (kafkajs().Encoder)().writeUVarInt(0); // header's tagged fields
-        return Promise.resolve(withHeader.writeUVarInt(0).writeUVarInt(0)); // all topics; tagged fields
-      },
+  return sendRequest(broker, {
+    key: logDirsKey,
+    version,
+    name: 'DescribeLogDirs',
+    encode: () => {
+      const withHeader = new (kafkajs().Encoder)().writeUVarInt(0); // header's tagged fields
+      return withHeader.writeUVarInt(0).writeUVarInt(0); // all topics; tagged fields
     },
-    response: {
-      decode: (bytes: Buffer) => Promise.resolve(decodeLogDirs(new (kafkajs().Decoder)(bytes), version)),
-      parse: (dirs: readonly LogDirectory[] | null) => Promise.resolve(dirs),
-    },
+    decode: (decoder) => decodeLogDirs(decoder, version),
   });
 }
 

@@ -3,6 +3,7 @@
  * know. DescribeGroups tells of such a group only that it is dead.
  */
 import { kafkajs, type Broker, type Decoder } from './kafkajs.ts';
+import { sendRequest } from './request.ts';
 
 export interface NewProtocolGroup {
   readonly state: 'Empty' | 'Assigning' | 'Reconciling' | 'Stable' | 'Dead';
@@ -23,19 +24,12 @@ const groupNotFound = 69;
 /** Asks the group's coordinator. Null where it is no group of the new protocol, or the broker has no such protocol. */
 export async function describeNewProtocolGroup(coordinator: Broker, group: string): Promise<NewProtocolGroup | null> {
   if (coordinator.versions[describeKey] === undefined) return null;
-  const { errorCode, ...description } = await coordinator.connectionPool.send<
-    NewProtocolGroup & { readonly errorCode: number }
-  >({
-    request: {
-      apiKey: describeKey,
-      apiVersion: version,
-      apiName: 'ConsumerGroupDescribe',
-      encode: () => Promise.resolve(encodeRequest(group)),
-    },
-    response: {
-      decode: (bytes: Buffer) => Promise.resolve(decodeResponse(new (kafkajs().Decoder)(bytes))),
-      parse: (answer: unknown) => Promise.resolve(answer),
-    },
+  const { errorCode, ...description } = await sendRequest(coordinator, {
+    key: describeKey,
+    version,
+    name: 'ConsumerGroupDescribe',
+    encode: () => encodeRequest(group),
+    decode: decodeResponse,
   });
   if (errorCode === groupNotFound) return null;
   if (errorCode !== 0) throw kafkajs().createErrorFromCode(errorCode);

@@ -3,6 +3,7 @@
  * id a topic that was deleted and created again looks like the old one.
  */
 import { kafkajs, type Broker, type Decoder, type Encoder } from './kafkajs.ts';
+import { sendRequest } from './request.ts';
 
 export interface TopicMetadata {
   readonly topic: string;
@@ -60,17 +61,12 @@ export async function requestMetadata(
   if (newest < version) {
     throw new Error(`the broker speaks Metadata up to version ${newest}: pipectl needs Kafka 2.8 or later`);
   }
-  return broker.connectionPool.send({
-    request: {
-      apiKey: metadataKey,
-      apiVersion: version,
-      apiName: 'Metadata',
-      encode: () => Promise.resolve(encodeRequest(topics, withRights)),
-    },
-    response: {
-      decode: (bytes: Buffer) => Promise.resolve(decodeResponse(new (kafkajs().Decoder)(bytes))),
-      parse: (metadata: ClusterMetadata) => Promise.resolve(metadata),
-    },
+  return sendRequest(broker, {
+    key: metadataKey,
+    version,
+    name: 'Metadata',
+    encode: () => encodeRequest(topics, withRights),
+    decode: decodeResponse,
   });
 }
 
