@@ -72,7 +72,7 @@ const reconnectMsMax = 5000;
 const leaveWithinMs = 1500;
 /** So often a position beyond the end, or a missing topic, is taken for a cluster that has not settled. */
 const unsettledTries = 4;
-/** So often topics are looked for that fit the pattern and were not there before. */
+/** So often it is looked whether topics are the same ones, and whether new ones fit a pattern. */
 const topicsEveryMs = 10_000;
 const nothingFound = { found: new Map<string, KafkaInput>(), contested: new Map<string, string>() };
 
@@ -124,8 +124,8 @@ export class GroupSource implements Source, SessionEvents {
       throw error;
     }
     void this.#supervise();
-    if (!untilEnd && inputs.some(({ topics }) => topics instanceof RegExp)) void this.#watchTopics();
-    void this.#watchLogs();
+    const followsPattern = !untilEnd && inputs.some(({ topics }) => topics instanceof RegExp);
+    void this.#watchTopics(followsPattern);
   }
 
   next(limits: GatherLimits): Promise<SourceEvent> {
@@ -303,46 +303,45 @@ export class GroupSource implements Source, SessionEvents {
     }
   }
 
-  /** A topic that fits a pattern and is new is read from its first record: the group is joined again with it. */
-  async #watchTopics(): Promise<void> {
-    const { clock, inputs, log, group } = this.#settings;
+  async #watchTopics(followsPattern: boolean): Promise<void> {
     const { signal } = this.#closing;
     const told = new Set<string>();
     for (;;) {
-      await clock.sleep(topicsEveryMs, signal);
+      await this.#settings.clock.sleep(topicsEveryMs, signal);
       if (signal.aborted) return;
-      // Where they can not be told now they can be the next time; what went away shows in the fetches.
-      const { found, contested } = (await assignTopics(this.#admin, inputs).catch(() => null)) ?? nothingFound;
-      for (const [topic, message] of contested) {
-        if (!told.has(topic))
-          log.warn('source_topics', `${message}: it is left out until the next start, which it stops`);
-        told.add(topic);
-      }
-      const added = [...found].filter(([topic]) => !this.#topics.has(topic));
-      if (added.length === 0) continue;
-      this.#topics = new Map([...this.#topics, ...added]);
-      const names = added.map(([topic]) => topic).join(', ');
-      log.info('kafka_topics_added', `group ${group} also reads ${names}`);
-      this.#session?.abandon(new Error(`new topics: ${names}`));
+      await Promise.all([this.#lookForAnew(), followsPattern ? this.#lookForAdded(told) : undefined]);
     }
+  }
+
+  /** A topic that fits a pattern and is new is read from its first record: the group is joined again with it. */
+  async #lookForAdded(told: Set<string>): Promise<void> {
+    const { inputs, log, group } = this.#settings;
+    // Where they can not be told now they can be the next time; what went away shows in the fetches.
+    const { found, contested } = (await assignTopics(this.#admin, inputs).catch(() => null)) ?? nothingFound;
+    for (const [topic, message] of contested) {
+      if (!told.has(topic))
+        log.warn('source_topics', `${message}: it is left out until the next start, which it stops`);
+      told.add(topic);
+    }
+    const added = [...found].filter(([topic]) => !this.#topics.has(topic));
+    if (added.length === 0) return;
+    this.#topics = new Map([...this.#topics, ...added]);
+    const names = added.map(([topic]) => topic).join(', ');
+    log.info('kafka_topics_added', `group ${group} also reads ${names}`);
+    this.#session?.abandon(new Error(`new topics: ${names}`));
   }
 
   /**
    * A topic that is deleted, created anew and filled beyond our position between two fetches looks like the former one to
    * them: only its id tells. The next assignment brings it to the engine, which stops.
    */
-  async #watchLogs(): Promise<void> {
-    const { signal } = this.#closing;
-    for (;;) {
-      await this.#settings.clock.sleep(topicsEveryMs, signal);
-      if (signal.aborted) return;
-      const session = this.#session;
-      const owned = [...this.#feeds.values()].map(({ partition }) => partition);
-      const topics = new Set(owned.map(({ topic }) => topic));
-      const described = topics.size === 0 ? null : await this.#admin.describeTopics([...topics]).catch(() => null);
-      const anew = owned.find(({ topic, topicId }) => (described?.get(topic)?.topicId ?? topicId) !== topicId);
-      if (anew !== undefined) session?.abandon(new Error(`${anew.topic} was created anew`));
-    }
+  async #lookForAnew(): Promise<void> {
+    const session = this.#session;
+    const owned = [...this.#feeds.values()].map(({ partition }) => partition);
+    const topics = new Set(owned.map(({ topic }) => topic));
+    const described = topics.size === 0 ? null : await this.#admin.describeTopics([...topics]).catch(() => null);
+    const anew = owned.find(({ topic, topicId }) => (described?.get(topic)?.topicId ?? topicId) !== topicId);
+    if (anew !== undefined) session?.abandon(new Error(`${anew.topic} was created anew`));
   }
 
   /** What is left of a member that broke would hold up the join of the next until its session expires. */
