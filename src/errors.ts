@@ -676,10 +676,6 @@ export const errorTable = {
     meaning: 'A service did not answer in time.',
     hint: 'is it overloaded, or does a firewall swallow what is sent? `--timeout` gives it longer',
   },
-  view_failed: {
-    meaning: 'The status view could not start; the pipeline runs, and plain lines stand in for the picture.',
-    hint: 'please report it; `--view plain` asks for the lines',
-  },
   usage: {
     meaning: 'The command line is wrong.',
     hint: '`pipectl help COMMAND` shows what it takes',

@@ -12,7 +12,6 @@ import { type MetricsAddress, openMetricsServer, parseMetricsAddress } from '../
 import type { WriteLog } from '../runtime/log.ts';
 import { observe } from '../runtime/observe.ts';
 import { type RunningPipeline, startPipeline } from '../runtime/run.ts';
-import type { InkView } from '../view/ink/start.tsx';
 import { finalSummary, startPlainView } from '../view/plain.ts';
 import { describeTerminal } from '../view/terminal.ts';
 import { backfillOf } from './backfill.ts';
@@ -157,14 +156,7 @@ async function openView(
       const { startInkView } = await (await import('../view/ink/load.ts')).loadInkView();
       const force = () => process.exit(130);
       const sampleOf = (fingerprint: string) => Promise.resolve(pipeline.deadLetterSample(fingerprint));
-      let ink: InkView;
-      try {
-        ink = startInkView({ snapshots, sampleOf, onStop: stop, onForce: force, stdin, stdout, stderr, terminal });
-      } catch (error) {
-        // The pipeline runs already, and a picture is not worth its end.
-        pipeline.log.error('view_failed', `the status view could not start: ${String(error)}`);
-        return startPlainView({ snapshots, out: stdout, unicode: terminal.unicode });
-      }
+      const ink = startInkView({ snapshots, sampleOf, onStop: stop, onForce: force, stdin, stdout, stderr, terminal });
       let lines: { close(): void } | undefined;
       void ink.closedByUser.then(() => (lines = startPlainView({ snapshots, out: stdout, unicode: terminal.unicode })));
       return { close: async () => (lines ? lines.close() : ink.close()) };

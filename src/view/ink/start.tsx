@@ -1,6 +1,6 @@
 import process from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { render } from 'ink';
+import { type Instance, render } from 'ink';
 import type { DeadLetterSample, StatusSnapshot } from '../../runtime/status.ts';
 import { finalSummary, startPlainView } from '../plain.ts';
 import type { Terminal } from '../terminal.ts';
@@ -67,15 +67,23 @@ export function startInkView(options: InkViewOptions): InkView {
   );
   const release = holdMessages(stderr);
   setBlocking(stdout, false);
-  const ink = render(element(), {
-    stdin,
-    stdout,
-    stderr,
-    interactive: true,
-    alternateScreen: true,
-    exitOnCtrlC: false,
-    patchConsole: false,
-  });
+  let ink: Instance;
+  try {
+    ink = render(element(), {
+      stdin,
+      stdout,
+      stderr,
+      interactive: true,
+      alternateScreen: true,
+      exitOnCtrlC: false,
+      patchConsole: false,
+    });
+  } catch (error) {
+    setBlocking(stdout, true);
+    release();
+    const lines = inPlainLines(error);
+    return { closedByUser: left.promise, close: () => Promise.resolve(lines.close()) };
+  }
 
   const timer = setInterval(() => {
     // A terminal that does not take what it was given gets no more of it: frames are dropped, nothing waits.
@@ -145,9 +153,13 @@ export function startInkView(options: InkViewOptions): InkView {
   function fallBack(error: unknown): void {
     if (!isOpen) return;
     restore();
+    plain = inPlainLines(error);
+  }
+
+  function inPlainLines(error: unknown): { close(): void } {
     const reason = error instanceof Error ? error.message : String(error);
     stderr.write(`the status view failed (${reason}); the pipeline goes on, its status follows in plain lines\n`);
-    plain = startPlainView({ snapshots, out: stderr, unicode: terminal.unicode });
+    return startPlainView({ snapshots, out: stderr, unicode: terminal.unicode });
   }
   // Ink catches what a component throws, unmounts itself and tells it here.
   ink.waitUntilExit().catch(fallBack);

@@ -187,6 +187,21 @@ test('a snapshot that can not be made ends the view alone', async () => {
   expect(stdout.written).toContain(LEAVE_SCREEN);
 });
 
+test('a view that can not even start says so, gives messages back, and plain lines follow', async () => {
+  const former = globalThis.console;
+  const broken = new FakeTerminal();
+  Object.defineProperty(broken, 'rows', {
+    get() {
+      throw new Error('planted');
+    },
+  });
+  const { view, stderr } = open(undefined, { stdout: broken });
+  await vi.waitFor(() => expect(stderr.text()).toContain('the status view failed (planted)'));
+  expect(globalThis.console).toBe(former);
+  await view.close();
+  expect(stderr.text()).toContain(healthy.pipeline);
+});
+
 test('messages of any library wait until the screen is restored', async () => {
   const former = globalThis.console;
   const { view, stdout, stderr } = open();
