@@ -1,7 +1,8 @@
 /**
  * Throughput, CPU, memory and latency of a whole pipeline on real services of this machine. Each run is a process of
  * its own; its CPU time and memory are the operating system's account of it, from the assignment of the partitions to
- * the last commit. `npm run bench -- --records 1000000 --runs 3`
+ * the last commit. `npm run bench -- --records 1000000 --runs 3`; with `--against FOLDER`, a built clone of another
+ * version, both versions take turns, and the ratio of their medians is printed.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -30,6 +31,7 @@ const { values } = parseArgs({
     runs: { type: 'string', default: '3' },
     only: { type: 'string', default: 'postgres,discard,latency' },
     observed: { type: 'boolean', default: false },
+    against: { type: 'string' },
   },
 });
 const records = Number(values.records);
@@ -49,23 +51,30 @@ if (!values.observed && only.includes('discard')) await throughput(stack, 'disca
 if (!values.observed && only.includes('latency')) await latency(stack);
 
 async function throughput(services: Stack, name: string, sink: string): Promise<void> {
+  const builds = values.against === undefined ? { here: root } : { against: `${values.against}/`, here: root };
+  const perSecond: Record<string, number[]> = {};
   for (let run = 1; run <= runs; run++) {
-    await emptyTable(services.postgres.url);
-    const group = `bench-${name}-${run}`;
-    const { seconds, cpuSeconds, peakMiB, snapshot } = await runToEnd(
-      services,
-      group,
-      ordersPipeline(group, 'bench.orders', sink),
-    );
-    const { account, sinks } = snapshot();
-    if (account.read !== records || account.difference !== 0)
-      throw new Error(`the account does not add up: ${JSON.stringify(account)}`);
-    const rows = sinks[0]!.written;
-    say(
-      `${name} run ${run}: ${rate(records / seconds)} records/s in, ${rate(rows / seconds)} rows/s out, ` +
-        `${((cpuSeconds * 1e6) / records).toFixed(2)} us CPU a record, peak ${peakMiB.toFixed(0)} MiB`,
-    );
+    for (const [build, folderOfBuild] of Object.entries(builds)) {
+      await emptyTable(services.postgres.url);
+      const group = `bench-${name}-${build}-${run}`;
+      const text = ordersPipeline(group, 'bench.orders', sink);
+      const { seconds, cpuSeconds, peakMiB, snapshot } = await runToEnd(services, group, text, {
+        build: folderOfBuild,
+      });
+      const { account, sinks } = snapshot();
+      if (account.read !== records || account.difference !== 0)
+        throw new Error(`the account does not add up: ${JSON.stringify(account)}`);
+      (perSecond[build] ??= []).push(records / seconds);
+      say(
+        `${name} ${build} run ${run}: ${rate(records / seconds)} records/s in, ${rate(sinks[0]!.written / seconds)} rows/s out, ` +
+          `${((cpuSeconds * 1e6) / records).toFixed(2)} us CPU a record, peak ${peakMiB.toFixed(0)} MiB`,
+      );
+    }
   }
+  for (const [build, rates] of Object.entries(perSecond))
+    say(`${name} ${build}: median ${rate(median(rates))} records/s`);
+  if (perSecond['against'])
+    say(`${name}: here / against ${(median(perSecond['here']!) / median(perSecond['against'])).toFixed(3)}`);
 }
 
 /** What view, metrics and alerts cost together: runs with and without them take turns, so that both see the same machine. */
@@ -83,7 +92,7 @@ async function costOfObserving(services: Stack): Promise<void> {
       const { more, flags } = kinds[kind];
       const group = `bench-${kind}-${run}`;
       const text = `${ordersPipeline(group, 'bench.orders', 'discard: {}')}${more}\n`;
-      const { seconds, cpuSeconds } = await runToEnd(services, group, text, flags);
+      const { seconds, cpuSeconds } = await runToEnd(services, group, text, { flags });
       perSecond[kind].push(records / seconds);
       say(
         `${kind} run ${run}: ${rate(records / seconds)} records/s, ${((cpuSeconds * 1e6) / records).toFixed(2)} us CPU a record`,
@@ -94,8 +103,9 @@ async function costOfObserving(services: Stack): Promise<void> {
   say(`view, metrics (scraped every second) and alerts: ${((1 - observed / bare) * 100).toFixed(1)} % of throughput`);
 }
 
-const median = (numbers: readonly number[]): number =>
-  numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)]!;
+function median(numbers: readonly number[]): number {
+  return numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)]!;
+}
 
 interface RunFigures {
   readonly seconds: number;
@@ -110,9 +120,9 @@ async function runToEnd(
   services: Stack,
   name: string,
   text: string,
-  flags: readonly string[] = ['--view', 'json'],
+  { flags = ['--view', 'json'], build = root }: { flags?: readonly string[]; build?: string },
 ): Promise<RunFigures> {
-  const child = pipectl(services, name, text, ['--until-end', ...flags]);
+  const child = pipectl(services, name, text, ['--until-end', ...flags], build);
   const last = lastSnapshot(child);
   const at: Record<string, { ms: number; cpuSeconds: number }> = {};
   let peakKiB = 0;
@@ -135,13 +145,14 @@ async function runToEnd(
 }
 
 /** As Prometheus would, only more often. A process that has just ended is not asked any more. */
-const scrapeEverySecond = (url: string): NodeJS.Timeout =>
-  setInterval(() => {
+function scrapeEverySecond(url: string): NodeJS.Timeout {
+  return setInterval(() => {
     fetch(url).then(
       (answer) => answer.text(),
       () => undefined,
     );
   }, 1000);
+}
 
 /** Produces at a fixed rate and reads the pipeline's own end-to-end quantiles: record timestamp to commit. */
 async function latency(services: Stack): Promise<void> {
@@ -180,11 +191,11 @@ async function latency(services: Stack): Promise<void> {
   );
 }
 
-function pipectl(services: Stack, name: string, text: string, flags: readonly string[]): ChildProcess {
+function pipectl(services: Stack, name: string, text: string, flags: readonly string[], build = root): ChildProcess {
   const file = join(folder, `${name}.yaml`);
   writeFileSync(file, text);
   const env = { ...process.env, KAFKA_BROKERS: services.kafka.brokers, PG_URL: services.postgres.url };
-  return spawn(process.execPath, [`${root}bin/pipectl.js`, 'run', file, ...flags], {
+  return spawn(process.execPath, [`${build}bin/pipectl.js`, 'run', file, ...flags], {
     env,
     stdio: ['ignore', 'pipe', 'pipe'],
   });
