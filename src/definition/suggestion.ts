@@ -1,5 +1,5 @@
 /** "Did you mean", and lists as people write them. */
-import { closest } from '../expressions/errors.ts';
+import { closest } from '../expressions/closest.ts';
 
 /** What people, and other tools, call our words: nearer in meaning than in letters. The first that is known is meant. */
 const otherNames: Readonly<Record<string, readonly string[]>> = {

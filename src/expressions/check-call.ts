@@ -2,7 +2,8 @@
 import type { Checker } from './check.ts';
 import { unify } from './check-types.ts';
 import { unknownVar, varValue, type Environment } from './environment.ts';
-import { closest, EvaluationError } from './errors.ts';
+import { closest } from './closest.ts';
+import { EvaluationError } from './errors.ts';
 import { foreignFunctions, functions, specialForms } from './functions.ts';
 import type { Format } from './format.ts';
 import {

@@ -1,5 +1,6 @@
 /** Reading a field off an object whose type is known. */
-import { closest, type ExpressionProblem } from './errors.ts';
+import { closest } from './closest.ts';
+import type { ExpressionProblem } from './errors.ts';
 import type { ObjectType, Type } from './tree.ts';
 
 type Said = Omit<ExpressionProblem, 'start' | 'end'>;

@@ -1,5 +1,6 @@
 /** Gives every node its type, and finds what can't work whatever the record holds. Unknown types pass. */
-import { closest, type ExpressionProblem, type ProblemCode } from './errors.ts';
+import { closest } from './closest.ts';
+import type { ExpressionProblem, ProblemCode } from './errors.ts';
 import { checkCall } from './check-call.ts';
 import { lookUpField, unknownFieldHint } from './check-field.ts';
 import { conversionHint, truthHint, otherEventNames, otherLiterals } from './check-hints.ts';

@@ -14,7 +14,8 @@ import type { Timestamp } from './timestamp.ts';
 import { typeName, type Node, type Type } from './tree.ts';
 
 export { Decimal, isDecimal } from './decimal.ts';
-export { closest, EvaluationError, type ExpressionProblem } from './errors.ts';
+export { closest } from './closest.ts';
+export { EvaluationError, type ExpressionProblem } from './errors.ts';
 export { unknownVar } from './environment.ts';
 export type { Scope } from './generate.ts';
 export { Duration, Timestamp } from './timestamp.ts';

@@ -11,10 +11,11 @@ import {
 import type { PipelineDefinition, SinkUse } from '../definition/pipeline.ts';
 import { SinkUnavailable } from '../engine/ports.ts';
 import { exitCodes, PipectlError } from '../errors.ts';
+import { closest } from '../expressions/closest.ts';
 import { keepFromPath, parseTableName, readTable, readTableNames, tableSql } from '../sinks/postgres/catalog.ts';
 import { createTableSql, declaredTypes } from '../sinks/postgres/create.ts';
 import type { PostgresSinkOptions } from '../sinks/postgres/index.ts';
-import { closest, type Expectation, planFor } from '../sinks/postgres/plan.ts';
+import { type Expectation, planFor } from '../sinks/postgres/plan.ts';
 import { type LiveCheck, missing } from './live-check.ts';
 
 const settings = {

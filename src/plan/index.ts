@@ -33,7 +33,7 @@ import {
   eitherType,
   isObjectType,
 } from '../expressions/index.ts';
-import { closest } from '../expressions/errors.ts';
+import { closest } from '../expressions/closest.ts';
 import { checkEventTime, eventTimeStep, eventTimeText } from './event-time.ts';
 import { fieldNamesOf } from './event-type.ts';
 import { checkLookupKeys } from './lookup-keys.ts';

@@ -1,6 +1,7 @@
 /** What a sink writes to, worked out and checked once: the table, its key, the columns and where a row's version lives. */
 import { quoteIdentifier } from '../../connections/postgres/client.ts';
 import { PipectlError } from '../../errors.ts';
+import { closest } from '../../expressions/closest.ts';
 import type { Column, Table } from './catalog.ts';
 import type { PostgresSinkOptions } from './index.ts';
 
@@ -144,28 +145,3 @@ function checkFields(
 
 /** A row must give it a value. */
 export const isRequired = (column: Column): boolean => column.notNull && !column.hasDefault;
-
-/** The candidate a misspelt name most likely meant; undefined where none is near. */
-export function closest(name: string, candidates: readonly string[]): string | undefined {
-  const limit = Math.max(1, Math.floor(name.length / 3));
-  let best: string | undefined;
-  let bestDistance = limit + 1;
-  for (const candidate of candidates) {
-    const distance = editDistance(name.toLowerCase(), candidate.toLowerCase());
-    if (distance < bestDistance) [best, bestDistance] = [candidate, distance];
-  }
-  return best;
-}
-
-/** Levenshtein's: insertions, deletions and substitutions between two names. */
-function editDistance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, i) => i);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++) {
-      next[j] = Math.min(row[j]! + 1, next[j - 1]! + 1, row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1));
-    }
-    row = next;
-  }
-  return row[b.length]!;
-}

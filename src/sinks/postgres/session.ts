@@ -13,10 +13,11 @@ import { runScript } from '../../connections/postgres/script.ts';
 import type { SinkContext } from '../../declaration/component.ts';
 import { parseDuration } from '../../declaration/units.ts';
 import { PipectlError } from '../../errors.ts';
+import { closest } from '../../expressions/closest.ts';
 import { keepFromPath, parseTableName, readTable, readTableNames, type TableName, tableSql } from './catalog.ts';
 import { addColumnsSql, type ColumnTypes, createTableSql } from './create.ts';
 import type { PostgresSinkOptions } from './index.ts';
-import { closest, type Plan, planFor } from './plan.ts';
+import { type Plan, planFor } from './plan.ts';
 import { createStaging } from './statements.ts';
 
 /** The one connection of a sink, made anew when it was lost, and the table as the connection found it. */

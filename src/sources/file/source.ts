@@ -12,7 +12,7 @@ import {
   type SourceEvent,
 } from '../../engine/ports.ts';
 import { PipectlError } from '../../errors.ts';
-import { closest } from '../../expressions/errors.ts';
+import { closest } from '../../expressions/closest.ts';
 import { RecordReader, type Framing } from './record-reader.ts';
 
 export interface FileSourceOptions {

@@ -1,31 +1,9 @@
+import { DatabaseError } from 'pg';
 import { describe, expect, test } from 'vitest';
 import { isTransient, reasonOf } from '../../../src/connections/postgres/client.ts';
-import { DatabaseError } from 'pg';
-import { parseTableName, tableSql } from '../../../src/sinks/postgres/catalog.ts';
-import { closest } from '../../../src/sinks/postgres/plan.ts';
 
 const databaseError = (code: string, message = 'refused'): Error =>
   Object.assign(new DatabaseError(message, 10, 'error'), { code });
-
-test.each([
-  ['orders', '"orders"'],
-  ['shop.orders', '"shop"."orders"'],
-  ['Orders', '"Orders"'],
-  ['"odd.name"', '"odd.name"'],
-  ['shop."a""b"', '"shop"."a""b"'],
-  ['x; DROP TABLE y', '"x; DROP TABLE y"'],
-])('table %s is written %s', (text, sql) => {
-  expect(tableSql(parseTableName(text)!)).toBe(sql);
-});
-
-test.each(['a.b.c', '', '"open', '.orders'])('%o is no name of a table', (text) => {
-  expect(parseTableName(text)).toBeUndefined();
-});
-
-test('a misspelt name finds the one that was meant, and an unrelated one finds none', () => {
-  expect(closest('total_cent', ['id', 'total_cents', 'total'])).toBe('total_cents');
-  expect(closest('customer', ['id', 'qty'])).toBeUndefined();
-});
 
 describe('an error of the database', () => {
   test.each(['08006', '40001', '40P01', '53300', '25006', '25P03', '55P03', '57P01', '57P03'])(
