@@ -4,11 +4,12 @@
  * the last commit. `npm run bench -- --records 1000000 --runs 3`; with `--against FOLDER`, a built clone of another
  * version, both versions take turns, and the ratio of their medians is printed.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, spawn, type StdioOptions } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Readable } from 'node:stream';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -19,6 +20,8 @@ import { type Stack, startStack } from '../test/stack/stack.ts';
 import { createTopic, kafkaAt, order, ordersPipeline, produceOrders } from './orders.ts';
 
 const PARTITIONS = 8;
+/** The pipe of `stdio` on which a pipeline logs. */
+const LOG = 3;
 const LATENCY_RECORDS_PER_SECOND = 5000;
 /** More than the minute the quantiles look back, so that the start is not among them. */
 const LATENCY_SECONDS = 75;
@@ -77,14 +80,14 @@ async function throughput(services: Stack, name: string, sink: string): Promise<
     say(`${name}: here / against ${(median(perSecond['here']!) / median(perSecond['against'])).toFixed(3)}`);
 }
 
-/** What view, metrics and alerts cost together: runs with and without them take turns, so that both see the same machine. */
+/** What the view at a terminal, metrics and alerts cost together: runs with and without them take turns, so that both see the same machine. */
 async function costOfObserving(services: Stack): Promise<void> {
   await produceOrders(services.kafka.brokers, 'bench.orders', PARTITIONS, records);
   const alerts =
     'alerts: { lag: { records: 1000000000, growth: 1000000/s }, latency: { p99: 1d }, dlq: { growth: 1/s, new: true }, errors: { ratio: 1 }, sinks: { down: 1m } }';
   const kinds = {
     bare: { more: '', flags: ['--view', 'none'] },
-    observed: { more: alerts, flags: ['--view', 'json', '--metrics', '0'] },
+    observed: { more: alerts, flags: ['--view', 'ink', '--metrics', '0'] },
   } as const;
   const perSecond: Record<keyof typeof kinds, number[]> = { bare: [], observed: [] };
   for (let run = 1; run <= runs; run++) {
@@ -92,7 +95,7 @@ async function costOfObserving(services: Stack): Promise<void> {
       const { more, flags } = kinds[kind];
       const group = `bench-${kind}-${run}`;
       const text = `${ordersPipeline(group, 'bench.orders', 'discard: {}')}${more}\n`;
-      const { seconds, cpuSeconds } = await runToEnd(services, group, text, { flags });
+      const { seconds, cpuSeconds } = await runToEnd(services, group, text, { flags, atTerminal: kind === 'observed' });
       perSecond[kind].push(records / seconds);
       say(
         `${kind} run ${run}: ${rate(records / seconds)} records/s, ${((cpuSeconds * 1e6) / records).toFixed(2)} us CPU a record`,
@@ -100,11 +103,21 @@ async function costOfObserving(services: Stack): Promise<void> {
     }
   }
   const [bare, observed] = [median(perSecond.bare), median(perSecond.observed)];
-  say(`view, metrics (scraped every second) and alerts: ${((1 - observed / bare) * 100).toFixed(1)} % of throughput`);
+  say(
+    `view at a terminal, metrics (scraped every second) and alerts: ${((1 - observed / bare) * 100).toFixed(1)} % of throughput`,
+  );
 }
 
 function median(numbers: readonly number[]): number {
   return numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)]!;
+}
+
+interface RunOptions {
+  readonly flags: readonly string[];
+  /** A built clone, with a slash at the end. */
+  readonly build: string;
+  /** Its output goes to a terminal of 100 columns, which somebody reads. */
+  readonly atTerminal: boolean;
 }
 
 interface RunFigures {
@@ -120,18 +133,20 @@ async function runToEnd(
   services: Stack,
   name: string,
   text: string,
-  { flags = ['--view', 'json'], build = root }: { flags?: readonly string[]; build?: string },
+  { flags = ['--view', 'json'], build = root, atTerminal = false }: Partial<RunOptions>,
 ): Promise<RunFigures> {
-  const child = pipectl(services, name, text, ['--until-end', ...flags], build);
+  const child = pipectl(services, name, text, ['--until-end', ...flags], { build, atTerminal });
   const last = lastSnapshot(child);
+  let pid = child.pid!;
   const at: Record<string, { ms: number; cpuSeconds: number }> = {};
   let peakKiB = 0;
   let scraping: NodeJS.Timeout | undefined;
-  createInterface(child.stderr!).on('line', (line) => {
+  createInterface(child.stdio[LOG] as Readable).on('line', (line) => {
+    if (!line.startsWith('{')) return void (pid = Number(line));
     const { code, message } = JSON.parse(line) as { code: string; message: string };
     if (code === 'metrics') scraping = scrapeEverySecond(/http:\S+/.exec(message)![0]);
-    peakKiB = peakOf(child.pid!) ?? peakKiB;
-    at[code] = { ms: performance.now(), cpuSeconds: cpuSecondsOf(child.pid!) };
+    peakKiB = peakOf(pid) ?? peakKiB;
+    at[code] = { ms: performance.now(), cpuSeconds: cpuSecondsOf(pid) };
   });
   const [exitCode] = (await once(child, 'close')) as [number];
   clearInterval(scraping);
@@ -164,7 +179,7 @@ async function latency(services: Stack): Promise<void> {
     '--view',
     'json',
   ]);
-  child.stderr!.resume();
+  (child.stdio[LOG] as Readable).resume();
   const last = lastSnapshot(child);
   const producer = kafka.producer();
   await producer.connect();
@@ -191,14 +206,22 @@ async function latency(services: Stack): Promise<void> {
   );
 }
 
-function pipectl(services: Stack, name: string, text: string, flags: readonly string[], build = root): ChildProcess {
+function pipectl(
+  services: Stack,
+  name: string,
+  text: string,
+  flags: readonly string[],
+  { build = root, atTerminal = false }: Partial<Omit<RunOptions, 'flags'>> = {},
+): ChildProcess {
   const file = join(folder, `${name}.yaml`);
   writeFileSync(file, text);
   const env = { ...process.env, KAFKA_BROKERS: services.kafka.brokers, PG_URL: services.postgres.url };
-  return spawn(process.execPath, [`${build}bin/pipectl.js`, 'run', file, ...flags], {
-    env,
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
+  const args = [`${build}bin/pipectl.js`, 'run', file, ...flags];
+  // The log has a pipe of its own in both cases; at a terminal the process is not our child and tells its number first.
+  const stdio: StdioOptions = ['ignore', 'pipe', 'ignore', 'pipe'];
+  if (!atTerminal) return spawn('sh', ['-c', 'exec "$@" 2>&3', 'sh', process.execPath, ...args], { env, stdio });
+  const command = `stty cols 100 rows 30; echo $$ >&3; exec ${[process.execPath, ...args].join(' ')} 2>&3`;
+  return spawn('script', ['-qefc', command, '/dev/null'], { env, stdio });
 }
 
 /** Reads the JSON view of a process; call the result for the last snapshot it printed. */

@@ -71,7 +71,7 @@ export class GroupSession {
       rebalanceTimeout: settings.rebalanceTimeoutMs,
       heartbeatInterval: settings.heartbeatMs,
       // New partitions are noticed when metadata is read again.
-      metadataMaxAge: 10_000,
+      metadataMaxAge: 5_000,
       minBytes: 1,
       maxBytes: settings.fetchBytesMax,
       maxBytesPerPartition: settings.partitionBytesMax,

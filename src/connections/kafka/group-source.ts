@@ -73,7 +73,7 @@ const leaveWithinMs = 1500;
 /** So often a position beyond the end, or a missing topic, is taken for a cluster that has not settled. */
 const unsettledTries = 4;
 /** So often it is looked whether topics are the same ones, and whether new ones fit a pattern. */
-const topicsEveryMs = 10_000;
+const topicsEveryMs = 5_000;
 const nothingFound = { found: new Map<string, KafkaInput>(), contested: new Map<string, string>() };
 
 type Owned = Readonly<Record<string, readonly number[]>>;
