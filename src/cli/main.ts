@@ -1,6 +1,6 @@
 /** The command line. Commands load what they need when they run: `--version` and `validate` must start fast. */
 import { enableCompileCache } from 'node:module';
-import type { Command } from 'commander';
+import type { Command, Option } from 'commander';
 import { PipectlError, exitCodes } from '../errors.ts';
 import { version } from './version.ts';
 
@@ -12,17 +12,21 @@ async function main(argv: readonly string[]): Promise<number> {
     process.stdout.write(`${version()}\n`);
     return exitCodes.done;
   }
-  const [{ Command, CommanderError, Option }, { environmentOption }] = await Promise.all([
+  const [{ Command, CommanderError, Help, Option }, { environmentOption }] = await Promise.all([
     import('commander'),
     import('./environment.ts'),
   ]);
+  const help = new Help();
   const program = new Command('pipectl')
     .description('Runs a real-time data pipeline from one YAML file.')
     .version(version(), '-V, --version')
     .option('--no-color', 'print without colour (NO_COLOR does the same)')
     .addOption(environmentOption())
     .showHelpAfterError('(pipectl --help lists the commands)')
-    .configureHelp({ showGlobalOptions: true })
+    .configureHelp({
+      showGlobalOptions: true,
+      optionDescription: (option) => help.optionDescription(withTellingDefault(option)),
+    })
     .configureOutput({ outputError: (text, write) => write(text.replace(/^error:/, 'pipectl:')) })
     .exitOverride();
   try {
@@ -42,33 +46,53 @@ async function main(argv: readonly string[]): Promise<number> {
   }
 }
 
+/** Without a default that says no more than that the option was not given. */
+function withTellingDefault(option: Option): Option {
+  const { defaultValue } = option;
+  const saysNothing = defaultValue === false || (Array.isArray(defaultValue) && defaultValue.length === 0);
+  return saysNothing ? Object.create(option, { defaultValue: { value: undefined } }) : option;
+}
+
 /** Commands of the language that this version does not have. */
 const notAvailableYet: ReadonlySet<string> = new Set([
   'schema', 'cdc', 'drill',
 ]); // prettier-ignore
 
+/** As help shows them. */
 const commands = {
-  run: async () => (await import('./run.ts')).registerRun,
-  validate: async () => (await import('./validate.ts')).registerValidate,
-  test: async () => (await import('./test.ts')).registerTest,
-  lag: async () => (await import('./lag.ts')).registerLag,
-  explain: async () => (await import('./explain.ts')).registerExplain,
-  docs: async () => (await import('./docs.ts')).registerDocs,
-  eval: async () => (await import('./eval.ts')).registerEval,
-  init: async () => (await import('./init.ts')).registerInit,
-  quickstart: async () => (await import('./quickstart.ts')).registerQuickstart,
-  dlq: async () => (await import('./dlq.ts')).registerDlq,
-  doctor: async () => (await import('./doctor.ts')).registerDoctor,
-  runbook: async () => (await import('./runbook.ts')).registerRunbook,
-  assess: async () => (await import('./assess.ts')).registerAssess,
-  rewind: async () => (await import('./rewind.ts')).registerRewind,
-  status: async () => (await import('./status.ts')).registerStatus,
-  tap: async () => (await import('./tap.ts')).registerTap,
-  resume: async () => (await import('./resume.ts')).registerResume,
-  destroy: async () => (await import('./destroy.ts')).registerDestroy,
-  generate: async () => (await import('./generate.ts')).registerGenerate,
-  alerts: async () => (await import('./alerts.ts')).registerAlerts,
-  completion: async () => (await import('./completion.ts')).registerCompletion,
+  Beginning: {
+    quickstart: async () => (await import('./quickstart.ts')).registerQuickstart,
+    assess: async () => (await import('./assess.ts')).registerAssess,
+    init: async () => (await import('./init.ts')).registerInit,
+  },
+  'Writing a pipeline': {
+    validate: async () => (await import('./validate.ts')).registerValidate,
+    test: async () => (await import('./test.ts')).registerTest,
+    eval: async () => (await import('./eval.ts')).registerEval,
+    explain: async () => (await import('./explain.ts')).registerExplain,
+    docs: async () => (await import('./docs.ts')).registerDocs,
+  },
+  'Running it': {
+    run: async () => (await import('./run.ts')).registerRun,
+    status: async () => (await import('./status.ts')).registerStatus,
+    tap: async () => (await import('./tap.ts')).registerTap,
+    generate: async () => (await import('./generate.ts')).registerGenerate,
+    alerts: async () => (await import('./alerts.ts')).registerAlerts,
+  },
+  'When something is wrong': {
+    lag: async () => (await import('./lag.ts')).registerLag,
+    dlq: async () => (await import('./dlq.ts')).registerDlq,
+    doctor: async () => (await import('./doctor.ts')).registerDoctor,
+    runbook: async () => (await import('./runbook.ts')).registerRunbook,
+  },
+  'Going back, going on, removing': {
+    rewind: async () => (await import('./rewind.ts')).registerRewind,
+    resume: async () => (await import('./resume.ts')).registerResume,
+    destroy: async () => (await import('./destroy.ts')).registerDestroy,
+  },
+  'Your shell': {
+    completion: async () => (await import('./completion.ts')).registerCompletion,
+  },
 };
 
 /** Registers the command that is called, or all of them where help is asked for. */
@@ -80,10 +104,18 @@ async function register(program: Command, argv: readonly string[]): Promise<void
       hint: '`pipectl --help` lists those that are',
     });
   }
+  const groups = Object.entries(commands).map(([name, loaders]) => [name, Object.entries(loaders)] as const);
   // Completion is made of all of them.
-  const called = first !== undefined && first !== 'completion' && Object.hasOwn(commands, first) ? first : undefined;
-  const loaders = called === undefined ? Object.values(commands) : [commands[called as keyof typeof commands]];
-  for (const load of loaders) (await load())(program);
+  const isOne = first !== 'completion' && groups.some(([, loaders]) => loaders.some(([name]) => name === first));
+  for (const [heading, loaders] of groups) {
+    for (const [name, load] of loaders) {
+      if (isOne && name !== first) continue;
+      (await load())(program);
+      const command = program.commands.at(-1)!;
+      // In the list what it is for, with `--help` all of it.
+      command.helpGroup(`${heading}:`).summary(/^.*?(?=[:.](\s|$))/.exec(command.description())![0]);
+    }
+  }
 }
 
 /** The first word that is neither an option nor what follows `--env`. */

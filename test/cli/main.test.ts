@@ -23,6 +23,21 @@ describe('pipectl', () => {
     expect(bare.stderr).toBe(help.stdout);
   });
 
+  it('lists its commands by what they are for, each with one line of its description', () => {
+    const { stdout } = pipectl('--help');
+    const sections = stdout.split(/\n\n(?=\S.*:\n)/).map((section) => section.split('\n'));
+    const wrong = sections.find(([heading]) => heading === 'When something is wrong:')!;
+    expect(wrong.filter((line) => /^  \w/.test(line)).map((line) => line.trim().split(' ')[0])).toEqual(
+      expect.arrayContaining(['lag', 'dlq', 'doctor', 'runbook']),
+    );
+    expect(stdout).toMatch(/^  run .*Runs a pipeline until Ctrl-C or SIGTERM$/m);
+  });
+
+  it('says nothing of a default that is just the option left out', () => {
+    expect(pipectl('dlq', 'replay', '--help').stdout).not.toMatch(/default: (false|\[\])/);
+    expect(pipectl('dlq', 'replay', '--help').stdout).toContain('(default: 100)');
+  });
+
   it('tells its version', () => {
     expect(pipectl('--version')).toMatchObject({
       status: 0,
