@@ -13,17 +13,11 @@ import {
   type YAMLMap,
   type YAMLSeq,
 } from 'yaml';
+import { cutByCommaMessage, flowValue, isCutOff, quoteHint } from './meant-value.ts';
 import type { ValuePath } from './pipeline.ts';
 import { type ProblemList, problemsMax } from './problems.ts';
 import { YamlSource } from './yaml-source.ts';
-import {
-  cutByCommaMessage,
-  type ExplainedError,
-  explainYamlError,
-  flowValue,
-  isCutOff,
-  quoteHint,
-} from './yaml-traps.ts';
+import { type ExplainedError, explainYamlError } from './yaml-traps.ts';
 
 /** A pipeline file is written by hand: what is larger is something else, or hostile. */
 const textLengthMax = 128 * 1024;

@@ -5,9 +5,9 @@
 import { meaningKeyword } from '../declaration/options.ts';
 import { interpolate, type InterpolationSources } from './interpolation.ts';
 import { isMapping, type JsonSchema, jsonTypeOf } from './json-schema.ts';
+import { isCutOff, quoteHint } from './meant-value.ts';
 import type { ValuePath } from './pipeline.ts';
 import { pathText, type ProblemList, type Replacement } from './problems.ts';
-import { isCutOff, quoteHint } from './yaml-traps.ts';
 import type { YamlSource } from './yaml-source.ts';
 
 export interface ResolveContext {

@@ -1,5 +1,16 @@
 /** What YAML's own errors mean to somebody who writes expressions into it, and how to mend them. */
 import type { YAMLError } from 'yaml';
+import {
+  cutByCommaMessage,
+  flowValue,
+  isCutOff,
+  lineFrom,
+  looksLikeExpression,
+  mendLine,
+  openBracket,
+  quoteHint,
+  restOfLine,
+} from './meant-value.ts';
 import type { ValuePath } from './pipeline.ts';
 import { contentLine, faultAbove, keyHint, rangeOfLine } from './yaml-lines.ts';
 import type { TextRange, YamlSource } from './yaml-source.ts';
@@ -16,28 +27,6 @@ export interface ExplainedError {
 }
 
 const needsQuotes = 'expression_needs_quotes';
-
-/** How to write an expression so that YAML leaves it alone. Null where the whole of it is not known. */
-export function quoteHint(expression: string | null): string {
-  if (expression === null || expression.length > 80) return "put the whole expression in quotes: '...'";
-  return `put the whole expression in quotes: '${expression.replaceAll("'", "''")}'`;
-}
-
-/** True when a quote or bracket is open at the end of the text: something has cut it. */
-export function isCutOff(text: string): boolean {
-  let open = 0;
-  let quote = '';
-  for (let at = 0; at < text.length; at++) {
-    const c = text[at] as string;
-    if (quote !== '') {
-      if (c === '\\') at += 1;
-      else if (c === quote) quote = '';
-    } else if (c === '"' || (c === "'" && !/\w/.test(text[at - 1] ?? ''))) quote = c;
-    else if (c === '(' || c === '[' || c === '{') open += 1;
-    else if (c === ')' || c === ']' || c === '}') open -= 1;
-  }
-  return quote !== '' || open > 0;
-}
 
 /** Reads one error of the parser. `all` are the file's errors: some come in pairs. */
 export function explainYamlError(error: YAMLError, source: YamlSource, all: readonly YAMLError[]): ExplainedError {
@@ -197,39 +186,12 @@ function indentedUnderValue(source: YamlSource, start: number): ExplainedError {
 }
 
 function textAfterValue(error: YAMLError, source: YamlSource, range: TextRange): ExplainedError {
+  if (error.message.includes('flow-seq-start') || error.message.includes('flow-map-start'))
+    return bracketInFlow(source, range);
   const before = source.text.slice(0, range.start).trimEnd();
   const last = before.at(-1) ?? '';
-  const isFlowStart = error.message.includes('flow-seq-start') || error.message.includes('flow-map-start');
-  if (isFlowStart && source.text[range.start - 1] === '$') {
-    const variable = /^\$\{[^}\s]*\}/.exec(source.text.slice(range.start - 1))?.[0] ?? '${';
-    const message = 'inside { } YAML reads ${ as the start of a mapping';
-    const shown = { start: range.start - 1, end: range.start - 1 + variable.length };
-    return { range: shown, code: 'yaml_syntax', message, hint: `put it in quotes: '${variable}'`, broken: null };
-  }
-  if (isFlowStart) {
-    const message = `inside { } a ${source.text[range.start] ?? '['} starts a list or mapping of its own`;
-    return { range, code: needsQuotes, message, hint: quoteHint(null), broken: null };
-  }
-  if (error.message.includes('node end') && ['"', "'", ']', '}'].includes(last)) {
-    const path = source.pathAt(before.length - 1);
-    const valueStart = source.locate(path, 'value').start;
-    const rest = restOfLine(source, range.start);
-    const inFlow = rest === null ? flowValue(source, valueStart) : null;
-    const whole = inFlow ?? source.text.slice(valueStart, range.start) + (rest ?? '');
-    const text = rest ?? inFlow?.slice(range.start - valueStart) ?? source.text.slice(range.start, range.end);
-    const message = `YAML ends the value before this text, since it begins with ${source.text[valueStart] ?? 'a quote'}`;
-    const isInside = path.length > 0 && !whole.includes('\n') && (rest ?? inFlow) !== null;
-    // "a == "b"": without a space between, the quotes within were meant as part of the expression.
-    const isNested = before.length === range.start && whole.length > 2 && whole.endsWith(last) && /["']/.test(last);
-    return {
-      range: { start: range.start, end: range.start + text.length },
-      code: needsQuotes,
-      message,
-      hint: quoteHint(isInside ? (isNested ? whole.slice(1, -1) : whole) : null),
-      broken: path,
-      ...(isInside ? { mend: { start: valueStart, end: valueStart + whole.length } } : {}),
-    };
-  }
+  if (error.message.includes('node end') && ['"', "'", ']', '}'].includes(last))
+    return textAfterClosing(source, range, before);
   const sign = source.text[range.start] ?? '';
   if (sign === '}' || sign === ']')
     return { range, code: 'yaml_syntax', message: `this ${sign} closes nothing`, hint: 'remove it', broken: null };
@@ -238,7 +200,55 @@ function textAfterValue(error: YAMLError, source: YamlSource, range: TextRange):
     return { range, code: 'yaml_syntax', message, hint: 'begin it on the next line', broken: null };
   }
   const lineStart = before.lastIndexOf('\n') + 1;
-  const marked = /(?<=[:-] +)[*&]\S*/.exec(before.slice(lineStart));
+  const marked = markedValue(source, before, lineStart);
+  if (marked !== null) return marked;
+  const message = 'this text belongs to nothing';
+  const hint = 'check the indentation, and that brackets and quotes are closed';
+  const isLineStart =
+    /^[ \t]*$/.test(source.text.slice(lineStart, range.start)) || source.position(range.start).column === 1;
+  if (isLineStart) return broken(source, range.start, message, hint);
+  return { range, code: 'yaml_syntax', message, hint, broken: null };
+}
+
+/** Inside `{ }` a further bracket where none may stand. */
+function bracketInFlow(source: YamlSource, range: TextRange): ExplainedError {
+  if (source.text[range.start - 1] === '$') {
+    const variable = /^\$\{[^}\s]*\}/.exec(source.text.slice(range.start - 1))?.[0] ?? '${';
+    const message = 'inside { } YAML reads ${ as the start of a mapping';
+    const shown = { start: range.start - 1, end: range.start - 1 + variable.length };
+    return { range: shown, code: 'yaml_syntax', message, hint: `put it in quotes: '${variable}'`, broken: null };
+  }
+  const message = `inside { } a ${source.text[range.start] ?? '['} starts a list or mapping of its own`;
+  return { range, code: needsQuotes, message, hint: quoteHint(null), broken: null };
+}
+
+/** An expression that begins with a quote or bracket, which YAML takes for the whole value. `before` ends in its closing. */
+function textAfterClosing(source: YamlSource, range: TextRange, before: string): ExplainedError {
+  const last = before.at(-1)!;
+  const path = source.pathAt(before.length - 1);
+  const valueStart = source.locate(path, 'value').start;
+  const rest = restOfLine(source, range.start);
+  const inFlow = rest === null ? flowValue(source, valueStart) : null;
+  const whole = inFlow ?? source.text.slice(valueStart, range.start) + (rest ?? '');
+  const text = rest ?? inFlow?.slice(range.start - valueStart) ?? source.text.slice(range.start, range.end);
+  const message = `YAML ends the value before this text, since it begins with ${source.text[valueStart] ?? 'a quote'}`;
+  const isInside = path.length > 0 && !whole.includes('\n') && (rest ?? inFlow) !== null;
+  // "a == "b"": without a space between, the quotes within were meant as part of the expression.
+  const isNested = before.length === range.start && whole.length > 2 && whole.endsWith(last) && /["']/.test(last);
+  return {
+    range: { start: range.start, end: range.start + text.length },
+    code: needsQuotes,
+    message,
+    hint: quoteHint(isInside ? (isNested ? whole.slice(1, -1) : whole) : null),
+    broken: path,
+    ...(isInside ? { mend: { start: valueStart, end: valueStart + whole.length } } : {}),
+  };
+}
+
+/** A value that begins with a sign that means something to YAML: an alias, an anchor or a block of text. */
+function markedValue(source: YamlSource, before: string, lineStart: number): ExplainedError | null {
+  const line = before.slice(lineStart);
+  const marked = /(?<=[:-] +)[*&]\S*/.exec(line);
   if (marked) {
     const [word] = marked;
     const start = lineStart + marked.index;
@@ -251,24 +261,17 @@ function textAfterValue(error: YAMLError, source: YamlSource, range: TextRange):
       ...mendLine(source, start),
     };
   }
-  if (/(?<=: +|- +)[|>][+-]?$/.test(before.slice(lineStart))) {
-    const start = before.length - 1;
-    const message = `YAML reads ${source.text[start]!} as the beginning of a text on the lines below`;
-    const whole = restOfLine(source, start);
-    return {
-      range: { start, end: start + (whole?.length ?? 1) },
-      code: needsQuotes,
-      message,
-      hint: quoteHint(whole),
-      broken: source.pathAt(start),
-      ...mendLine(source, start),
-    };
-  }
-  const hint = 'check the indentation, and that brackets and quotes are closed';
-  const isLineStart =
-    /^[ \t]*$/.test(source.text.slice(lineStart, range.start)) || source.position(range.start).column === 1;
-  if (isLineStart) return broken(source, range.start, 'this text belongs to nothing', hint);
-  return { range, code: 'yaml_syntax', message: 'this text belongs to nothing', hint, broken: null };
+  if (!/(?<=: +|- +)[|>][+-]?$/.test(line)) return null;
+  const start = before.length - 1;
+  const whole = restOfLine(source, start);
+  return {
+    range: { start, end: start + (whole?.length ?? 1) },
+    code: needsQuotes,
+    message: `YAML reads ${source.text[start]!} as the beginning of a text on the lines below`,
+    hint: quoteHint(whole),
+    broken: source.pathAt(start),
+    ...mendLine(source, start),
+  };
 }
 
 function missingCharacter(error: YAMLError, source: YamlSource, range: TextRange): ExplainedError {
@@ -345,29 +348,6 @@ const neverClosed = (source: YamlSource, at: number): ExplainedError => ({
   broken: null,
 });
 
-/** Comments and quoted values, in which brackets mean nothing, and brackets. The apostrophe of a word is no quote. */
-const aside = /(?<![^\s])#.*|(?<![^\s,:([{])(?:"(?:[^"\\]|\\.)*"|'(?:[^']|'')*')|[[\]{}]/g;
-
-/** Offset of the innermost bracket that is open at `end`, quoted ones left aside. */
-function openBracket(text: string, end: number): number {
-  const open: number[] = [];
-  for (const { 0: token, index } of text.slice(0, end).matchAll(aside)) {
-    if (token === '{' || token === '[') open.push(index);
-    else if (token === '}' || token === ']') open.pop();
-  }
-  return open.at(-1) ?? 0;
-}
-
-/** Inside `{ }` or `[ ]`: the value that was meant, up to a comma or bracket that is outside of its own; null where its line ends before. */
-export function flowValue(source: YamlSource, start: number): string | null {
-  const line = lineFrom(source, start);
-  for (const { index } of line.matchAll(/[,}\]]/g)) {
-    const value = line.slice(0, index);
-    if (!isCutOff(value)) return value.trimEnd();
-  }
-  return null;
-}
-
 /** The value that a comma has cut, where one of those of the innermost `{ }` or `[ ]` around an offset is. */
 function cutByComma(source: YamlSource, offset: number): ExplainedError | null {
   const open = openBracket(source.text, offset) + 1;
@@ -387,31 +367,6 @@ function cutByComma(source: YamlSource, offset: number): ExplainedError | null {
     };
   }
   return null;
-}
-
-export const cutByCommaMessage =
-  'inside { } and [ ] a comma ends the value, so the rest of this expression is read as another entry';
-
-const looksLikeExpression = (text: string): boolean => /\bevent\b|==|&&|\|\||[()]/.test(text);
-
-/** From an offset to the end of its line, without a comment; null inside `{ }` or `[ ]`, where a value ends earlier. */
-function restOfLine(source: YamlSource, start: number): string | null {
-  const lineStart = source.text.lastIndexOf('\n', start - 1) + 1;
-  if (isCutOff(source.text.slice(lineStart, start).replaceAll(/["']/g, ''))) return null;
-  return lineFrom(source, start)
-    .replace(/\s#.*$/, '')
-    .trimEnd();
-}
-
-/** Only in block style: inside `{ }` it is not known where the value ends. */
-function mendLine(source: YamlSource, start: number): { readonly mend: TextRange } | undefined {
-  const rest = restOfLine(source, start);
-  return rest === null || rest === '' ? undefined : { mend: { start, end: start + rest.length } };
-}
-
-function lineFrom(source: YamlSource, start: number): string {
-  const end = source.text.indexOf('\n', start);
-  return source.text.slice(start, end === -1 ? source.text.length : end);
 }
 
 function withinLine(text: string, start: number, end: number): TextRange {
