@@ -10,9 +10,11 @@ import { checkParts } from './check.ts';
 import { componentOf, componentsNamed, reportMisplacedKeys } from './component-keys.ts';
 import { type Components, components as allComponents } from './components.ts';
 import { ConnectionUses, connectionUses } from './connection-use.ts';
+import { conventionsOf } from './conventions.ts';
 import { readEventSchema } from './event-schema.ts';
 import type { InterpolationSources } from './interpolation.ts';
 import { checkDeadLetters, deadLetterPlace } from './dead-letter-place.ts';
+import { applyDefaults } from './defaults.ts';
 import { breakerLimits, checkRequired, deliveryUse } from './delivery.ts';
 import { asJsonSchema, isMapping, type JsonSchema } from './json-schema.ts';
 import { type ListedEntry, nameAll } from './names.ts';
@@ -28,7 +30,7 @@ import type {
   ValuePath,
 } from './pipeline.ts';
 import { ProblemList } from './problems.ts';
-import { applyDefaults, conventionsOf, type EnvFile, knownVars, loadProject, type Project } from './project.ts';
+import { type EnvFile, knownVars, loadProject, type Project } from './project.ts';
 import { parseYaml, plainYaml, type ReadYaml } from './read-yaml.ts';
 import { fillDefaults, resolveValue, type WrittenExpression } from './resolve.ts';
 import { partsOf, type Place, schemaForPipeline } from './schema.ts';

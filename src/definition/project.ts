@@ -6,9 +6,9 @@ import { checkParts } from './check.ts';
 import { componentsNamed } from './component-keys.ts';
 import type { Components } from './components.ts';
 import { connectionsNamedIn, connectionUses } from './connection-use.ts';
-import { projectFrame } from './frame.ts';
+import { type Conventions, conventionsOf } from './conventions.ts';
 import { interpolate, type InterpolationSources } from './interpolation.ts';
-import { asJsonSchema, isMapping } from './json-schema.ts';
+import { isMapping } from './json-schema.ts';
 import { isTopicPrefix } from './names.ts';
 import type { ConnectionUse, ValuePath } from './pipeline.ts';
 import type { ProblemList } from './problems.ts';
@@ -17,7 +17,6 @@ import { resolveValue } from './resolve.ts';
 import { partsOf, schemaForProject } from './schema.ts';
 import type { YamlSource } from './yaml-source.ts';
 import { listed, suggestion } from './suggestion.ts';
-import { parseTopicConvention, type TopicConvention } from './topic-convention.ts';
 
 const projectFile = 'pipectl.yaml';
 
@@ -26,13 +25,6 @@ type Mapping = Record<string, unknown>;
 export interface Shared {
   readonly connections: Readonly<Record<string, ConnectionUse>>;
   readonly vars: Readonly<Record<string, unknown>>;
-}
-
-/** Null where nothing is said. */
-export interface Conventions {
-  readonly topics: TopicConvention | null;
-  /** What a topic has at least. */
-  readonly partitionsMin: number | null;
 }
 
 /** Lookups of a project, those that the pipeline has itself left out. */
@@ -322,25 +314,6 @@ class ProjectReader {
   }
 }
 
-/** `conventions:` of a project or a pipeline, both hold the same. */
-export function conventionsOf(conventions: unknown, problems: ProblemList): Conventions {
-  const { topic, partitions } = isMapping(conventions) ? conventions : {};
-  const min = isMapping(partitions) ? partitions.min : undefined;
-  return { topics: topicConvention(topic, problems), partitionsMin: typeof min === 'number' ? min : null };
-}
-
-function topicConvention(text: unknown, problems: ProblemList): TopicConvention | null {
-  const path = ['conventions', 'topic'];
-  if (typeof text !== 'string' || text === '' || problems.isIgnored(path)) return null;
-  const convention = parseTopicConvention(text);
-  if (convention === null) {
-    problems.at(path, 'value_wrong', 'conventions.topic has no <word> in it, or one that is not closed', {
-      hint: "write it as '<domain>.<entity>.<event>.v<N>'",
-    });
-  }
-  return convention;
-}
-
 /** Names of the lookups that steps ask for, wherever in these values they stand. */
 function lookupsAskedIn(value: unknown, found = new Set<string>()): ReadonlySet<string> {
   if (Array.isArray(value)) for (const item of value) lookupsAskedIn(item, found);
@@ -358,29 +331,6 @@ export function knownVars(vars: unknown, path: ValuePath, problems: ProblemList)
   return Object.fromEntries(
     entries.map(([name, value]) => [name, problems.isIgnored([...path, name]) ? unknownVar : value]),
   );
-}
-
-/**
- * Puts `defaults:` under what a pipeline says of itself, mapping by mapping, both as written. Where dead letters go is one
- * choice, and a topic is none for a pipeline without Kafka.
- */
-export function applyDefaults(pipeline: Mapping, defaults: Mapping, hasKafka: boolean): void {
-  const words = Object.keys(asJsonSchema(projectFrame.properties.defaults).properties ?? {});
-  const { dlq, ...others } = Object.fromEntries(Object.entries(defaults).filter(([word]) => words.includes(word)));
-  const own = isMapping(pipeline.dlq) ? pipeline.dlq : {};
-  const isChosen = Object.hasOwn(own, 'topic') || Object.hasOwn(own, 'file');
-  const fitting = Object.entries(isMapping(dlq) ? dlq : {}).filter(
-    ([key]) => !(isChosen && (key === 'topic' || key === 'file')) && !(key === 'topic' && !hasKafka),
-  );
-  fillIn(pipeline, { ...others, ...(fitting.length === 0 ? {} : { dlq: Object.fromEntries(fitting) }) });
-}
-
-function fillIn(own: Mapping, defaults: Mapping): void {
-  for (const [key, value] of Object.entries(defaults)) {
-    const given = own[key];
-    if (!Object.hasOwn(own, key)) own[key] = structuredClone(value);
-    else if (isMapping(given) && isMapping(value)) fillIn(given, value);
-  }
 }
 
 /** `pipectl.yaml` in a directory or the nearest one above it. Throws `PipectlError` where it is there and can't be read. */
