@@ -11,6 +11,7 @@ import { lookups } from '../lookups/index.ts';
 import { sinks } from '../sinks/index.ts';
 import { sources } from '../sources/index.ts';
 import { steps } from '../steps/index.ts';
+import { asJsonSchema, type JsonSchema } from './json-schema.ts';
 
 export interface Components {
   readonly sources: readonly SourceDeclaration[];
@@ -22,3 +23,9 @@ export interface Components {
 
 /** Every component there is. */
 export const components: Components = { sources, steps, sinks, lookups, connections };
+
+/** Of a component's options; empty where there is no such component. */
+export function optionsSchema(among: Components, place: keyof Components, component: string): JsonSchema {
+  const declaration = among[place].find(({ name }) => name === component);
+  return declaration === undefined ? {} : asJsonSchema(declaration.options);
+}

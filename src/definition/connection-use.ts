@@ -20,6 +20,20 @@ export function connectionUses(entries: unknown, path: ValuePath): Record<string
   return uses;
 }
 
+/** `kafka:` of the pipeline, else what the environment says, else this machine; null where no component is Kafka's. */
+export function defaultKafka(
+  inPipeline: unknown,
+  env: Readonly<Record<string, string | undefined>>,
+  components: Components,
+): ConnectionUse | null {
+  const declared = components.connections.find(({ name }) => name === 'kafka');
+  if (!declared) return null;
+  if (isMapping(inPipeline)) return { kind: 'kafka', options: inPipeline, path: ['kafka'] };
+  const brokers = env.KAFKA_BROKERS || 'localhost:9092';
+  const { properties = {} } = asJsonSchema(declared.options);
+  return { kind: 'kafka', options: fillDefaults({ brokers }, properties), path: ['kafka'] };
+}
+
 /** The connections that a pipeline, as it is written, names or takes by default; null where that is not certain. */
 export function connectionsNamedIn(
   pipeline: Readonly<Record<string, unknown>>,

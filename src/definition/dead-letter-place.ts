@@ -7,7 +7,7 @@ import type { ComponentUse, PipelineDefinition } from './pipeline.ts';
 import type { ProblemList } from './problems.ts';
 import { takesIn, topicsOf } from './topics.ts';
 
-type Place = PipelineDefinition['dlq'];
+export type DeadLetterPlace = PipelineDefinition['dlq'];
 
 interface Pipeline {
   readonly name: string;
@@ -24,7 +24,7 @@ export function deadLetterPlace(
   given: unknown,
   { name, source, sourceSchema, directory, prefix }: Pipeline,
   problems: ProblemList,
-): Place {
+): DeadLetterPlace {
   const { topic, file } = isMapping(given) ? given : {};
   const hasKafka = sourceSchema[connectionKeyword] === 'kafka';
   if (typeof topic === 'string' && typeof file === 'string') {
@@ -49,7 +49,7 @@ export function deadLetterPlace(
 
 /** A dead letter that is read again fails again, for ever. */
 export function checkDeadLetters(
-  dlq: Place,
+  dlq: DeadLetterPlace,
   /** The pipeline itself says where; else its name or its project does. */
   isNamed: boolean,
   source: Pick<ComponentUse, 'options' | 'path'>,

@@ -35,6 +35,17 @@ export function applyOverrides(
   }
 }
 
+/** Of a pipeline's own vars or connections those that `--set` has a part in: nothing goes before them. */
+export function overridden<T>(
+  place: 'vars' | 'connections',
+  own: Readonly<Record<string, T>>,
+  overrides: readonly Override[],
+): Record<string, T> {
+  const isSet = (name: string) =>
+    overrides.some(({ path }) => path === `${place}.${name}` || path.startsWith(`${place}.${name}.`));
+  return Object.fromEntries(Object.entries(own).filter(([name]) => isSet(name)));
+}
+
 function parsePath(text: string): ValuePath | null {
   const path: (string | number)[] = [];
   const part = /(?:^|\.)([A-Za-z_][\w-]*)|\[(\d+)\]/y;

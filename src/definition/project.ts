@@ -17,6 +17,7 @@ import { resolveValue } from './resolve.ts';
 import { partsOf, schemaForProject } from './schema.ts';
 import type { YamlSource } from './yaml-source.ts';
 import { listed, suggestion } from './suggestion.ts';
+import { unreadable } from './text-file.ts';
 
 const projectFile = 'pipectl.yaml';
 
@@ -344,11 +345,7 @@ export function findProject(
       return { path, text: readFile(path) };
     } catch (error) {
       const isThere = error instanceof TypeError || (error as NodeJS.ErrnoException).code === 'EACCES';
-      if (isThere) {
-        const reason = error instanceof TypeError ? 'it is not UTF-8 text' : (error as Error).message;
-        const message = `reading ${path}: ${reason}`;
-        throw new PipectlError('file_unreadable', message, { cause: error, exitCode: exitCodes.usage });
-      }
+      if (isThere) throw unreadable(path, error);
       if (directory === dirname(directory)) return null;
     }
   }

@@ -1,5 +1,5 @@
 /** From a test file to its cases: YAML, schema, and what a schema can't say. Every problem in one run. */
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { parseDuration } from '../declaration/units.ts';
 import { checkParts } from '../definition/check.ts';
@@ -7,8 +7,8 @@ import { isMapping } from '../definition/json-schema.ts';
 import type { ValuePath } from '../definition/pipeline.ts';
 import { ProblemList, pathText } from '../definition/problems.ts';
 import { parseYaml, plainYaml } from '../definition/read-yaml.ts';
+import { readNamed, readText } from '../definition/text-file.ts';
 import type { YamlSource } from '../definition/yaml-source.ts';
-import { exitCodes, PipectlError } from '../errors.ts';
 import { parseJson } from '../expressions/json.ts';
 import { readIso } from '../expressions/timestamp.ts';
 import {
@@ -35,7 +35,10 @@ type Mapping = Record<string, unknown>;
 
 /** Loads a test file. Rejects with `PipectlError`, and only when the file itself can't be read. */
 export async function loadTests(file: string): Promise<LoadedTests> {
-  const yaml = parseYaml(file, readText(file));
+  const yaml = parseYaml(
+    file,
+    readNamed(file, () => readText(file)),
+  );
   const problems = new ProblemList(yaml.source);
   const value = plainYaml(yaml, problems);
   const { source } = yaml;
@@ -247,17 +250,5 @@ class CaseReader {
     }
     const written = this.#source.scalar(path)?.source ?? '';
     return /^-?[1-9]\d{15,}$/.test(written) ? parseJson(written) : value;
-  }
-}
-
-function readText(file: string): string {
-  try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(readFileSync(file));
-  } catch (error) {
-    const reason = error instanceof TypeError ? 'it is not UTF-8 text' : (error as Error).message;
-    throw new PipectlError('file_unreadable', `reading ${file}: ${reason}`, {
-      cause: error,
-      exitCode: exitCodes.usage,
-    });
   }
 }
