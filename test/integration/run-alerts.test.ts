@@ -1,11 +1,10 @@
 /** `alerts:` on real services: who is told, when, and once. */
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import type { AlertMessage } from '../../src/runtime/alerts/message.ts';
+import type { StatusSnapshot } from '../../src/runtime/status.ts';
+import { receiver } from '../runtime/alerts/receiver.ts';
 import { stackAddress } from '../stack/shared.ts';
 import { appended, orderColumns, orderMessage, orders, orderSteps, orderTable } from './orders.ts';
-import { Bench, eventually } from './pipeline.ts';
+import { Bench, eventually, type Pipectl } from './pipeline.ts';
 
 let bench: Bench;
 beforeAll(async () => {
@@ -15,31 +14,6 @@ afterEach(() => bench.expectNoSecrets());
 afterAll(() => bench[Symbol.asyncDispose]());
 
 const partitions = 4;
-
-/** Takes messages; refuses the first few. */
-async function receiver(refusals = 0) {
-  const got: AlertMessage[] = [];
-  let left = refusals;
-  const server = createServer((request, response) => {
-    let text = '';
-    request.on('data', (part: Buffer) => (text += part.toString()));
-    request.on('end', () => {
-      if (left-- > 0) return response.writeHead(503).end();
-      got.push(JSON.parse(text) as AlertMessage);
-      return response.writeHead(200).end();
-    });
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  return {
-    got,
-    url: `http://127.0.0.1:${port}/hook-s3cret-path`,
-    [Symbol.asyncDispose]: async () => {
-      server.closeAllConnections();
-      await new Promise((resolve) => server.close(resolve));
-    },
-  };
-}
 
 test(
   'two members tell once that the lag grows and that the sink is down, and once that it is over',
@@ -114,6 +88,109 @@ test(
     expect(firing!.readings[0]!.value).toBeGreaterThan(500);
     expect(running.map(({ stderr }) => stderr).join('')).toContain('another member tells it');
     for (const { stderr } of running) expect(stderr).not.toContain('s3cret');
+    await bench.expectRows(table, orderColumns, appended(input));
+  },
+);
+
+test(
+  'killed (kill -9), the member that speaks is followed by another one: what it told is resolved, what it could not tell is told',
+  { timeout: 180_000 },
+  async () => {
+    await using hook = await receiver();
+    const topic = await bench.topic(partitions);
+    const table = await bench.table(orderTable.append);
+    const { path: file, name } = await bench.pipeline({
+      source: { kafka: { topic, session_timeout: '3s' } },
+      steps: orderSteps,
+      sinks: [{ postgres: { connection: 'serving', table, mode: 'append', lock_timeout: '300ms' }, name: 'main' }],
+      alerts: {
+        lag: { records: 500, for: '1s' },
+        sinks: { down: '2s' },
+        notify: [{ webhook: hook.url }],
+      },
+    });
+    const start = (): Pipectl => bench.start(['run', file, '--view', 'json']);
+    const input = orders(0, 4000);
+    const send = (from: number, to: number) =>
+      bench.send(
+        topic,
+        input.slice(from, to).map((one) => orderMessage(one, partitions)),
+      );
+    const lastOf = ({ stdout }: Pipectl) => JSON.parse(stdout.trimEnd().split('\n').at(-1) ?? '') as StatusSnapshot;
+    /** Who owns partition 0, and the other one. */
+    const roles = (running: readonly Pipectl[]) =>
+      eventually(
+        'both own partitions',
+        () => {
+          const owned = running.map((child) => lastOf(child).partitions.map(({ partition }) => partition));
+          const speaker = running[owned.findIndex((own) => own.includes(0))];
+          const heir = running.find((child) => child !== speaker);
+          return owned.every((own) => own.length === partitions / 2) && speaker && heir && { speaker, heir };
+        },
+        { running, withinMs: 60_000 },
+      );
+    const times = ({ log }: Pipectl, code: string): number => log.filter((line) => line.code === code).length;
+    const alertsIn = (child: Pipectl): readonly number[] => [times(child, 'alert_lag'), times(child, 'alert_sink')];
+    const knowsMore = (child: Pipectl, before: readonly number[]): boolean =>
+      alertsIn(child).every((count, i) => count > before[i]!);
+    const told = (state: string, since: number): number =>
+      new Set(hook.got.slice(since).flatMap((one) => (one.state === state ? [one.alert] : []))).size;
+
+    await using first = start();
+    await using second = start();
+    const before = await roles([first, second]);
+    await send(0, 400);
+    await bench.written(name, 400, [first, second], { sink: 'main' });
+    {
+      await using _lock = await bench.lock(table);
+      await send(400, 2200);
+      await eventually('both know, and it is told', () => knowsMore(before.heir, [0, 0]) && told('firing', 0) === 2, {
+        running: [first, second],
+        withinMs: 40_000,
+      });
+      before.speaker.kill('SIGKILL');
+      await before.speaker.ended;
+    }
+    await eventually('the other one tells that it is over', () => told('resolved', 0) === 2, {
+      running: [before.heir],
+      withinMs: 60_000,
+    });
+    await bench.written(name, 2200, [before.heir], { sink: 'main' });
+
+    await using third = start();
+    const after = await roles([before.heir, third]);
+    const heard = hook.got.length;
+    const known = [alertsIn(after.heir), alertsIn(after.speaker)] as const;
+    {
+      await using _lock = await bench.lock(table);
+      hook.refusals = Number.POSITIVE_INFINITY;
+      await send(2200, 4000);
+      await eventually('both know', () => knowsMore(after.heir, known[0]) && knowsMore(after.speaker, known[1]), {
+        running: [before.heir, third],
+        withinMs: 40_000,
+      });
+      after.speaker.kill('SIGKILL');
+      await after.speaker.ended;
+      hook.refusals = 0;
+      await eventually('the other one tells what began', () => told('firing', heard) === 2, {
+        running: [after.heir],
+        withinMs: 60_000,
+      });
+    }
+    await eventually('and that it is over', () => told('resolved', heard) === 2, {
+      running: [after.heir],
+      withinMs: 60_000,
+    });
+    await bench.written(name, 4000, [after.heir], { sink: 'main' });
+    expect(await after.heir.drain()).toMatchObject({ code: 0 });
+    for (const alert of ['lag', 'sink:main']) {
+      const messages = hook.got.filter((message) => message.alert === alert);
+      expect(new Set(messages.map(({ id }) => id)).size).toBe(1);
+      // What a receiver keeps that drops what it had last.
+      const states = messages.map(({ state }) => state).filter((state, i, all) => state !== all[i - 1]);
+      expect(states).toEqual(['firing', 'resolved', 'firing', 'resolved']);
+      expect(messages.at(-1)!.member).toBe(lastOf(after.heir).member);
+    }
     await bench.expectRows(table, orderColumns, appended(input));
   },
 );

@@ -99,15 +99,6 @@ export class AlertEvaluator {
     return new Map([...this.#states].map(([key, { firingSinceMs }]) => [key, firingSinceMs !== null]));
   }
 
-  /** Those that fire, as if they began to now: for a member that takes over from the one that told them. */
-  firingSince(sinceMs: number, nowMs: number): readonly Transition[] {
-    return [...this.#states.values()].flatMap(({ firingSinceMs, last }) =>
-      firingSinceMs === null || firingSinceMs < sinceMs
-        ? []
-        : [{ alert: last, state: 'firing' as const, atMs: nowMs, sinceMs: firingSinceMs, readings: worst(last) }],
-    );
-  }
-
   evaluate(input: AlertInput, nowMs: number): readonly Transition[] {
     const stepMs = this.#atMs === null ? 0 : Math.min(stepMsMax, Math.max(0, nowMs - this.#atMs));
     this.#atMs = nowMs;

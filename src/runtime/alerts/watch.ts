@@ -23,8 +23,11 @@ export interface AlertWatchOptions {
 const everyMsDefault = 2000;
 /** Until then the group should have told who speaks for it. */
 const groupWithinMs = 30_000;
-/** A member that died may have told nobody of what began so shortly before. */
-const retellMs = 60_000;
+/**
+ * A member that died may have told nobody of what changed so shortly before. Longer than it takes until another one speaks: the
+ * session of the dead one, a rebalance, and a look at the group.
+ */
+const retellMs = 120_000;
 
 export class AlertWatch {
   readonly #options: AlertWatchOptions;
@@ -32,7 +35,8 @@ export class AlertWatch {
   readonly #notifier: Notifier;
   readonly #timer: NodeJS.Timeout;
   readonly #startedAtMs: number;
-  #spoke: boolean | null = null;
+  /** What another member was to tell, the oldest first. */
+  #leftToOthers: readonly Transition[] = [];
   #failed = false;
 
   constructor(options: AlertWatchOptions) {
@@ -71,9 +75,10 @@ export class AlertWatch {
     if (isUnknown && nowMs - this.#startedAtMs < groupWithinMs) return;
     // Where it is not known who speaks, twice is better than not at all.
     const speaks = group?.speaks ?? true;
-    if (speaks && this.#spoke === false)
-      for (const transition of this.#evaluator.firingSince(nowMs - retellMs, nowMs)) this.#tell(transition);
-    this.#spoke = speaks;
+    // Since when a member has been dead nobody knows. Told twice it has the same id; untold it would fire, or be over, unseen.
+    const recent = this.#leftToOthers.filter(({ atMs }) => nowMs - atMs < retellMs);
+    if (speaks) for (const transition of recent) this.#tell(transition);
+    this.#leftToOthers = speaks ? [] : recent;
     const now = {
       snapshot: snapshot(),
       group: group?.group ?? null,
@@ -87,6 +92,7 @@ export class AlertWatch {
     const { alert, state } = transition;
     const isMine = speaks || alert.teller === 'own';
     if (isMine) this.#tell(transition);
+    else this.#leftToOthers = [...this.#leftToOthers, transition];
     const names = rules.notify.map(targetName).join(', ');
     const told = names === '' ? '' : isMine ? `; tells ${names}` : '; another member tells it';
     const { text } = messageOf(transition, sender);
