@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { type Program, type Route, transform } from '../../src/engine/epoch.ts';
-import type { Chunk, EventRecord, Partition, Sink, Step } from '../../src/engine/ports.ts';
+import type { Chunk, EventRecord, Partition, Sink, Step, Tap } from '../../src/engine/ports.ts';
 import { VirtualClock } from '../simulation/clock.ts';
 
 const partition: Partition = { cluster: 'c', topic: 't', topicId: 'i', partition: 0, source: 's' };
@@ -50,9 +50,14 @@ const program = (steps: readonly Step[], routes: readonly Route[]): Program => (
   routes,
 });
 
-const run = async (using: Program, chunk: Chunk, floors: ReadonlyMap<Partition, number> = new Map()) => {
+const run = async (
+  using: Program,
+  chunk: Chunk,
+  floors: ReadonlyMap<Partition, number> = new Map(),
+  taps: readonly (Tap | undefined)[] = [],
+) => {
   const clock = new VirtualClock();
-  const epoch = transform(using, 1, [chunk], floors, clock);
+  const epoch = transform(using, 1, [chunk], floors, clock, taps);
   let settled = false;
   void epoch.finally(() => (settled = true));
   while (!settled) await clock.advance();
@@ -311,5 +316,93 @@ describe('two stages that read the same records', () => {
     };
     const running = transform(mainStage(bug), 1, [chunkOf('1')], new Map(), new VirtualClock());
     await expect(running).rejects.toThrow('a bug');
+  });
+});
+
+describe('a tap', () => {
+  interface Counted {
+    n: number;
+  }
+  const counted = (record: EventRecord): Counted => record.event as Counted;
+  /** Changes the very events it is given, as steps may. */
+  const addTen: Step = {
+    name: 'add',
+    kind: 'add',
+    apply(records) {
+      for (const record of records) counted(record).n += 10;
+      return records as EventRecord[];
+    },
+  };
+  const odd: Step = {
+    name: 'odd',
+    kind: 'odd',
+    apply: (records, outcomes) =>
+      records.filter((record) => {
+        if (counted(record).n % 2 === 1) return true;
+        outcomes.filtered(record);
+        return false;
+      }),
+  };
+  const planned = (step: Step) => ({ step, stage: `step:${step.name}` });
+  const [reading] = program([], []).inputs;
+  const decode = (bytes: Uint8Array): Counted => ({ n: reading!.reader.decode(bytes) as number });
+  /** Stages: decode and `odd` of the one input, decode of the other one, then `add` for both. */
+  const merged: Program = {
+    inputs: [
+      { source: 'x', reader: { ...reading!.reader, decode }, steps: [planned(odd)] },
+      { source: 's', reader: { ...reading!.reader, decode }, steps: [] },
+    ],
+    steps: [planned(addTen)],
+    routes: [route('table')],
+  };
+  /** Sees numbers at each place of a stage. */
+  const watching = (places: readonly number[]) => {
+    const seen: number[][] = [[], [], [], []];
+    const at =
+      (place: number): Tap =>
+      (records) =>
+        seen[place]!.push(...records.map((record) => counted(record).n));
+    return { seen, taps: seen.map((_, place) => (places.includes(place) ? at(place) : undefined)) };
+  };
+  const fromX = (chunk: Chunk): Chunk => ({ ...chunk, partition: { ...partition, source: 'x' } });
+
+  it('sees what leaves its stage, and not what fails or is filtered there, before the next step changes it', async () => {
+    const { seen, taps } = watching([0, 1, 2, 3]);
+    await run(merged, fromX(chunkOf('1', 'bad', '2', '3')), new Map(), taps);
+    expect(seen).toEqual([[1, 2, 3], [1, 3], [], [11, 13]]);
+    await run(merged, chunkOf('2', '4'), new Map(), taps);
+    expect(seen).toEqual([
+      [1, 2, 3],
+      [1, 3],
+      [2, 4],
+      [11, 13, 12, 14],
+    ]);
+  });
+
+  it('sees every record of a large epoch, slice by slice, and changes nothing of it', async () => {
+    const values = Array.from({ length: 1100 }, (_, n) => String(n));
+    const slices: number[] = [];
+    const tap: Tap = (records) => slices.push(records.length);
+    const watched = await run(merged, chunkOf(...values), new Map(), [undefined, undefined, tap]);
+    const unwatched = await run(merged, chunkOf(...values));
+    expect(slices).toEqual([250, 250, 250, 250, 100]);
+    expect(events(watched.batches[0]!.records)).toEqual(events(unwatched.batches[0]!.records));
+    expect(watched.stages.map(({ in: given, out }) => [given, out])).toEqual(
+      unwatched.stages.map(({ in: given, out }) => [given, out]),
+    );
+  });
+
+  it('that is opened or closed in the middle of an epoch counts from the next slice on', async () => {
+    const values = Array.from({ length: 1000 }, (_, n) => String(n));
+    const slices: string[] = [];
+    const taps: (Tap | undefined)[] = [];
+    taps[2] = () => {
+      slices.push('read');
+      // Opens one behind it, and closes itself at its third slice.
+      taps[3] = () => slices.push('added');
+      if (slices.filter((slice) => slice === 'read').length === 3) taps[2] = undefined;
+    };
+    await run(merged, chunkOf(...values), new Map(), taps);
+    expect(slices).toEqual(['read', 'added', 'read', 'added', 'read', 'added', 'added']);
   });
 });
