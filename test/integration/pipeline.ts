@@ -17,7 +17,7 @@ import type { HeaderValue, RawRecord } from '../../src/engine/ports.ts';
 import { uniqueName } from '../stack/shared.ts';
 
 const root = path.resolve(import.meta.dirname, '../..');
-const cli = path.join(root, 'bin/pipectl.js');
+export const cli = path.join(root, 'bin/pipectl.js');
 
 /** A line of the log on stderr. */
 export interface LogLine {

@@ -2,12 +2,12 @@
 import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { once } from 'node:events';
-import path from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import type { StatusSnapshot } from '../../src/runtime/status.ts';
 import { stackAddress } from '../stack/shared.ts';
 import { appended, orderColumns, orderMessage, orders, orderSteps, orderTable } from './orders.ts';
-import { Bench, eventually, type Pipectl } from './pipeline.ts';
+import { Bench, cli, eventually, type Pipectl } from './pipeline.ts';
+import { Terminal } from './terminal.ts';
 
 let bench: Bench;
 beforeAll(async () => {
@@ -16,7 +16,6 @@ beforeAll(async () => {
 afterEach(() => bench.expectNoSecrets());
 afterAll(() => bench[Symbol.asyncDispose]());
 
-const cli = path.resolve(import.meta.dirname, '../../bin/pipectl.js');
 const partitions = 2;
 
 async function statusOf(name: string): Promise<StatusSnapshot | undefined> {
@@ -180,6 +179,71 @@ test('a terminal that nobody reads, and a view that is killed, stop nothing', as
   await eventually('it has drained and ended', () => hasEnded(pid), { withinMs: 20_000 });
   running.child.kill('SIGKILL');
   await running.ended;
+  await bench.expectRows(table, orderColumns, appended(input));
+});
+
+/** Loaded before pipectl: from `atMs` of its life on its view can't write a number, until it has failed for so often. */
+const failing = (atMs: number): string =>
+  `--import=data:text/javascript,${encodeURIComponent(`
+    const { get } = Object.getOwnPropertyDescriptor(Intl.NumberFormat.prototype, 'format');
+    let left = 50;
+    Object.defineProperty(Intl.NumberFormat.prototype, 'format', {
+      get() {
+        if (performance.now() > ${atMs} && left-- > 0) throw new Error('planted');
+        return get.call(this);
+      },
+    });
+  `)}`;
+
+test('a view that fails, one that is killed -9 and a terminal that is closed under one stop nothing', async () => {
+  const topic = await bench.topic(partitions);
+  const table = await bench.table(orderTable.append);
+  const { path: file, name } = await bench.pipeline({
+    source: { kafka: { topic } },
+    steps: orderSteps,
+    sinks: [{ postgres: { connection: 'serving', table, mode: 'append' } }],
+  });
+  const input = orders(0, 1200);
+  let written = 0;
+  /** Resolves when the next orders are in the table. */
+  const goesOn = async (): Promise<void> => {
+    const next = input.slice(written, (written += 300));
+    await bench.send(
+      topic,
+      next.map((one) => orderMessage(one, partitions)),
+    );
+    await bench.written(name, written, []);
+  };
+  const env = { KAFKA_BROKERS: bench.brokers, PG_URL: bench.url };
+  const atTerminal = (...args: readonly string[]): Promise<Terminal> =>
+    Terminal.open([process.execPath, ...args], { env, cwd: bench.directory });
+  const shows = (terminal: Terminal, text: string): Promise<boolean> =>
+    eventually(`the screen shows ${text}`, async () => (await terminal.screen()).includes(text), { withinMs: 30_000 });
+
+  await using running = await atTerminal(failing(6000), cli, 'run', file);
+  await shows(running, 'RUNNING');
+  await goesOn();
+  await shows(running, 'the status view failed (planted); the pipeline goes on, its status follows in plain lines');
+  await goesOn();
+  await shows(running, `${name} RUNNING`);
+
+  const attached = await atTerminal(cli, 'status', name);
+  await shows(attached, 'difference 0  ok');
+  process.kill(attached.pid, 'SIGKILL');
+  await eventually('it is gone', () => attached.hasEnded());
+  await attached[Symbol.asyncDispose]();
+  await goesOn();
+
+  const closed = await atTerminal(cli, 'status', name);
+  await shows(closed, 'difference 0  ok');
+  await closed[Symbol.asyncDispose]();
+  await eventually('its view has ended, too', () => hasEnded(closed.pid));
+  await goesOn();
+
+  expect((await statusOf(name))!.pid).toBe(running.pid);
+  await running.press('C-c');
+  await eventually('it has drained and ended', () => running.hasEnded());
+  await shows(running, 'difference 0  ok');
   await bench.expectRows(table, orderColumns, appended(input));
 });
 
