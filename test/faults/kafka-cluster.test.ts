@@ -108,6 +108,37 @@ describe('a member goes on within ten seconds, and nothing is lost or read twice
   );
 });
 
+describe.each(['kafkajs', 'platformatic'] as const)('messages by %s', (client) => {
+  test('for partitions of three brokers, in one call, are all there when one of the brokers is killed meanwhile', async () => {
+    const topic = await newTopic(3);
+    const producer = openKafkaProducer({ ...connection(), client }, silent);
+    onTestFinished(() => producer.close());
+    const acknowledged: string[] = [];
+    const sendTo = async (calls: number): Promise<void> => {
+      for (let sent = 0; sent < calls; sent++) {
+        const values = [0, 1, 2].map((partition) => ({ partition, value: `${acknowledged.length}-${partition}` }));
+        const call = values.map(({ partition, value }) => message(value, { partition }));
+        await vi.waitFor(() => producer.produceAll(topic, call), settled);
+        acknowledged.push(...values.map(({ value }) => value));
+      }
+    };
+    await sendTo(5);
+    const lost = await leaderOf(topic);
+    // It has the request and does not answer, the others do; its partition moves to one of them before it is gone.
+    await stack.kafka.nodes[lost - 1]!.pause();
+    const sending = sendTo(1);
+    await vi.waitFor(async () => expect(await leaderOf(topic)).not.toBe(lost), settled);
+    await kill(lost);
+    await sending;
+    await sendTo(5);
+    const admin = await openKafkaAdmin(connection(), silent);
+    onTestFinished(() => admin.close());
+    const values = new Set<string>();
+    await admin.readTopic(topic, { onRecord: ({ value }) => void values.add(Buffer.from(value!).toString()) });
+    expect(acknowledged.filter((value) => !values.has(value))).toEqual([]);
+  }, 120_000);
+});
+
 describe.each(['kafkajs', 'platformatic'] as const)('transactions by %s', (client) => {
   test('are each written once, as a whole, while the leader of the partition is killed', async () => {
     const [topic, group] = [await newTopic(1), unique('group')];

@@ -29,10 +29,11 @@ export function kafkajsProducer(connection: KafkaConnection, log: Log): Producer
   const open = async (transactionalId?: string): Promise<Opened> => {
     const cut = new AbortController();
     const producer = createClient(connection, log, cut.signal).producer({
-      createPartitioner:
-        () =>
-        ({ message, partitionMetadata }) =>
-          message.partition ?? (message as OutgoingMessage).spread % partitionMetadata.length,
+      createPartitioner: () => {
+        const partitionOf = createPartitioner();
+        return ({ message, partitionMetadata }) =>
+          message.partition ?? partitionOf(message.key as Buffer | null) % partitionMetadata.length;
+      },
       allowAutoTopicCreation: false,
       // A request is repeated as a whole when one of its partitions was not ready: the broker knows the others by number.
       idempotent: transactionalId === undefined,
@@ -62,7 +63,6 @@ export function kafkajsProducer(connection: KafkaConnection, log: Log): Producer
 
 class KafkajsProducer implements ProducerClient {
   readonly #producer: Producer;
-  readonly #partitionOf = createPartitioner();
   readonly close: () => Promise<void>;
 
   constructor({ producer, close }: Opened) {
@@ -74,14 +74,13 @@ class KafkajsProducer implements ProducerClient {
     await this.#producer.send({
       topic,
       acks: acksAll,
-      messages: messages.map((one) => toKafkajs(one, this.#partitionOf)),
+      messages: messages.map(toKafkajs),
     });
   }
 }
 
 class KafkajsTransactions implements TransactionClient {
   readonly #producer: Producer;
-  readonly #partitionOf = createPartitioner();
   readonly close: () => Promise<void>;
   #transaction: Transaction | null;
 
@@ -96,7 +95,7 @@ class KafkajsTransactions implements TransactionClient {
     await transaction.send({
       topic,
       acks: acksAll,
-      messages: messages.map((one) => toKafkajs(one, this.#partitionOf)),
+      messages: messages.map(toKafkajs),
     });
   }
 
@@ -129,18 +128,8 @@ export function byTopic(offsets: readonly TopicOffset[]): Offsets['topics'] {
   }));
 }
 
-/**
- * `spread` decides the partition, once for each message: kafkajs asks the partitioner again when it repeats a request, and
- * a batch that differs under the same sequence number is refused, or taken for the one that is there and lost.
- */
-type OutgoingMessage = Message & { readonly spread: number };
-
-function toKafkajs(
-  { key, value, headers, timestampMs, partition }: ProducerMessage,
-  partitionOf: (key: Uint8Array | null) => number,
-): OutgoingMessage {
+function toKafkajs({ key, value, headers, timestampMs, partition }: ProducerMessage): Message {
   return {
-    spread: partition ?? partitionOf(key),
     key: key === null ? null : asBuffer(key),
     value: value === null ? null : asBuffer(value),
     headers: Object.fromEntries(Object.entries(headers).map(([name, header]) => [name, asHeader(header)])) as IHeaders,

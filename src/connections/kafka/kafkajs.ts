@@ -12,8 +12,8 @@
  * 2. An offset out of range ends the consumer. kafkajs would commit -1 or -2 for the group and read from somewhere else.
  * 3. A commit is sent once. kafkajs repeats it after a rejoin under the new generation, with positions of the old one.
  * 4. The timer of an empty request queue is not set. Its delay is negative, which Node 24 warns about.
- * 5. Messages are sorted by partition in one pass. kafkajs copies a partition's list for every message that comes to it,
- *    and what is meant for a partition that it does not know yet it leaves out without a word.
+ * 5. What a producer sends is repeated by partition until each has acknowledged (`send-messages.ts`). kafkajs loses messages
+ *    whose partition moves, and what is meant for a partition that it does not know yet it leaves out without a word.
  */
 import { createRequire } from 'node:module';
 import type { Socket } from 'node:net';
@@ -21,6 +21,7 @@ import type { Consumer, ConsumerConfig, KafkaConfig, PartitionAssigner, Producer
 import { loadLibrary } from './compression.ts';
 import { FetchedPartition, type FetchedPartitionData } from './fetched-partition.ts';
 import { optionalCodecIn } from './record-batch.ts';
+import { createSendMessages, type Producing } from './send-messages.ts';
 import type { GroupRequest } from './static-member.ts';
 
 const pinned = '2.2.4';
@@ -35,7 +36,10 @@ export interface KafkaClient {
 export interface Cluster {
   connect(): Promise<void>;
   disconnect(): Promise<void>;
+  isConnected(): boolean;
   refreshMetadata(): Promise<void>;
+  refreshMetadataIfNecessary(): Promise<void>;
+  removeBroker(at: { host: string | undefined; port: number | undefined }): void;
   addMultipleTargetTopics(topics: readonly string[]): Promise<void>;
   findBroker(at: { nodeId: number }): Promise<Broker>;
   findControllerBroker(): Promise<Broker>;
@@ -70,6 +74,15 @@ export interface Broker {
     readonly topics: readonly TopicRequest<{ partition: number; fetchOffset: string; maxBytes: number }>[];
   }): Promise<{
     readonly responses: readonly { readonly topicName: string; readonly partitions: readonly FetchedPartitionData[] }[];
+  }>;
+  produce(request: {
+    readonly acks: number;
+    readonly transactionalId: string | undefined;
+    readonly producerId: number;
+    readonly producerEpoch: number;
+    readonly topicData: readonly TopicRequest<{ partition: number; firstSequence: number }>[];
+  }): Promise<{
+    readonly topics: readonly { readonly topicName: string; readonly partitions: readonly { partition: number }[] }[];
   }>;
   listOffsets(request: {
     readonly isolationLevel: number;
@@ -187,7 +200,14 @@ function loadReplaced(): Kafkajs {
   }
   replaceModule('kafkajs/src/protocol/requests/fetch/v4/decodeMessages', keepRecordBytes);
   replaceModule('kafkajs/src/consumer/batch', FetchedPartition);
-  replaceModule('kafkajs/src/producer/groupMessagesPerPartition', groupByPartition);
+  const { createErrorFromCode, staleMetadata } = load('kafkajs/src/protocol/error') as Pick<
+    Kafkajs,
+    'createErrorFromCode'
+  > &
+    Pick<Producing, 'staleMetadata'>;
+  replaceModule('kafkajs/src/producer/sendMessages', (producing: Omit<Producing, 'staleMetadata'>) =>
+    createSendMessages({ ...producing, staleMetadata }),
+  );
 
   const { prototype: group } = load('kafkajs/src/consumer/consumerGroup') as { prototype: ConsumerGroup };
   group.recoverFromOffsetOutOfRange = (error) => Promise.reject(error);
@@ -213,8 +233,7 @@ function loadReplaced(): Kafkajs {
     Encoder: load('kafkajs/src/protocol/encoder') as Kafkajs['Encoder'],
     Decoder: load('kafkajs/src/protocol/decoder') as Kafkajs['Decoder'],
     createRetry: load('kafkajs/src/retry') as Kafkajs['createRetry'],
-    createErrorFromCode: (load('kafkajs/src/protocol/error') as Pick<Kafkajs, 'createErrorFromCode'>)
-      .createErrorFromCode,
+    createErrorFromCode,
     createLogger: (load('kafkajs/src/loggers') as Pick<Kafkajs, 'createLogger'>).createLogger,
     createSocket: (load('kafkajs/src/network/socketFactory') as () => Kafkajs['createSocket'])(),
     decodeAssignment: (
@@ -241,30 +260,6 @@ async function keepRecordBytes(decoder: Decoder): Promise<Buffer> {
   // Here is the last place that may wait: records are read synchronously.
   if (optionalCodecIn(recordSet) !== 0) await loadLibrary();
   return recordSet;
-}
-
-interface Grouping {
-  readonly topic: string;
-  readonly partitionMetadata: readonly unknown[];
-  readonly messages: readonly object[];
-  readonly partitioner: (of: { topic: string; partitionMetadata: readonly unknown[]; message: object }) => number;
-}
-
-function groupByPartition({ topic, partitionMetadata, messages, partitioner }: Grouping): Record<string, object[]> {
-  const groups: Record<string, object[]> = {};
-  if (partitionMetadata.length === 0) return groups;
-  for (const message of messages) {
-    const partition = partitioner({ topic, partitionMetadata, message });
-    if (partition >= partitionMetadata.length) {
-      // kafkajs reads the metadata again and repeats the call.
-      const unknown = new Error(
-        `topic ${topic} has ${partitionMetadata.length} partitions, none with number ${partition}`,
-      );
-      throw Object.assign(unknown, { name: 'KafkaJSMetadataNotLoaded' });
-    }
-    (groups[partition] ??= []).push(message);
-  }
-  return groups;
 }
 
 interface ConsumerGroup {
