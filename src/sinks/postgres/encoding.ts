@@ -5,15 +5,25 @@ import type { PostgresSinkOptions } from './index.ts';
 import { NewFields } from './new-fields.ts';
 import type { Plan } from './plan.ts';
 import type { Claims } from './positions.ts';
-import { type Claim, type EncodedBatch, type Row, RowEncoder } from './rows.ts';
+import { type Claim, type EncodedBatch, type Row, RowEncoder, type Shape } from './rows.ts';
 import type { TableSession } from './session.ts';
 
-export interface Wire {
+/**
+ * A batch as it goes over the wire, without its rows: thousands of them that live until the commit cost the garbage
+ * collector more than making them anew for the few batches that are taken apart.
+ */
+export interface Wire extends Omit<EncodedBatch, 'groups'> {
   /** The encoder that made it: another one knows another table or another rebuild. */
   readonly encoder: RowEncoder;
-  readonly encoded: EncodedBatch;
-  /** Data of one COPY per group. */
-  readonly copies: readonly Uint8Array[];
+  /** Of each group, in the order in which they must be written. */
+  readonly copies: readonly Copy[];
+}
+
+/** Rows of one shape as the data of one COPY. */
+export interface Copy {
+  readonly shape: Shape;
+  readonly rows: number;
+  readonly data: Uint8Array;
 }
 
 /** Fields without a column that are told of: events whose fields are data have ever new ones. */
@@ -46,12 +56,20 @@ export class Encoding {
   }
 
   /** Null where the table or the position of a partition is not known yet. */
-  encode(batch: SinkBatch, claims: Claims, positions: ReadonlyMap<Partition, Claim>): Wire | null {
+  wire(batch: SinkBatch, claims: Claims): Wire | null {
+    const encoded = this.rows(batch, claims, claims.byPartition);
+    if (encoded === null) return null;
+    const { groups, ...others } = encoded;
+    const copies = groups.map(({ shape, rows }) => ({ shape, rows: rows.length, data: copyData(rows) }));
+    return { ...others, encoder: this.encoder(claims)!, copies };
+  }
+
+  /** The same with its rows, for other positions than those of the claims. */
+  rows(batch: SinkBatch, claims: Claims, positions: ReadonlyMap<Partition, Claim>): EncodedBatch | null {
     const encoder = this.encoder(claims);
     if (encoder === null || !batch.ranges.every(({ partition }) => positions.has(partition))) return null;
     this.#warnOfUnknownFields(encoder, batch);
-    const encoded = encoder.encode(batch, positions);
-    return { encoder, encoded, copies: encoded.groups.map(({ rows }) => copyData(rows)) };
+    return encoder.encode(batch, positions);
   }
 
   /** Looks at one event of each batch; where the fields are known, `open` has checked them all. */
@@ -71,7 +89,8 @@ export class Encoding {
 
 /** What COPY takes. */
 export function copyData(rows: readonly Row[]): Uint8Array {
-  let data = '';
-  for (const row of rows) data += row.line;
-  return Buffer.from(data, 'utf8');
+  const lines = rows.map(({ line }) => line);
+  // So that the last one ends in a line break too.
+  lines.push('');
+  return Buffer.from(lines.join('\n'), 'utf8');
 }

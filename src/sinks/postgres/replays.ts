@@ -5,6 +5,7 @@
 import type { Client } from 'pg';
 import { runScript, type StatementResult } from '../../connections/postgres/script.ts';
 import type { EventRecord, Partition, Rejection, SinkBatch, Unwritten, WriteResult } from '../../engine/ports.ts';
+import { copyData } from './encoding.ts';
 import { isolate, refusal } from './isolate.ts';
 import { ownTable } from './own-tables.ts';
 import type { Plan } from './plan.ts';
@@ -169,7 +170,7 @@ async function applyRow(
   try {
     await run('SAVEPOINT part', []);
     const isNew = plan.keyCount > 0 || (await takeReplay(client, owner, logs, row.record));
-    const results = isNew ? await run([...write, ...clear].join('; '), [Buffer.from(row.line)]) : [];
+    const results = isNew ? await run([...write, ...clear].join('; '), [copyData([row])]) : [];
     await run('RELEASE SAVEPOINT part', []);
     if (!isNew) return 'repeated';
     // Without a version guard the server takes them all; where it says none, there was nothing to change.

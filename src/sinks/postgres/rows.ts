@@ -26,7 +26,7 @@ export interface Row {
   readonly at: number;
   /** The key columns as they stand in the line: equal keys have equal texts. */
   readonly key: string;
-  /** One line of COPY, with its line break. */
+  /** One line of COPY, without its line break. */
   readonly line: string;
   readonly shape: Shape;
   /** What decides between rows of one key, where the record itself says it and this program can compare it. */
@@ -205,8 +205,7 @@ export class RowEncoder {
     }
     const shape = (node.shape ??= this.#shapeOf(event));
     parts.length = count;
-    const line = `${parts.join('\t')}\n`;
-    return { record, at, key, line, shape, version, pass: 0, superseded: false, older: undefined };
+    return { record, at, key, line: parts.join('\t'), shape, version, pass: 0, superseded: false, older: undefined };
   }
 
   #shapeOf(event: Record<string, unknown>): Shape {

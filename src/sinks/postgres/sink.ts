@@ -1,4 +1,3 @@
-import assert from 'node:assert/strict';
 import type { Client } from 'pg';
 import { reasonOf } from '../../connections/postgres/client.ts';
 import { runScript, type StatementResult } from '../../connections/postgres/script.ts';
@@ -10,7 +9,6 @@ import {
   type Partition,
   type Sink,
   type SinkBatch,
-  SinkUnavailable,
   TooManyRejections,
   type WriteResult,
 } from '../../engine/ports.ts';
@@ -22,6 +20,7 @@ import type { PostgresSinkOptions } from './index.ts';
 import { isolate, refusal } from './isolate.ts';
 import { ensureOwnTables } from './own-tables.ts';
 import { NewFields } from './new-fields.ts';
+import { nothingWritten, withoutTable } from './nothing-written.ts';
 import type { Plan } from './plan.ts';
 import {
   type Claims,
@@ -33,9 +32,10 @@ import {
   readLocked,
 } from './positions.ts';
 import { encodeReplay, readLogs, writeReplay } from './replays.ts';
-import { type Claim, type EncodedBatch, type Row, RowEncoder, type Shape } from './rows.ts';
+import { type Claim, type Row, RowEncoder, type Shape } from './rows.ts';
 import { TableSession } from './session.ts';
 import { type GroupStatements, groupStatements, type Making } from './statements.ts';
+import { Transaction } from './transaction.ts';
 import { VersionWatch } from './version-watch.ts';
 
 /** A batch and, where it could be made already, what goes over the wire. A retry writes the same one again. */
@@ -46,7 +46,6 @@ interface Prepared {
   orphanedSinceMs: number | null;
 }
 
-const begin = 'BEGIN; SET CONSTRAINTS ALL IMMEDIATE; ';
 const noClaims: Claims = { byPartition: new Map(), positions: new Map(), rebuild: 0 };
 
 /**
@@ -66,12 +65,10 @@ export class PostgresSink implements Sink {
   readonly #statements = new WeakMap<Shape, GroupStatements>();
   readonly #versions: VersionWatch;
   readonly #encoding: Encoding;
+  readonly #transaction: Transaction;
   #claims: Claims = noClaims;
   /** Read because of an error of the server: the same error again is not news. */
   #reread: Plan | null = null;
-  /** The connection with the open transaction, and what its commit makes true. */
-  #transaction: Client | null = null;
-  #moved: { readonly claim: Claim; readonly to: number }[] = [];
 
   constructor(options: PostgresSinkOptions & { readonly connection?: string }, context: SinkContext) {
     this.name = context.name;
@@ -79,6 +76,7 @@ export class PostgresSink implements Sink {
     this.#context = context;
     const schema = options.guard?.schema ?? 'pipectl';
     this.#session = new TableSession(options, context, schema);
+    this.#transaction = new Transaction(this.#session);
     this.#parentWaitMs = parseDuration(options.parent_wait)!;
     this.#owner = {
       schema,
@@ -126,7 +124,7 @@ export class PostgresSink implements Sink {
 
   prepare(batch: SinkBatch): Prepared {
     // Of a replay the logs are not known yet.
-    const wire = batch.replay === undefined ? this.#encode(batch) : null;
+    const wire = batch.replay === undefined ? this.#encoding.wire(batch, this.#claims) : null;
     return { batch, wire, orphanedSinceMs: null };
   }
 
@@ -153,37 +151,16 @@ export class PostgresSink implements Sink {
   }
 
   commit(): Promise<void> {
-    return this.#translating('committing', async () => {
-      const client = this.#transaction;
-      if (client === null || !this.#session.isCurrent(client)) {
-        throw new SinkUnavailable('the connection was lost before the commit');
-      }
-      const [result] = await runScript(client, 'COMMIT');
-      assert.equal(result?.tag, 'COMMIT', 'the transaction had failed, and was committed nevertheless');
-      this.#transaction = null;
-      for (const { claim, to } of this.#moved) claim.position = Math.max(claim.position, to);
-    });
+    return this.#translating('committing', () => this.#transaction.commit());
   }
 
-  async rollback(): Promise<void> {
-    const client = this.#transaction;
-    this.#transaction = null;
-    if (client === null || !this.#session.isCurrent(client)) return;
-    try {
-      await runScript(client, 'ROLLBACK');
-    } catch {
-      this.#session.drop();
-    }
+  rollback(): Promise<void> {
+    return this.#transaction.rollback();
   }
 
   async close(): Promise<void> {
     await this.rollback();
     await this.#session.close();
-  }
-
-  /** Null where the table or the claim of a partition is not known yet. */
-  #encode(batch: SinkBatch, claims: ReadonlyMap<Partition, Claim> = this.#claims.byPartition): Wire | null {
-    return this.#encoding.encode(batch, this.#claims, claims);
   }
 
   async #write(prepared: Prepared, rejectionsMax: number): Promise<WriteResult> {
@@ -196,13 +173,14 @@ export class PostgresSink implements Sink {
     });
     await this.#versions.look(client, this.#session.table);
     await this.#createFor(batch);
-    if (prepared.wire?.encoder !== this.#encoding.encoder(this.#claims)) prepared.wire = this.#encode(batch);
-    if (await this.#addColumns(prepared.wire?.encoded.bringing ?? [])) prepared.wire = this.#encode(batch);
+    const encode = () => (prepared.wire = this.#encoding.wire(batch, this.#claims));
+    if (prepared.wire?.encoder !== this.#encoding.encoder(this.#claims)) encode();
+    if (await this.#addColumns(prepared.wire?.bringing ?? [])) encode();
     const result =
       (await this.#writeAtOnce(client, batch, claims, prepared.wire)) ??
       (await this.#writeInSteps(client, prepared, claims, rejectionsMax));
     if (result.rejected.length > rejectionsMax) throw new TooManyRejections(result.rejected);
-    this.#moved = batch.ranges.map(({ to }, i) => ({ claim: claims[i]!, to }));
+    this.#transaction.complete(batch.ranges.map(({ to }, i) => ({ claim: claims[i]!, to })));
     return result;
   }
 
@@ -211,23 +189,23 @@ export class PostgresSink implements Sink {
     const client = await this.#session.client();
     if (kind === 'real') await this.#createFor(batch);
     const { plan } = this.#session;
-    if (plan === null) return withoutTable(batch, () => 0, this.#session.key);
+    if (plan === null) return withoutTable(batch, this.#session.key);
     const encoder = new RowEncoder(plan, this.#context.versioned, true, NewFields.of(plan, this.#options));
-    await this.#run(client, begin, []);
+    await this.#transaction.begin(client);
     const logs = await readLogs(client, this.#owner, batch);
     const encoded = encodeReplay(encoder, batch, logs);
     if (kind === 'real' && encoded.bringing.length > 0) {
       await this.rollback();
       if (await this.#addColumns(encoded.bringing)) return this.#replay(batch, kind, rejectionsMax);
-      await this.#run(client, begin, []);
+      await this.#transaction.begin(client);
     }
-    this.#moved = [];
+    this.#transaction.complete([]);
     return writeReplay(encoded, logs, rejectionsMax, {
       client,
       owner: this.#owner,
       plan,
       making: { ...this.#making, rebuild: logs.rebuild, isReplay: true },
-      run: (sql, copies) => this.#run(client, sql, copies),
+      run: (sql, copies) => this.#transaction.run(client, sql, copies),
       tellsOfChange: (error, shape) => this.#tellsOfChange(error, shape),
     });
   }
@@ -255,11 +233,15 @@ export class PostgresSink implements Sink {
     claims: readonly Claim[],
     wire: Wire | null,
   ): Promise<WriteResult | null> {
+    if (claims.length === 0) {
+      await this.#transaction.begin(client);
+      return nothingWritten;
+    }
     const { schema } = this.#owner;
-    const groups = wire?.encoded.groups ?? [];
-    const statements = groups.flatMap(({ shape }, i) => {
+    const copies = wire?.copies ?? [];
+    const statements = copies.flatMap(({ shape }, i) => {
       const { write, clear } = this.#statementsOf(shape);
-      return i === groups.length - 1 ? write : [...write, ...clear];
+      return i === copies.length - 1 ? write : [...write, ...clear];
     });
     const sql = [
       lockPositions(schema, claims),
@@ -268,36 +250,39 @@ export class PostgresSink implements Sink {
     ];
     let results: StatementResult[];
     try {
-      results = await this.#run(client, begin + (claims.length === 0 ? '' : sql.join('; ')), wire?.copies ?? []);
+      results = await this.#transaction.begin(
+        client,
+        sql.join('; '),
+        copies.map(({ data }) => data),
+      );
     } catch (error) {
       if (refusal(error) === undefined) throw error;
       await runScript(client, 'ROLLBACK');
       return null;
     }
-    if (claims.length === 0) return nothingWritten;
-    const [, , locked, ...counts] = results;
+    const [locked, ...counts] = results;
     const stored = readLocked(locked!, claims);
-    const floors = wire?.encoded.floors;
     const asAssumed = batch.ranges.every(({ partition, from }, i) => {
       const position = stored.get(claims[i]!.id)!;
-      const floor = floors?.get(partition) ?? 0;
+      const floor = wire?.floors.get(partition) ?? 0;
       return position === floor || (position <= from && floor <= from);
     });
     if (!asAssumed) {
       await runScript(client, 'ROLLBACK');
       return null;
     }
-    if (wire === null) return withoutTable(batch, positionIn(this.#claims.byPartition), this.#session.key);
+    if (wire === null) return withoutTable(batch, this.#session.key, this.#claims.byPartition);
     let sent = 0;
     let written = 0;
     let at = 0;
-    for (const { shape, rows } of groups) {
+    for (const { shape, rows } of copies) {
       const { write, clear } = this.#statementsOf(shape);
-      sent += rows.length;
+      sent += rows;
       written += this.#countOf(rows, counts[at + write.length - 1]!.count);
       at += write.length + clear.length;
     }
-    return { ...outcomeOf(wire.encoded), written, skippedVersion: sent - written };
+    const { supersededInBatch, skippedOffset, rejected } = wire;
+    return { written, supersededInBatch, skippedOffset, skippedVersion: sent - written, rejected };
   }
 
   /** Reads the positions first, and puts every statement inside a savepoint. */
@@ -309,29 +294,29 @@ export class PostgresSink implements Sink {
   ): Promise<WriteResult> {
     const { batch } = prepared;
     const { schema } = this.#owner;
-    const [, , locked] = await this.#run(client, begin + lockPositions(schema, claims), []);
+    const [locked] = await this.#transaction.begin(client, lockPositions(schema, claims));
     const stored = readLocked(locked!, claims);
     const actual = new Map(
       batch.ranges.map(({ partition }, i) => [partition, { ...claims[i]!, position: stored.get(claims[i]!.id)! }]),
     );
-    const wire = this.#encode(batch, actual);
-    if (wire === null) {
-      await this.#run(client, movePositions(schema, batch.ranges, this.#claims.byPartition), []);
-      return withoutTable(batch, positionIn(actual), this.#session.key);
+    const move = movePositions(schema, batch.ranges, this.#claims.byPartition);
+    const encoded = this.#encoding.rows(batch, this.#claims, actual);
+    if (encoded === null) {
+      await this.#transaction.run(client, move);
+      return withoutTable(batch, this.#session.key, actual);
     }
-    const isolated = await isolate(wire.encoded.groups, {
+    const isolated = await isolate(encoded.groups, {
       apply: (shape, rows) => this.#apply(client, shape, rows),
       orphaned: (error) => this.#awaitParent(prepared, error),
-      rejected: wire.encoded.rejected,
+      rejected: encoded.rejected,
       rejectionsMax,
     });
-    await this.#run(client, movePositions(schema, batch.ranges, this.#claims.byPartition), []);
-    const outcome = outcomeOf(wire.encoded);
+    await this.#transaction.run(client, move);
     return {
-      ...outcome,
       written: isolated.written,
+      supersededInBatch: encoded.supersededInBatch - isolated.restored,
+      skippedOffset: encoded.skippedOffset,
       skippedVersion: isolated.unchanged,
-      supersededInBatch: outcome.supersededInBatch - isolated.restored,
       rejected: isolated.rejected,
     };
   }
@@ -352,8 +337,8 @@ export class PostgresSink implements Sink {
     const { write, clear } = this.#statementsOf(shape);
     const sql = ['SAVEPOINT part', ...write, ...clear, 'RELEASE SAVEPOINT part'].join('; ');
     try {
-      const results = await this.#run(client, sql, [copyData(rows)]);
-      return this.#countOf(rows, results[write.length]!.count);
+      const results = await this.#transaction.run(client, sql, [copyData(rows)]);
+      return this.#countOf(rows.length, results[write.length]!.count);
     } catch (error) {
       if (refusal(error) === undefined || this.#tellsOfChange(error, shape)) throw error;
       await runScript(client, 'ROLLBACK TO SAVEPOINT part');
@@ -368,8 +353,8 @@ export class PostgresSink implements Sink {
   }
 
   /** Rows written. Without a version guard the server takes them all; where it says fewer, there was nothing to change. */
-  #countOf(rows: readonly Row[], count: number): number {
-    return this.#session.plan!.guard.kind === 'none' ? rows.length : count;
+  #countOf(rows: number, count: number): number {
+    return this.#session.plan!.guard.kind === 'none' ? rows : count;
   }
 
   #statementsOf(shape: Shape): GroupStatements {
@@ -381,11 +366,6 @@ export class PostgresSink implements Sink {
     return statements;
   }
 
-  #run(client: Client, sql: string, copies: readonly Uint8Array[]): Promise<StatementResult[]> {
-    this.#transaction = client;
-    return runScript(client, sql, copies);
-  }
-
   /** Runs `work`; what the database says becomes what the engine understands. */
   async #translating<T>(doing: string, work: () => Promise<T>): Promise<T> {
     try {
@@ -395,40 +375,4 @@ export class PostgresSink implements Sink {
       throw failureOf(error, doing, this.#session);
     }
   }
-}
-
-const nothingWritten: WriteResult = {
-  written: 0,
-  supersededInBatch: 0,
-  skippedOffset: 0,
-  skippedVersion: 0,
-  rejected: [],
-};
-
-const outcomeOf = ({
-  supersededInBatch,
-  skippedOffset,
-  rejected,
-}: EncodedBatch): Pick<WriteResult, 'supersededInBatch' | 'skippedOffset' | 'rejected'> => ({
-  supersededInBatch,
-  skippedOffset,
-  rejected,
-});
-
-const positionIn = (claims: ReadonlyMap<Partition, Claim>) => (partition: Partition) => claims.get(partition)!.position;
-
-/** The table is yet to be created, and no event of the batch tells how. */
-function withoutTable(
-  { records }: SinkBatch,
-  positionOf: (partition: Partition) => number,
-  key: readonly string[],
-): WriteResult {
-  const [code, message] =
-    key.length === 0
-      ? ['sink_event_shape', 'the event has no fields']
-      : ['sink_key_missing', `the event has no field for each column of the key: ${key.join(', ')}`];
-  const rejected = records
-    .filter(({ partition, raw }) => raw.offset >= positionOf(partition))
-    .map((record) => ({ record, code, message }));
-  return { ...nothingWritten, rejected, skippedOffset: records.length - rejected.length };
 }
