@@ -36,8 +36,9 @@ export class StreamRecord implements EventRecord {
   }
 
   get key(): unknown {
-    if (this.#key === undefined) this.#key = this.raw.key === null ? null : this.#reader.readKey(this.raw.key);
-    return this.#key;
+    if (this.#key !== undefined) return this.#key;
+    const { key } = this.raw;
+    return (this.#key = key === null ? null : this.#reader.readKey(key));
   }
 
   get meta(): unknown {

@@ -5,7 +5,7 @@
 import { SourceFailed, type Assignment, type Chunk, type GatherLimits } from '../../engine/ports.ts';
 import type { Partition, RawRecord, SourceEvent } from '../../engine/ports.ts';
 import type { FetchedPartition } from './fetched-partition.ts';
-import type { RecordBatch } from './record-batch.ts';
+import type { FetchedRecord, RecordBatch } from './record-batch.ts';
 
 /** One partition in one generation. */
 export interface Feed {
@@ -28,7 +28,7 @@ interface Entry {
   readonly nextOffset: number;
   /** Memory it holds: as it was fetched, and from its decoding on what that made of it. */
   bytes: number;
-  records: readonly RawRecord[] | null;
+  records: readonly FetchedRecord[] | null;
   taken: number;
 }
 
@@ -219,7 +219,7 @@ export class Delivery {
           break;
         }
         chunk.records.push(record);
-        chunk.bytes += (record.key?.length ?? 0) + (record.value?.length ?? 0);
+        chunk.bytes += record.bytes;
         count++;
       }
       bytes += chunk.bytes - before;
@@ -241,7 +241,7 @@ export class Delivery {
     return [...chunks.values()];
   }
 
-  #decode(entry: Entry): readonly RawRecord[] {
+  #decode(entry: Entry): readonly FetchedRecord[] {
     if (entry.batch === null) return [];
     const records = entry.batch.records(entry.from);
     this.#bytes += entry.batch.heldBytes - entry.bytes;

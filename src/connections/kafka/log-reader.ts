@@ -131,6 +131,6 @@ export async function readFirst(
 function* recordsOf(fetched: FetchedPartition, end: number): Generator<RawRecord, undefined> {
   const from = Number(fetched.fetchedOffset);
   for (const batch of fetched.batches) {
-    for (const record of batch.records(from)) if (record.offset < end) yield record;
+    for (const record of batch.records(from)) if (record.offset < end) yield record.plain;
   }
 }

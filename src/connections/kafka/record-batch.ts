@@ -1,8 +1,8 @@
 /**
  * Record batches (message format 2, KIP-98): finding them in a fetched record set, and reading their records.
  *
- * This is the hot path of a Kafka source. A record costs its object, two views on the fetched bytes and nothing else:
- * offsets and timestamps are plain numbers (offsets are below 2^53 in any real log), keys and values are not copied.
+ * This is the hot path of a Kafka source. A record costs its object and nothing else: offsets and timestamps are plain
+ * numbers (offsets are below 2^53 in any real log), and keys and values stay in the fetched bytes until they are asked for.
  */
 import type { HeaderValue, RawRecord } from '../../engine/ports.ts';
 import { decompress, needsLibrary } from './compression.ts';
@@ -52,7 +52,7 @@ export class RecordBatch {
   }
 
   /** The records from `fromOffset` on, in offset order. Decompresses. */
-  records(fromOffset: number): RawRecord[] {
+  records(fromOffset: number): FetchedRecord[] {
     const bytes = this.#bytes;
     const attributes = bytes.readInt16BE(21);
     const codec = attributes & attributeCompression;
@@ -97,6 +97,56 @@ function readInt64(bytes: Buffer, at: number): number {
   return bytes.readInt32BE(at) * 2 ** 32 + bytes.readUInt32BE(at + 4);
 }
 
+/**
+ * Key, value and headers are read from the batch each time. Most pipelines ask once for the value and never for the rest,
+ * and a view on bytes is a large object: two for each record, kept until it is written, cost more than reading again. They
+ * are no properties of its own, so a spread does not copy them: `plain` does.
+ */
+export class FetchedRecord implements RawRecord {
+  readonly offset: number;
+  readonly timestampMs: number;
+  readonly #batch: Buffer;
+  /** Where in it the key begins, with its length. */
+  readonly #at: number;
+
+  constructor(offset: number, timestampMs: number, batch: Buffer, at: number) {
+    this.offset = offset;
+    this.timestampMs = timestampMs;
+    this.#batch = batch;
+    this.#at = at;
+  }
+
+  get key(): Buffer | null {
+    cursor = this.#at;
+    return readBytes(this.#batch);
+  }
+
+  get value(): Buffer | null {
+    cursor = this.#at;
+    skipBytes(this.#batch);
+    return readBytes(this.#batch);
+  }
+
+  get headers(): Record<string, HeaderValue> | undefined {
+    cursor = this.#at;
+    skipBytes(this.#batch);
+    skipBytes(this.#batch);
+    const count = readVarint(this.#batch);
+    return count === 0 ? undefined : readHeaders(this.#batch, count);
+  }
+
+  /** Size of key and value together. */
+  get bytes(): number {
+    cursor = this.#at;
+    return skipBytes(this.#batch) + skipBytes(this.#batch);
+  }
+
+  get plain(): RawRecord {
+    const { offset, timestampMs, key, value, headers } = this;
+    return { offset, timestampMs, key, value, headers };
+  }
+}
+
 // The reading position, shared by the functions below so that a number needs no object around it.
 let cursor = 0;
 
@@ -108,8 +158,8 @@ function readRecords(
   baseTimestampMs: number,
   appendedAtMs: number | null,
   fromOffset: number,
-): RawRecord[] {
-  const records: RawRecord[] = [];
+): FetchedRecord[] {
+  const records: FetchedRecord[] = [];
   cursor = start;
   for (let read = 0; read < count; read++) {
     const length = readVarint(bytes);
@@ -118,18 +168,8 @@ function readRecords(
     cursor++; // attributes: none are in use
     const timestampDelta = readVarint(bytes);
     const offset = baseOffset + readVarint(bytes);
-    if (offset >= fromOffset) {
-      const key = readBytes(bytes);
-      const value = readBytes(bytes);
-      const headers = readVarint(bytes);
-      records.push({
-        offset,
-        timestampMs: appendedAtMs ?? baseTimestampMs + timestampDelta,
-        key,
-        value,
-        headers: headers === 0 ? undefined : readHeaders(bytes, headers),
-      });
-    }
+    if (offset >= fromOffset)
+      records.push(new FetchedRecord(offset, appendedAtMs ?? baseTimestampMs + timestampDelta, bytes, cursor));
     cursor = end;
   }
   return records;
@@ -160,6 +200,13 @@ function readBytes(bytes: Buffer): Buffer | null {
   const start = cursor;
   cursor += length;
   return bytes.subarray(start, cursor);
+}
+
+/** How many they are, 0 also for null. */
+function skipBytes(bytes: Buffer): number {
+  const length = Math.max(0, readVarint(bytes));
+  cursor += length;
+  return length;
 }
 
 function readHeaders(bytes: Buffer, count: number): Record<string, HeaderValue> {
