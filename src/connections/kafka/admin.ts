@@ -24,22 +24,22 @@ import {
 import type { Broker, Cluster } from './kafkajs.ts';
 import { readFirst, readToEnd, type TopicRead } from './log-reader.ts';
 import { requestMetadata, type ClusterMetadata, type TopicMetadata } from './metadata.ts';
+import {
+  createTopic,
+  deleteRecords,
+  deleteTopic,
+  earliest,
+  latest,
+  messageBytesMax,
+  offsetsAt,
+  type NewTopic,
+} from './topic-admin.ts';
 
 /** Offsets of one partition: `[start, end)` can be read. `end` is the last stable offset: no open transaction in it. */
 export interface PartitionOffsets {
   readonly partition: number;
   readonly start: number;
   readonly end: number;
-}
-
-export interface NewTopic {
-  readonly topic: string;
-  /** Default 1. */
-  readonly partitions?: number;
-  /** Default: the broker's. */
-  readonly replicas?: number;
-  /** Topic settings: `{ 'retention.ms': '1209600000' }`. */
-  readonly config?: Readonly<Record<string, string>>;
 }
 
 /**
@@ -84,10 +84,6 @@ export interface KafkaAdmin {
   close(): Promise<void>;
 }
 
-/** Of DescribeConfigs. */
-const topicResource = 2;
-const earliest = -2;
-const latest = -1;
 const createdDelaysMs = [20, 50, 100, 300, 1000, 1000];
 const firstConnectMs = 15_000;
 const reconnectMs = 250;
@@ -256,40 +252,18 @@ class Admin implements KafkaAdmin {
 
   messageBytesMax(topic: string): Promise<number | null> {
     return this.#asking(`the settings of topic ${topic}`, async () => {
-      const name = 'max.message.bytes';
       await this.#existing(topic);
-      try {
-        const broker = await this.#anyBroker();
-        const { resources } = await broker.describeConfigs({
-          resources: [{ type: topicResource, name: topic, configNames: [name] }],
-        });
-        const entry = resources[0]?.configEntries.find(({ configName }) => configName === name);
-        return entry === undefined ? null : Number(entry.configValue);
-      } catch (error) {
-        if (kafkaErrorType(error).endsWith('_AUTHORIZATION_FAILED')) return null;
-        throw error;
-      }
+      return messageBytesMax(await this.#anyBroker(), topic);
     });
   }
 
-  createTopic({ topic, partitions, replicas, config = {} }: NewTopic): Promise<'created' | 'exists'> {
-    return this.#asking(`creating topic ${topic}`, async () => {
-      const controller = await this.#cluster.findControllerBroker();
-      const asked = {
-        topic,
-        numPartitions: partitions ?? 1,
-        replicationFactor: replicas ?? -1,
-        configEntries: Object.entries(config).map(([name, value]) => ({ name, value })),
-      };
-      try {
-        await controller.createTopics({ topics: [asked], timeout: this.#connection.requestTimeoutMs });
-      } catch (error) {
-        if (kafkaErrorType(error) === 'TOPIC_ALREADY_EXISTS') return 'exists';
-        throw error;
-      }
+  createTopic(topic: NewTopic): Promise<'created' | 'exists'> {
+    return this.#asking(`creating topic ${topic.topic}`, async () => {
+      const { requestTimeoutMs } = this.#connection;
+      if ((await createTopic(this.#cluster, topic, requestTimeoutMs)) === 'exists') return 'exists';
       // The controller has made it; a broker learns of it a moment later.
       for (const waitMs of createdDelaysMs) {
-        if ((await this.describeTopics([topic])).has(topic)) break;
+        if ((await this.describeTopics([topic.topic])).has(topic.topic)) break;
         await delay(waitMs);
       }
       return 'created';
@@ -297,28 +271,15 @@ class Admin implements KafkaAdmin {
   }
 
   deleteTopic(topic: string): Promise<'deleted' | 'unknown'> {
-    return this.#asking(`deleting topic ${topic}`, async () => {
-      const controller = await this.#cluster.findControllerBroker();
-      try {
-        await controller.deleteTopics({ topics: [topic], timeout: this.#connection.requestTimeoutMs });
-      } catch (error) {
-        if (kafkaErrorType(error) === 'UNKNOWN_TOPIC_OR_PARTITION') return 'unknown';
-        throw error;
-      }
-      return 'deleted';
-    });
+    const { requestTimeoutMs } = this.#connection;
+    return this.#asking(`deleting topic ${topic}`, () => deleteTopic(this.#cluster, topic, requestTimeoutMs));
   }
 
   deleteRecords(topic: string, before: ReadonlyMap<number, number>): Promise<void> {
     return this.#asking(`deleting records of topic ${topic}`, async () => {
       if (before.size === 0) return;
       await this.#target(topic);
-      const leaders = this.#cluster.findLeaderForPartitions(topic, [...before.keys()]);
-      for (const [nodeId, led] of Object.entries(leaders)) {
-        const broker = await this.#cluster.findBroker({ nodeId: Number(nodeId) });
-        const partitions = led.map((partition) => ({ partition, offset: String(before.get(partition)) }));
-        await broker.deleteRecords({ topics: [{ topic, partitions }] });
-      }
+      await deleteRecords(this.#cluster, topic, before);
     });
   }
 
@@ -338,22 +299,9 @@ class Admin implements KafkaAdmin {
     return broker;
   }
 
-  /** The offset of each partition at a timestamp, or at -1 (end) or -2 (start); -1 where there is none. */
   async #offsets(topic: string, timestamp: number): Promise<Map<number, number>> {
     await this.#target(topic);
-    const partitions = this.#cluster.findTopicPartitionMetadata(topic).map(({ partitionId }) => partitionId);
-    const leaders = this.#cluster.findLeaderForPartitions(topic, partitions);
-    const answers = await Promise.all(
-      Object.entries(leaders).map(async ([nodeId, led]) => {
-        const broker = await this.#cluster.findBroker({ nodeId: Number(nodeId) });
-        const { responses } = await broker.listOffsets({
-          isolationLevel: 1,
-          topics: [{ topic, partitions: led.map((partition) => ({ partition, timestamp })) }],
-        });
-        return responses.flatMap((response) => response.partitions);
-      }),
-    );
-    return new Map(answers.flat().map(({ partition, offset }) => [partition, Number(offset)]));
+    return offsetsAt(this.#cluster, topic, timestamp);
   }
 
   /** Loads who leads the topic's partitions. */
