@@ -692,6 +692,10 @@ export const errorTable = {
     meaning: 'A topic holds nothing a pipeline could be made of.',
     hint: 'begin with a template: `pipectl init --list`',
   },
+  pipeline_twice: {
+    meaning: 'Two files of one run are the same pipeline, by their name or consumer group.',
+    hint: 'give one of them another `name`, or run one of the two; more members of one pipeline are processes of their own',
+  },
   pipeline_ambiguous: {
     meaning: 'Several processes on this machine run the pipeline.',
     hint: 'give the process id of one with --pid; `pipectl status` lists them',

@@ -2,6 +2,7 @@
 import { enableCompileCache } from 'node:module';
 import type { Command, Option } from 'commander';
 import { PipectlError, exitCodes } from '../errors.ts';
+import { reportFailure } from './report-failure.ts';
 import { version } from './version.ts';
 
 // Where the machine offers no place for it, Node goes on without.
@@ -42,7 +43,7 @@ async function main(argv: readonly string[]): Promise<number> {
     return Number(process.exitCode ?? exitCodes.done);
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.done : exitCodes.usage;
-    return report(error);
+    return reportFailure(error);
   }
 }
 
@@ -121,17 +122,6 @@ async function register(program: Command, argv: readonly string[]): Promise<void
 /** The first word that is neither an option nor what follows `--env`. */
 const commandIn = (argv: readonly string[]): string | undefined =>
   argv.find((word, index) => !word.startsWith('-') && argv[index - 1] !== '--env');
-
-/** Prints a failure as one sentence with the way out, and gives the exit code for it. */
-function report(error: unknown): number {
-  if (error instanceof PipectlError) {
-    process.stderr.write(`pipectl: ${error.message}\n${error.hint ? `  ${error.hint}\n` : ''}`);
-    return error.exitCode;
-  }
-  const shown = error instanceof Error ? (error.stack ?? error.message) : String(error);
-  process.stderr.write(`pipectl: this is a bug, please report it:\n${shown}\n`);
-  return exitCodes.failed;
-}
 
 // Whoever reads may have read enough (`| head`). A running pipeline has to be stopped in order, which its sink sees to.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {

@@ -1,8 +1,9 @@
 import { findPipeline } from '../definition/find.ts';
-import { loadPipeline } from '../definition/load.ts';
+import { type LoadedPipeline, loadPipeline } from '../definition/load.ts';
 import type { Override } from '../definition/overrides.ts';
-import { weighed } from '../definition/problems.ts';
-import { report } from '../definition/report.ts';
+import { type Problem, problemOfFile, weighed } from '../definition/problems.ts';
+import { type Checked, report } from '../definition/report.ts';
+import { groupsOf } from '../definition/sink-groups.ts';
 import { PipectlError } from '../errors.ts';
 import { type Plan, planPipeline } from '../plan/index.ts';
 
@@ -16,13 +17,58 @@ export async function planFile(
   set: readonly Override[],
   environment: string | null = null,
 ): Promise<Plan> {
-  const file = findPipeline(named);
-  const loaded = await loadPipeline(file, { env: process.env, mode: 'run', environment, set });
-  const plan = await planPipeline(loaded);
-  const problems = weighed(loaded.problems.sorted(), loaded.strict);
-  const text = report([{ file, problems }], 'text').trimEnd();
-  if (plan === null || problems.some(({ severity }) => severity === 'error'))
-    throw new PipectlError('pipeline_invalid', `${file} can't run as it is\n${text}`);
-  if (problems.length > 0) process.stderr.write(`${text}\n`);
-  return plan;
+  return (await planAll([findPipeline(named)], set, environment))[0]!;
+}
+
+/** The plans of files that are to run in one process: all of them, or it rejects with what is wrong with any. */
+export async function planAll(
+  files: readonly string[],
+  set: readonly Override[],
+  environment: string | null,
+): Promise<readonly Plan[]> {
+  const plans: Plan[] = [];
+  const loadable: LoadedPipeline[] = [];
+  const unusable: PipectlError[] = [];
+  const problemsOf: (() => readonly Problem[])[] = [];
+  for (const file of files) {
+    try {
+      const loaded = await loadPipeline(file, { env: process.env, mode: 'run', environment, set });
+      const plan = await planPipeline(loaded);
+      if (plan !== null) plans.push(plan);
+      loadable.push(loaded);
+      problemsOf.push(() => weighed(loaded.problems.sorted(), loaded.strict));
+    } catch (error) {
+      if (!(error instanceof PipectlError)) throw error;
+      unusable.push(error);
+      problemsOf.push(() => [problemOfFile(file, error)]);
+    }
+  }
+  // Where it holds for every file it is the command line that is wrong.
+  if (unusable.length === files.length) throw unusable[0]!;
+  reportTwins(loadable);
+  const checked = files.map((file, index): Checked => ({ file, problems: problemsOf[index]!() }));
+  const text = report(checked, 'text').trimEnd();
+  const isWrong = checked.some(({ problems }) => problems.some(({ severity }) => severity === 'error'));
+  if (plans.length < files.length || isWrong) {
+    const what =
+      files.length === 1 ? `${files[0]} can't run as it is` : `none of ${files.length} pipelines was started`;
+    throw new PipectlError('pipeline_invalid', `${what}\n${text}`);
+  }
+  if (checked.some(({ problems }) => problems.length > 0)) process.stderr.write(`${text}\n`);
+  return plans;
+}
+
+/** Two that have a name or a consumer group in common would take each other's positions, partitions and status. */
+function reportTwins(all: readonly LoadedPipeline[]): void {
+  for (const { definition, problems } of all) {
+    for (const { definition: other } of all) {
+      if (definition === null || other === null || definition === other) continue;
+      const others = new Set(groupsOf(other).map(({ group }) => group));
+      const shared = groupsOf(definition).find(({ group }) => others.has(group))?.group;
+      if (definition.name === other.name)
+        problems.at(['name'], 'pipeline_twice', `${other.file} is the pipeline ${other.name} too`);
+      else if (shared !== undefined)
+        problems.at(['group'], 'pipeline_twice', `${other.file} reads as the consumer group ${shared} too`);
+    }
+  }
 }

@@ -1,28 +1,20 @@
 import type { Command } from 'commander';
+import { findPipelines } from '../definition/find.ts';
 import type { Override } from '../definition/overrides.ts';
-import { BreakerOpened } from '../engine/breaker.ts';
-import { DeliveryAbandoned, SinkGivenUp } from '../engine/delivery.ts';
-import { SinkUnavailable, SourceFailed } from '../engine/ports.ts';
-import { SinkNeverThere } from '../engine/open-sink.ts';
-import { PipectlError, errorTable, exitCodes } from '../errors.ts';
-import type { Plan } from '../plan/index.ts';
+import { DeliveryAbandoned } from '../engine/delivery.ts';
+import { PipectlError, exitCodes } from '../errors.ts';
 import { systemClock } from '../runtime/clock.ts';
-import { openControl } from '../runtime/control.ts';
-import { type MetricsAddress, openMetricsServer, parseMetricsAddress } from '../runtime/metrics-server.ts';
 import type { WriteLog } from '../runtime/log.ts';
-import { observe } from '../runtime/observe.ts';
-import { type RunningPipeline, startPipeline } from '../runtime/run.ts';
-import { finalSummary, startPlainView } from '../view/plain.ts';
-import { describeTerminal } from '../view/terminal.ts';
+import { PipelinePages } from '../runtime/metrics-pages.ts';
+import { type MetricsAddress, openMetricsServer, parseMetricsAddress } from '../runtime/metrics-server.ts';
 import { backfillOf } from './backfill.ts';
 import { environmentOf } from './environment.ts';
 import { hintFor } from './hint.ts';
-import { planFile } from './plan-file.ts';
-import { controlHandlers } from './run-control.ts';
+import { planAll } from './plan-file.ts';
+import { runPipeline } from './run-pipeline.ts';
+import { type ViewKind, chosenView, viewKinds } from './run-view.ts';
 import { collectOverride } from './set-option.ts';
-import { version } from './version.ts';
-
-type ViewKind = 'auto' | 'ink' | 'plain' | 'json' | 'none';
+import { worstExitCode } from './worst-exit-code.ts';
 
 interface Flags {
   readonly untilEnd: boolean;
@@ -43,15 +35,19 @@ export function registerRun(program: Command): void {
   program
     .command('run')
     .description(
-      'Runs a pipeline until Ctrl-C or SIGTERM: then it drains, commits and exits 0. A second signal leaves at once.',
+      'Runs pipelines until Ctrl-C or SIGTERM: then they drain, commit and exit 0. A second signal leaves at once.',
     )
-    .argument('[file]', 'the pipeline file; may be left out where the folder holds one')
+    .argument('[files...]', 'pipeline files, or folders of them; may be left out where this folder holds one')
     .option('--until-end', 'stop at the end offsets seen at the start (backfill, cron)', false)
     .option('--as <name>', 'a backfill beside the live pipeline: a group and positions of its own, under this name')
     .option('--from <time>', 'with --as: begin at records of this time, 2026-11-01T08:00:00Z or how long ago, 7d')
     .option('--to <time>', 'with --as: stop before records of this time; default: at the end offsets seen at the start')
     .option('--dry-run', 'read under no group, write nothing, print the rows', false)
-    .option('--max-dead-letters <n>', 'stop with exit code 4 after more dead letters than this', wholeNumber)
+    .option(
+      '--max-dead-letters <n>',
+      'a pipeline stops with exit code 4 after more dead letters than this',
+      wholeNumber,
+    )
     .option('--set <path=value>', 'override a value of the file; may be given again', collectOverride, [])
     .option('--view <kind>', 'auto, ink, plain, json or none', viewKind, 'auto')
     .option('--metrics <address>', 'serve /metrics, /healthz and /readyz: 9090, or HOST:PORT', metricsAddress)
@@ -59,57 +55,81 @@ export function registerRun(program: Command): void {
     .option('-v, --verbose', 'log at a terminal too: one JSON object a line on stderr', false)
     .addHelpText(
       'after',
-      '\nExit codes: 0 done, 1 failed, 2 wrong usage, 3 a service could not be reached, 4 too many dead letters.',
+      `
+Several pipelines share the process and nothing else: each has its own group, positions, status and alerts. One that
+fails ends alone. If a file is invalid none is started. --as, --from, --to and --dry-run are for one pipeline.
+
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 a service could not be reached, 4 too many dead letters; of several
+pipelines the worst, which is 2, then 1, 4, 3.`,
     )
-    .action(async (file: string | undefined, _: unknown, command: Command) => {
-      process.exitCode = await run(file, environmentOf(command), command.optsWithGlobals<Flags>());
+    .action(async (files: readonly string[], _: unknown, command: Command) => {
+      process.exitCode = await run(files, environmentOf(command), command.optsWithGlobals<Flags>());
     });
 }
 
-async function run(file: string | undefined, environment: string | null, flags: Flags): Promise<number> {
+async function run(named: readonly string[], environment: string | null, flags: Flags): Promise<number> {
   const backfill = await backfillOf(flags);
-  const whole = await planFile(file, flags.set, environment);
-  const plan = backfill?.planFor(whole) ?? whole;
-  const writesStdout = flags.dryRun || plan.sinks.some(({ use }) => use.component === 'stdout');
+  const files = findPipelines(named);
+  const isSeveral = files.length > 1;
+  if (isSeveral) refuseForSeveral(files, flags);
+  const plans = (await planAll(files, flags.set, environment)).map((plan) => backfill?.planFor(plan) ?? plan);
+  const writesStdout = flags.dryRun || plans.some(({ sinks }) => sinks.some(({ use }) => use.component === 'stdout'));
   // Before anything runs: whoever asked for numbers must get them.
   const server = flags.metrics === undefined ? null : await openMetricsServer(flags.metrics);
-  const pipeline = await startPipeline(plan, {
-    clock: systemClock,
-    untilEnd: flags.untilEnd || backfill !== null,
-    ...(backfill?.untilMs !== undefined && { untilMs: backfill.untilMs }),
-    deadLettersMax: flags.maxDeadLetters ?? null,
-    dryRun: flags.dryRun ? (await import('../runtime/dry-run.ts')).dryRun(printLines) : null,
-    writeLog: logWriter(flags),
-  });
-  if (server !== null) pipeline.log.info('metrics', `numbers at http://${server.address}/metrics`);
-  const stopSignals = stopOnSignals(pipeline);
-  const isLive = !flags.dryRun && (server !== null || !(flags.untilEnd || backfill !== null));
-  const observation = observe(plan, pipeline, { clock: systemClock, server, version: version(), isLive });
-  const control = await openControl(pipeline.name, controlHandlers(pipeline, systemClock), {
-    env: process.env,
-    log: pipeline.log,
-  });
-  const view = await openView(pipeline, flags, writesStdout, stopSignals.stop);
-  try {
-    await pipeline.done;
-  } catch (error) {
-    // A connection that has no answer yet would keep the process, and whoever stops it kills after 30 s.
-    if (error instanceof DeliveryAbandoned) setTimeout(() => process.exit(), 500).unref();
-    throw asPipectlError(error, plan);
-  } finally {
-    await Promise.all([control.close(), observation.close()]);
-    await view.close();
-    stopSignals.release();
-  }
-  if (backfill !== null) {
-    const command = hintFor(`pipectl destroy FILE --as ${flags.as}`, plan.definition);
+  const pages = new PipelinePages(plans.map(({ definition }) => definition));
+  server?.serve(pages);
+  const signals = stopOnSignals();
+  const untilEnd = flags.untilEnd || backfill !== null;
+  const options = {
+    run: {
+      clock: systemClock,
+      untilEnd,
+      ...(backfill?.untilMs !== undefined && { untilMs: backfill.untilMs }),
+      deadLettersMax: flags.maxDeadLetters ?? null,
+      dryRun: flags.dryRun ? (await import('../runtime/dry-run.ts')).dryRun(printLines) : null,
+      writeLog: logWriter(flags),
+    },
+    view: {
+      kind: chosenView(flags.view, writesStdout, isSeveral),
+      color: flags.color,
+      writesStdout,
+      isOneOfSeveral: isSeveral,
+      stop: signals.stop,
+    },
+    isLive: !flags.dryRun && (server !== null || !untilEnd),
+    pages,
+    metricsAddress: server?.address ?? null,
+    stopping: signals.stopping,
+  };
+  if (isSeveral && options.view.kind === 'plain' && process.stdout.isTTY) tellOfStatus(plans.length);
+  const ends = await Promise.all(plans.map((plan) => runPipeline(plan, options)));
+  signals.release();
+  await server?.close();
+  // A connection that has no answer yet would keep the process, and whoever stops it kills after 30 s.
+  if (ends.some(({ error }) => error instanceof DeliveryAbandoned)) setTimeout(() => process.exit(), 500).unref();
+  if (backfill !== null && ends[0]!.error === null) {
+    const command = hintFor(`pipectl destroy FILE --as ${flags.as}`, plans[0]!.definition);
     process.stderr.write(`pipectl: \`${command}\` removes the group and the positions of the backfill\n`);
   }
-  const deadLetters = pipeline.deadLetterCount();
-  const tooMany = flags.maxDeadLetters !== undefined && deadLetters > flags.maxDeadLetters;
-  if (tooMany) process.stderr.write(`pipectl: stopped after ${deadLetters} dead letters; see \`pipectl dlq ls\`\n`);
-  return tooMany ? exitCodes.deadLetters : exitCodes.done;
+  return worstExitCode(ends.map(({ exitCode }) => exitCode));
 }
+
+/** What names one group, or prints one pipeline's rows. */
+function refuseForSeveral(files: readonly string[], { as, from, to, dryRun }: Flags): void {
+  const given = Object.entries({ '--as': as, '--from': from, '--to': to, '--dry-run': dryRun || undefined });
+  const flag = given.find(([, value]) => value !== undefined)?.[0];
+  if (flag === undefined) return;
+  const shown = `${files.slice(0, 5).join(', ')}${files.length > 5 ? ` and ${files.length - 5} more` : ''}`;
+  throw new PipectlError('usage', `${flag} is for one pipeline, and these are ${files.length}: ${shown}`, {
+    exitCode: exitCodes.usage,
+    hint: 'name one file',
+  });
+}
+
+const tellOfStatus = (count: number): void => {
+  const hint = '`pipectl status NAME` in another terminal shows one of them, `pipectl status --watch` all';
+  process.stderr.write(`pipectl: ${count} pipelines in this process; ${hint}\n`);
+};
 
 /** At a terminal the view shows the events; for machines each is a line of JSON. */
 function logWriter({ quiet, verbose }: Flags): WriteLog | undefined {
@@ -119,97 +139,23 @@ function logWriter({ quiet, verbose }: Flags): WriteLog | undefined {
   };
 }
 
-/** The first SIGINT or SIGTERM drains, the second one leaves at once. */
-function stopOnSignals(pipeline: RunningPipeline): { stop: () => void; release: () => void } {
-  let stopping = false;
-  const stop = () => {
-    stopping = true;
-    pipeline.stop();
-  };
+/** The first SIGINT or SIGTERM drains all pipelines, the second one leaves at once. */
+function stopOnSignals(): { readonly stopping: AbortSignal; readonly stop: () => void; readonly release: () => void } {
+  const stopping = new AbortController();
   const onSignal = (signal: NodeJS.Signals) => {
-    if (stopping) process.exit(signal === 'SIGINT' ? 130 : 143);
-    stop();
+    if (stopping.signal.aborted) process.exit(signal === 'SIGINT' ? 130 : 143);
+    stopping.abort();
   };
   process.on('SIGINT', onSignal);
   process.on('SIGTERM', onSignal);
   return {
-    stop,
+    stopping: stopping.signal,
+    stop: () => stopping.abort(),
     release() {
       process.off('SIGINT', onSignal);
       process.off('SIGTERM', onSignal);
     },
   };
-}
-
-async function openView(
-  pipeline: RunningPipeline,
-  { view, color }: Flags,
-  writesStdout: boolean,
-  stop: () => void,
-): Promise<{ close(): void | Promise<void> }> {
-  const snapshots = () => pipeline.snapshot();
-  const { stdin, stdout, stderr } = process;
-  const terminal = describeTerminal(process.env, !color);
-  const kind = view === 'auto' ? automaticView(writesStdout) : view;
-  switch (kind) {
-    case 'ink': {
-      const { startInkView } = await (await import('../view/ink/load.ts')).loadInkView();
-      const force = () => process.exit(130);
-      const sampleOf = (fingerprint: string) => Promise.resolve(pipeline.deadLetterSample(fingerprint));
-      const ink = startInkView({ snapshots, sampleOf, onStop: stop, onForce: force, stdin, stdout, stderr, terminal });
-      let lines: { close(): void } | undefined;
-      void ink.closedByUser.then(() => (lines = startPlainView({ snapshots, out: stdout, unicode: terminal.unicode })));
-      return { close: async () => (lines ? lines.close() : ink.close()) };
-    }
-    case 'plain':
-      return startPlainView({ snapshots, out: writesStdout ? stderr : stdout, unicode: terminal.unicode });
-    case 'json': {
-      const { startJsonView } = await import('../view/json.ts');
-      return startJsonView({ snapshots, out: writesStdout ? stderr : stdout });
-    }
-    case 'summary':
-      return {
-        close() {
-          const last = snapshots();
-          // Of a run that failed its error is told.
-          if (last.state !== 'failed') stderr.write(`${finalSummary(last).join('\n')}\n`);
-        },
-      };
-    case 'none':
-      return { close: () => undefined };
-  }
-}
-
-/** The picture at a terminal, lines elsewhere; no more than the end where rows have stdout and the log has stderr. */
-function automaticView(writesStdout: boolean): Exclude<ViewKind, 'auto'> | 'summary' {
-  if (writesStdout) return process.stderr.isTTY ? 'plain' : 'summary';
-  return process.stdin.isTTY && process.stdout.isTTY ? 'ink' : 'plain';
-}
-
-/** What stopped the pipeline, as a person should read it. */
-function asPipectlError(error: unknown, { definition }: Plan): unknown {
-  if (error instanceof PipectlError && error.hint?.includes('FILE'))
-    return new PipectlError(error.code, error.message, { cause: error, hint: hintFor(error.hint, definition) });
-  if (error instanceof PipectlError || !(error instanceof Error)) return error;
-  const message = `${definition.name}: ${error.message}`;
-  if (error instanceof SourceFailed) {
-    const { hint = '' } = new PipectlError(error.code, '');
-    const places = error.goOn.map(({ topic, partition, offset }) => `${topic}:${partition}=${offset}`);
-    const there = places.length === 0 ? hint : hint.replace('--to earliest', `--to ${places.join(',')}`);
-    return new PipectlError(error.code, message, { cause: error, hint: hintFor(there, definition) });
-  }
-  if (error instanceof BreakerOpened) {
-    const hint = `Nothing of what the breaker holds was written: look at the cause, then run again. ${errorTable.breaker_open.hint}`;
-    return new PipectlError('breaker_open', message, { cause: error, hint, exitCode: exitCodes.deadLetters });
-  }
-  if (error instanceof SinkNeverThere || error instanceof SinkUnavailable || error instanceof SinkGivenUp) {
-    return new PipectlError('sink_unavailable', message, { cause: error, exitCode: exitCodes.unreachable });
-  }
-  if (error instanceof DeliveryAbandoned) {
-    const hint = 'Nothing is lost: what was not written is read again at the next run.';
-    return new PipectlError('drain_incomplete', message, { cause: error, hint, exitCode: exitCodes.unreachable });
-  }
-  return error;
 }
 
 /** Writes to stdout and waits while it is full. */
@@ -232,10 +178,9 @@ function metricsAddress(text: string): MetricsAddress {
 }
 
 function viewKind(text: string): ViewKind {
-  const kinds = ['auto', 'ink', 'plain', 'json', 'none'] as const;
-  const kind = kinds.find((known) => known === text);
+  const kind = viewKinds.find((known) => known === text);
   if (kind) return kind;
-  throw new PipectlError('usage', `--view ${text} is unknown: it is ${kinds.join(', ')}`, {
+  throw new PipectlError('usage', `--view ${text} is unknown: it is ${viewKinds.join(', ')}`, {
     exitCode: exitCodes.usage,
   });
 }

@@ -2,7 +2,7 @@ import { type Command, Option } from 'commander';
 import { findPipelines } from '../definition/find.ts';
 import { loadPipeline } from '../definition/load.ts';
 import type { Override } from '../definition/overrides.ts';
-import { type Problem, weighed } from '../definition/problems.ts';
+import { problemOfFile, weighed } from '../definition/problems.ts';
 import { type Checked, type Paint, report, type ReportFormat, reportFormats } from '../definition/report.ts';
 import { exitCodes, PipectlError } from '../errors.ts';
 import { environmentOf } from './environment.ts';
@@ -68,7 +68,7 @@ async function validate(
     } catch (error) {
       if (!(error instanceof PipectlError)) throw error;
       unusable.push(error);
-      checked.push({ file, problems: [wholeFileProblem(file, error)] });
+      checked.push({ file, problems: [problemOfFile(file, error)] });
     }
   }
   // Where it holds for every file it is the command line that is wrong.
@@ -77,12 +77,6 @@ async function validate(
   const errors = checked.flatMap(({ problems }) => problems).filter(({ severity }) => severity === 'error').length;
   if (errors === 0) return exitCodes.done;
   return errors === silent ? exitCodes.unreachable : exitCodes.failed;
-}
-
-/** One file that can't be read, or whose project lacks the environment, says nothing of the others. */
-function wholeFileProblem(file: string, { code, message, hint }: PipectlError): Problem {
-  const start = { line: 1, column: 1, endLine: 1, endColumn: 1 };
-  return { code, severity: 'error', message, hint: hint ?? null, file, ...start, path: '', sourceLine: '' };
 }
 
 /** Colours, where a person looks at them. */

@@ -1,6 +1,6 @@
 /** What is wrong with a pipeline file, each problem with its place and the way out. */
 import { hideSecrets } from '../declaration/secrets.ts';
-import { errorTable } from '../errors.ts';
+import { type PipectlError, errorTable } from '../errors.ts';
 import type { ValuePath } from './pipeline.ts';
 import type { YamlSource } from './yaml-source.ts';
 
@@ -210,6 +210,12 @@ export class ProblemList {
     if (this.#pipeline.has(entry)) return own;
     return (isShared || path[0] === 'environments' ? inProject() : inProject('defaults')) ?? own;
   }
+}
+
+/** One file that can't be read, or whose project lacks the environment, says nothing of the others. */
+export function problemOfFile(file: string, { code, message, hint }: PipectlError): Problem {
+  const start = { line: 1, column: 1, endLine: 1, endColumn: 1 };
+  return { code, severity: 'error', message, hint: hint ?? null, file, ...start, path: '', sourceLine: '' };
 }
 
 /** With `strict`, warnings count as errors. */

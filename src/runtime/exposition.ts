@@ -17,11 +17,17 @@ export class Exposition<T extends MetricTable> {
   readonly #table: T;
   /** On every sample. */
   readonly #common: Labels;
-  readonly #samples = new Map<string, string[]>();
+  readonly #samples: Map<string, string[]>;
 
-  constructor(table: T, common: Labels) {
+  constructor(table: T, common: Labels, samples = new Map<string, string[]>()) {
     this.#table = table;
     this.#common = common;
+    this.#samples = samples;
+  }
+
+  /** Adds to the same text, with more labels on every sample. */
+  with(labels: Labels): Exposition<T> {
+    return new Exposition(this.#table, { ...this.#common, ...labels }, this.#samples);
   }
 
   /** A value that is not known (null) is no sample. */

@@ -9,11 +9,13 @@ export interface MetricsAddress {
   readonly port: number;
 }
 
-/** What the server answers with, as soon as there is a pipeline. */
+/** What the server answers with, as soon as there are pipelines. */
 export interface MetricsPages {
   metrics(): string;
   isHealthy(): boolean;
   isReady(): boolean;
+  /** Lines below the answer to the last two. */
+  details(): readonly string[];
 }
 
 export interface MetricsServer {
@@ -78,7 +80,8 @@ function respond(request: IncomingMessage, response: ServerResponse, pages: Metr
   };
   if (request.method !== 'GET' && request.method !== 'HEAD') return send(405, 'GET only\n');
   const [path] = (request.url ?? '').split('?', 1);
-  const yes = (is: boolean): void => send(is ? 200 : 503, is ? 'yes\n' : 'no\n');
+  const yes = (is: boolean): void =>
+    send(is ? 200 : 503, [is ? 'yes' : 'no', ...(pages?.details() ?? []), ''].join('\n'));
   try {
     switch (path) {
       case '/metrics':

@@ -74,14 +74,38 @@ const boundsOf = (fromMs: number, octaves: number, steps: number): readonly numb
 const latencyBoundsMs = boundsOf(1, 20, 4);
 const writeBoundsMs = boundsOf(1, 17, 2);
 
-export function metricsText({ snapshot, durations, group, cluster, alerts, version }: Observed): string {
-  const { pipeline, environment, account, deadLetters } = snapshot;
-  const out = new Exposition(metrics, { pipeline, ...(environment === null ? {} : { environment }) });
+/** A pipeline of this process that has not begun, or has ended: nothing is known of it but that. */
+export interface NotRunning {
+  readonly pipeline: string;
+  readonly environment: string | null;
+  readonly state: 'starting' | 'stopped' | 'failed';
+}
+
+/** The text of all pipelines of the process. One that has ended has no numbers, as if its process had ended. */
+export function metricsText(running: readonly Observed[], others: readonly NotRunning[] = []): string {
+  const all = new Exposition(metrics, {});
+  const labelsOf = ({ pipeline, environment }: Pick<NotRunning, 'pipeline' | 'environment'>) => ({
+    pipeline,
+    ...(environment === null ? {} : { environment }),
+  });
+  for (const one of running) addPipeline(all.with(labelsOf(one.snapshot)), one);
+  for (const one of others) all.with(labelsOf(one)).add('pipectl_state', { state: one.state }, 1);
+  const [first] = [...running.map(({ snapshot }) => snapshot), ...others];
+  // What several share is no pipeline's: a sum over pipelines would count it as often as there are.
+  const own = running.length + others.length === 1 ? labelsOf(first!) : {};
+  const { user, system } = process.cpuUsage();
+  all.add('pipectl_process_cpu_seconds_total', own, (user + system) / 1e6);
+  all.add('pipectl_process_resident_memory_bytes', own, process.memoryUsage.rss());
+  return all.text();
+}
+
+function addPipeline(
+  out: Exposition<typeof metrics>,
+  { snapshot, durations, group, cluster, alerts, version }: Observed,
+): void {
+  const { account, deadLetters } = snapshot;
   out.add('pipectl_build_info', { version }, 1);
   out.add('pipectl_start_time_seconds', {}, snapshot.startedAtMs / 1000);
-  const { user, system } = process.cpuUsage();
-  out.add('pipectl_process_cpu_seconds_total', {}, (user + system) / 1e6);
-  out.add('pipectl_process_resident_memory_bytes', {}, process.memoryUsage.rss());
   out.add('pipectl_ready', {}, Number(snapshot.ready));
   out.add('pipectl_state', { state: snapshot.state }, 1);
   out.add('pipectl_rebalances_total', {}, snapshot.rebalances);
@@ -139,7 +163,6 @@ export function metricsText({ snapshot, durations, group, cluster, alerts, versi
   out.add('pipectl_under_replicated_partitions', {}, cluster?.underReplicated ?? null);
   for (const [topic, bytes] of cluster?.topicBytes ?? []) out.add('pipectl_topic_disk_bytes', { topic }, bytes);
   for (const [alert, fires] of alerts) out.add('pipectl_alert_firing', { alert }, Number(fires));
-  return out.text();
 }
 
 /** Partitions that nobody reads: when lag matters most. Told by one member, so that a sum over members is right. */

@@ -4,20 +4,19 @@ import type { Clock } from '../engine/ports.ts';
 import type { Plan } from '../plan/index.ts';
 import { AlertWatch } from './alerts/watch.ts';
 import { GroupWatch } from './group-watch.ts';
-import { metricsText } from './metrics.ts';
-import type { MetricsServer } from './metrics-server.ts';
+import type { Observed } from './metrics.ts';
 import type { RunningPipeline } from './run.ts';
 
 export interface ObserveOptions {
   readonly clock: Clock;
-  /** Already listening; null: nobody scrapes. Closed by `close`. */
-  readonly server: MetricsServer | null;
   readonly version: string;
   /** The pipeline is a member of its group and goes on without end: what its group does matters. */
   readonly isLive: boolean;
 }
 
 export interface Observation {
+  /** All that metrics tell of the pipeline, as it is now. */
+  observed(): Observed;
   /** Never rejects. */
   close(): Promise<void>;
 }
@@ -28,26 +27,21 @@ const watchedEveryMs = 5000;
 export function observe(
   plan: Plan,
   pipeline: Pick<RunningPipeline, 'snapshot' | 'durations' | 'log' | 'member'>,
-  { clock, server, version, isLive }: ObserveOptions,
+  { clock, version, isLive }: ObserveOptions,
 ): Observation {
   const watch = isLive ? groupWatch(plan, pipeline, clock) : null;
   const alerts = isLive ? alertWatch(plan, pipeline, clock, watch) : null;
-  server?.serve({
-    metrics: () =>
-      metricsText({
-        snapshot: pipeline.snapshot(),
-        durations: pipeline.durations(),
-        group: watch?.group ?? null,
-        cluster: watch?.cluster ?? null,
-        alerts: alerts?.firing ?? new Map(),
-        version,
-      }),
-    isHealthy: () => pipeline.snapshot().state !== 'failed',
-    isReady: () => pipeline.snapshot().ready,
-  });
   return {
+    observed: () => ({
+      snapshot: pipeline.snapshot(),
+      durations: pipeline.durations(),
+      group: watch?.group ?? null,
+      cluster: watch?.cluster ?? null,
+      alerts: alerts?.firing ?? new Map(),
+      version,
+    }),
     async close() {
-      await Promise.all([watch?.close(), alerts?.close(), server?.close()]);
+      await Promise.all([watch?.close(), alerts?.close()]);
     },
   };
 }

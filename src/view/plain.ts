@@ -18,19 +18,24 @@ export function startPlainView(options: {
   readonly summaryMs?: number;
   /** False writes ASCII alone. */
   readonly unicode?: boolean;
+  /** Lines of other pipelines stand between its own: each says whose it is. */
+  readonly isOneOfSeveral?: boolean;
 }): { close(): void } {
-  const { out, summaryMs = 5_000, unicode = true } = options;
+  const { out, summaryMs = 5_000, unicode = true, isOneOfSeveral = false } = options;
   const read = (): StatusSnapshot => printableDeep(options.snapshots(), unicode);
   const write = (lines: readonly string[]): void => {
     for (const line of lines) out.write(`${line}\n`);
   };
+
+  const eventLines = ({ pipeline, events: all }: StatusSnapshot): readonly string[] =>
+    newEvents(all, events[0]).map((event) => eventLine(event, isOneOfSeveral ? pipeline : null));
 
   let events: readonly StatusEvent[] = [];
   let shown: { readonly state: string; readonly atMs: number } | null = null;
 
   const show = (snapshot: StatusSnapshot): void => {
     if (shown === null) write([`${stamp(snapshot.atMs)} ${snapshot.pipeline} ${startWords(snapshot)}`]);
-    write(newEvents(snapshot.events, events[0]).map(eventLine));
+    write(eventLines(snapshot));
     events = snapshot.events;
     if (snapshot.state === shown?.state && snapshot.atMs - shown.atMs < summaryMs) return;
     write([summaryLine(snapshot)]);
@@ -57,7 +62,7 @@ export function startPlainView(options: {
       clearInterval(timer);
       guarded(() => {
         const last = read();
-        write(newEvents(last.events, events[0]).map(eventLine));
+        write(eventLines(last));
         write(finalSummary(last));
       });
     },
@@ -143,10 +148,11 @@ function newEvents(events: readonly StatusEvent[], last: StatusEvent | undefined
   return (seen === -1 ? events : events.slice(0, seen)).toReversed();
 }
 
-function eventLine(event: StatusEvent): string {
+function eventLine(event: StatusEvent, of: string | null): string {
   const runbook = event.level === 'info' ? null : runbookFor(event.code);
   const hint = runbook === null ? '' : `  (${runbookCommand(runbook)})`;
-  return `${stamp(event.atMs)} ${event.level} ${event.code} ${event.message}${hint}`;
+  const whose = of === null ? '' : `${of} `;
+  return `${stamp(event.atMs)} ${whose}${event.level} ${event.code} ${event.message}${hint}`;
 }
 
 /** These lines end in log files, so they carry the date, in UTC. */

@@ -21,15 +21,20 @@ describe('--metrics', () => {
     expect(await get('/readyz')).toMatchObject({ status: 503 });
     expect(await get('/metrics')).toMatchObject({ status: 503 });
     let ready = true;
-    server.serve({ metrics: () => 'a 1\n', isHealthy: () => false, isReady: () => ready });
+    server.serve({
+      metrics: () => 'a 1\n',
+      isHealthy: () => false,
+      isReady: () => ready,
+      details: () => ['orders failed', 'payments running'],
+    });
     expect(await get('/metrics?x=1')).toEqual({
       status: 200,
       text: 'a 1\n',
       type: 'text/plain; version=0.0.4; charset=utf-8',
     });
     expect(await get('/metrics', 'HEAD')).toMatchObject({ status: 200, text: '' });
-    expect(await get('/healthz')).toMatchObject({ status: 503 });
-    expect(await get('/readyz')).toMatchObject({ status: 200 });
+    expect(await get('/healthz')).toMatchObject({ status: 503, text: 'no\norders failed\npayments running\n' });
+    expect(await get('/readyz')).toMatchObject({ status: 200, text: 'yes\norders failed\npayments running\n' });
     ready = false;
     expect(await get('/readyz')).toMatchObject({ status: 503 });
     expect(await get('/')).toMatchObject({ status: 404 });

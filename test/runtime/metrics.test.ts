@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { Histogram } from '../../src/engine/histogram.ts';
 import { Exposition } from '../../src/runtime/exposition.ts';
 import type { GroupFacts } from '../../src/runtime/group-watch.ts';
-import { metricsText } from '../../src/runtime/metrics.ts';
+import { type Observed, metricsText } from '../../src/runtime/metrics.ts';
+import { PipelinePages } from '../../src/runtime/metrics-pages.ts';
 import { troubled } from '../view/fixtures.ts';
 import { parsePrometheus, valueOf } from './prometheus-text.ts';
 
@@ -55,17 +56,17 @@ function facts(speaks: boolean): GroupFacts {
   return { atMs: 0, speaks, deadLetters: null, lag };
 }
 
-function scrape(group: GroupFacts | null, endToEnd = new Histogram()) {
-  const text = metricsText({
-    snapshot: troubled,
-    durations: { endToEnd, writes: [{ sink: 'postgres', durations: new Histogram() }] },
-    group,
-    cluster: { atMs: 0, brokers: 3, underReplicated: 2, topicBytes: new Map([['a', 12]]), retentionMs: new Map() },
-    alerts: new Map([['lag', true]]),
-    version: '1.2.3',
-  });
-  return parsePrometheus(text);
-}
+const observed = (snapshot = troubled, group: GroupFacts | null = null, endToEnd = new Histogram()): Observed => ({
+  snapshot,
+  durations: { endToEnd, writes: [{ sink: 'postgres', durations: new Histogram() }] },
+  group,
+  cluster: { atMs: 0, brokers: 3, underReplicated: 2, topicBytes: new Map([['a', 12]]), retentionMs: new Map() },
+  alerts: new Map([['lag', true]]),
+  version: '1.2.3',
+});
+
+const scrape = (group: GroupFacts | null, endToEnd?: Histogram) =>
+  parsePrometheus(metricsText([observed(troubled, group, endToEnd)]));
 
 describe('metrics', () => {
   it('are the numbers of the snapshot', () => {
@@ -114,5 +115,89 @@ describe('metrics', () => {
     expect(quantile(0.99)).toBeGreaterThan(0.7 * (7 / 8));
     expect(quantile(0.99)).toBeLessThan(0.7 * (9 / 8));
     expect(valueOf(scrape(null, fast), 'pipectl_end_to_end_latency_seconds', { le: '+Inf' })).toBe(900);
+  });
+});
+
+/** Two pipelines of a process, `a` with the environment of the fixture and `b` without one, as far as they have begun. */
+function pagesOfTwo() {
+  const a = { ...troubled, pipeline: 'a' };
+  const b = { ...troubled, pipeline: 'b', environment: null, ready: true, state: 'running' as const };
+  const definitions = [a, b].map(({ pipeline: name, environment }) => ({ name, environment }));
+  const [first, second] = definitions as [(typeof definitions)[0], (typeof definitions)[0]];
+  const pages = new PipelinePages(definitions);
+  const start = (definition: typeof first, snapshot: typeof a | typeof b) =>
+    pages.started(definition, { snapshot: () => snapshot, observed: () => observed(snapshot) });
+  return {
+    pages,
+    a: first,
+    b: second,
+    startA: () => start(first, { ...a, ready: true }),
+    startB: () => start(second, b),
+  };
+}
+
+describe('metrics of several pipelines in one process', () => {
+  it('are one valid text in which each has its series, and what they share stands once', () => {
+    const { pages, startA, startB } = pagesOfTwo();
+    startA();
+    startB();
+    const families = parsePrometheus(pages.metrics());
+    const alone = scrape(null);
+    const { pipeline: _, ...environment } = alone.get('pipectl_ready')!.samples[0]!.labels;
+    for (const [name, { samples }] of alone) {
+      const isShared = name.startsWith('pipectl_process_');
+      expect(families.get(name)!.samples, name).toHaveLength(isShared ? 1 : 2 * samples.length);
+      expect(
+        families
+          .get(name)!
+          .samples.map(({ labels }) => labels['pipeline'])
+          .includes('b'),
+        name,
+      ).toBe(!isShared);
+    }
+    expect(valueOf(families, 'pipectl_ready', { pipeline: 'a', ...environment })).toBe(1);
+    expect(families.get('pipectl_ready')!.samples.find(({ labels }) => labels['pipeline'] === 'b')!.labels).toEqual({
+      pipeline: 'b',
+    });
+    const written = families.get('pipectl_rows_total')!.samples.filter(({ labels }) => labels['outcome'] === 'written');
+    expect(written.reduce((sum, { value }) => sum + value, 0)).toBe(
+      2 * troubled.sinks.reduce((sum, { written: rows }) => sum + rows, 0),
+    );
+  });
+
+  it('of a pipeline that has ended are its state alone, as a process that has ended has no numbers', () => {
+    const { pages, a, startA, startB } = pagesOfTwo();
+    startA();
+    startB();
+    pages.ended(a, 'failed');
+    const all = [...parsePrometheus(pages.metrics()).values()].flatMap(({ samples }) => samples);
+    expect(all.filter(({ labels }) => labels['pipeline'] === 'a')).toEqual([
+      { name: 'pipectl_state', labels: { pipeline: 'a', environment: a.environment, state: 'failed' }, value: 1 },
+    ]);
+  });
+});
+
+describe('health of several pipelines in one process', () => {
+  it('is ready when all are, and stays so when one comes to its end in order', () => {
+    const { pages, a, b, startA, startB } = pagesOfTwo();
+    expect([pages.isHealthy(), pages.isReady(), pages.details()]).toEqual([true, false, ['a starting', 'b starting']]);
+    startB();
+    expect(pages.isReady()).toBe(false);
+    startA();
+    expect(pages.isReady()).toBe(true);
+    pages.ended(a, 'stopped');
+    expect([pages.isReady(), pages.details()]).toEqual([true, ['a stopped', 'b running']]);
+    pages.ended(b, 'stopped');
+    expect([pages.isHealthy(), pages.isReady()]).toEqual([true, false]);
+  });
+
+  it('is not ready with one that failed, and unhealthy only when all have: a restart would end the others', () => {
+    const { pages, a, b, startA, startB } = pagesOfTwo();
+    startA();
+    startB();
+    pages.ended(a, 'failed');
+    expect([pages.isHealthy(), pages.isReady(), pages.details()]).toEqual([true, false, ['a failed', 'b running']]);
+    pages.ended(b, 'failed');
+    expect(pages.isHealthy()).toBe(false);
   });
 });

@@ -7,10 +7,10 @@ import { healthy, starting, troubled } from './fixtures.ts';
 const AT_MS = Date.UTC(2026, 10, 22, 14, 32, 7);
 
 /** A view over a snapshot the test changes, and the lines written since they were last read. */
-function openPlain(first: StatusSnapshot) {
+function openPlain(first: StatusSnapshot, isOneOfSeveral = false) {
   const out = new PassThrough({ encoding: 'utf8' });
   let current = first;
-  const view = startPlainView({ snapshots: () => current, out });
+  const view = startPlainView({ snapshots: () => current, out, isOneOfSeveral });
   return {
     view,
     after(ms: number, changes: Partial<StatusSnapshot>): readonly string[] {
@@ -50,6 +50,15 @@ describe('plain lines', () => {
     plain.lines();
     const [line] = plain.after(250, { state: 'sink down', sinks: troubled.sinks });
     expect(line).toMatch(/SINK DOWN 1m00s .* {2}! redis DOWN 3m16s$/);
+    plain.view.close();
+  });
+
+  test('of one among several pipelines name it on every line', () => {
+    const event = { atMs: AT_MS, level: 'warn' as const, code: 'lag_growing', message: 'p5' };
+    const plain = openPlain({ ...healthy, atMs: AT_MS, events: [event] }, true);
+    const lines = plain.lines();
+    expect(lines).toContain('2026-11-22T14:32:07Z orders-per-store warn lag_growing p5');
+    for (const line of lines) expect(line.split(' ')[1]).toBe('orders-per-store');
     plain.view.close();
   });
 
