@@ -30,7 +30,7 @@ describe('pipectl', () => {
     expect(wrong.filter((line) => /^  \w/.test(line)).map((line) => line.trim().split(' ')[0])).toEqual(
       expect.arrayContaining(['lag', 'dlq', 'doctor', 'runbook']),
     );
-    expect(stdout).toMatch(/^  run .*Runs a pipeline until Ctrl-C or SIGTERM$/m);
+    expect(stdout).toMatch(/^  run .*Runs pipelines until Ctrl-C or SIGTERM$/m);
   });
 
   it('says nothing of a default that is just the option left out', () => {
