@@ -15,10 +15,10 @@ import { openKafkaAdmin, type KafkaAdmin } from './admin.ts';
 import { createCluster, isTransient, kafkaErrorType } from './client.ts';
 import { readConnection } from './connection.ts';
 import { Delivery, type Feed } from './delivery.ts';
-import type { KafkaInput, KafkaSourceSettings } from './group-source.ts';
+import type { KafkaSourceSettings } from './group-source.ts';
 import type { Cluster } from './kafkajs.ts';
 import { fetchOnce } from './log-reader.ts';
-import { topicReaders } from './topics.ts';
+import { type KafkaInput, topicReaders } from './topics.ts';
 
 export interface DetachedSourceSettings extends KafkaSourceSettings {
   readonly untilEnd: boolean;

@@ -3,7 +3,6 @@ import { backoffMs } from '../../engine/backoff.ts';
 import {
   SourceFailed,
   type Assignment,
-  type AssignedPartition,
   type Clock,
   type GatherLimits,
   type Log,
@@ -11,24 +10,14 @@ import {
   type Source,
   type SourceEvent,
 } from '../../engine/ports.ts';
-import { openKafkaAdmin, type KafkaAdmin, type PartitionOffsets } from './admin.ts';
+import { openKafkaAdmin, type KafkaAdmin } from './admin.ts';
 import { isTransient, kafkaErrorType } from './client.ts';
 import { readConnection } from './connection.ts';
 import { Delivery, type Feed } from './delivery.ts';
 import type { FetchedPartition } from './fetched-partition.ts';
 import { GroupSession, type SessionEvents } from './group-session.ts';
-import { assignTopics, findTopics, topicReaders, type TopicSelection } from './topics.ts';
-
-/** Where reading starts without a position: the first record, the end, or the first record at or after a time (ms). */
-export type StartAt = 'earliest' | 'latest' | number;
-
-/** What one source of the pipeline reads. */
-export interface KafkaInput {
-  /** Its name. */
-  readonly source: string;
-  readonly topics: TopicSelection;
-  readonly start: StartAt;
-}
+import { GroupTopics, type Owned, placeKey } from './group-topics.ts';
+import type { KafkaInput } from './topics.ts';
 
 export interface KafkaSourceSettings {
   /** Options of the `kafka` connection. */
@@ -74,9 +63,6 @@ const leaveWithinMs = 1500;
 const unsettledTries = 4;
 /** So often it is looked whether topics are the same ones, and whether new ones fit a pattern. */
 const topicsEveryMs = 5_000;
-const nothingFound = { found: new Map<string, KafkaInput>(), contested: new Map<string, string>() };
-
-type Owned = Readonly<Record<string, readonly number[]>>;
 
 export class GroupSource implements Source, SessionEvents {
   readonly #settings: GroupSourceSettings;
@@ -85,11 +71,7 @@ export class GroupSource implements Source, SessionEvents {
   /** Ends the connections of every session that is left. */
   readonly #cut = new AbortController();
   #admin!: KafkaAdmin;
-  #cluster = '';
-  /** Each with the source that reads it. */
-  #topics: ReadonlyMap<string, KafkaInput> = new Map();
-  /** Partitions that existed at the first look: a later one is read from its first record, also with `latest`. */
-  #known = new Set<string>();
+  #topics!: GroupTopics;
   #bounds: ReadonlyMap<string, number> | null = null;
   #session: GroupSession | null = null;
   #owned: Owned = {};
@@ -111,14 +93,8 @@ export class GroupSource implements Source, SessionEvents {
     const { connection, log, inputs, untilEnd, untilMs } = this.#settings;
     this.#admin = await openKafkaAdmin(connection, log, signal);
     try {
-      this.#cluster = await this.#admin.clusterId();
-      this.#topics = await topicReaders(this.#admin, inputs);
-      const offsets = await this.#offsets([...this.#topics.keys()]);
-      this.#known = new Set(offsets.keys());
-      if (untilEnd) {
-        const ends = untilMs === undefined ? null : await this.#offsetsAt([...this.#topics.keys()], () => untilMs);
-        this.#bounds = new Map([...offsets].map(([key, { end }]) => [key, ends?.get(key) ?? end]));
-      }
+      this.#topics = await GroupTopics.find(this.#admin, this.#settings);
+      if (untilEnd) this.#bounds = await this.#topics.ends(untilMs);
     } catch (error) {
       await this.#admin.close();
       throw error;
@@ -149,7 +125,7 @@ export class GroupSource implements Source, SessionEvents {
       const position = positions.get(partition);
       if (position === undefined) throw new Error(`no position for ${partition.topic} ${partition.partition}`);
       if (position < logStart) return this.#lose(partition, position, logStart, logEnd);
-      const key = keyOf(partition.topic, partition.partition);
+      const key = placeKey(partition.topic, partition.partition);
       const bound = this.#bounds === null ? null : (this.#bounds.get(key) ?? position);
       const feed: Feed = { partition, fetched: position, delivered: position, end: logEnd, bound };
       feeds.push(feed);
@@ -232,7 +208,7 @@ export class GroupSource implements Source, SessionEvents {
   }
 
   fetched(session: GroupSession, fetched: FetchedPartition): boolean {
-    const feed = this.#feeds.get(keyOf(fetched.topic, fetched.partition));
+    const feed = this.#feeds.get(placeKey(fetched.topic, fetched.partition));
     if (session !== this.#session || feed === undefined) return false;
     if (Number(fetched.fetchedOffset) !== feed.fetched) {
       // From before a rebalance, or the client lost its place: only what joins on exactly is taken.
@@ -279,7 +255,7 @@ export class GroupSource implements Source, SessionEvents {
         {
           ...this.#settings,
           connection: readConnection(connection),
-          topics: [...this.#topics.keys()],
+          topics: this.#topics.names,
           cut: this.#cut.signal,
         },
         this,
@@ -305,28 +281,19 @@ export class GroupSource implements Source, SessionEvents {
 
   async #watchTopics(followsPattern: boolean): Promise<void> {
     const { signal } = this.#closing;
-    const told = new Set<string>();
     for (;;) {
       await this.#settings.clock.sleep(topicsEveryMs, signal);
       if (signal.aborted) return;
-      await Promise.all([this.#lookForAnew(), followsPattern ? this.#lookForAdded(told) : undefined]);
+      await Promise.all([this.#lookForAnew(), followsPattern ? this.#lookForAdded() : undefined]);
     }
   }
 
   /** A topic that fits a pattern and is new is read from its first record: the group is joined again with it. */
-  async #lookForAdded(told: Set<string>): Promise<void> {
-    const { inputs, log, group } = this.#settings;
-    // Where they can not be told now they can be the next time; what went away shows in the fetches.
-    const { found, contested } = (await assignTopics(this.#admin, inputs).catch(() => null)) ?? nothingFound;
-    for (const [topic, message] of contested) {
-      if (!told.has(topic))
-        log.warn('source_topics', `${message}: it is left out until the next start, which it stops`);
-      told.add(topic);
-    }
-    const added = [...found].filter(([topic]) => !this.#topics.has(topic));
+  async #lookForAdded(): Promise<void> {
+    const { log, group } = this.#settings;
+    const added = await this.#topics.takeUpAdded();
     if (added.length === 0) return;
-    this.#topics = new Map([...this.#topics, ...added]);
-    const names = added.map(([topic]) => topic).join(', ');
+    const names = added.join(', ');
     log.info('kafka_topics_added', `group ${group} also reads ${names}`);
     this.#session?.abandon(new Error(`new topics: ${names}`));
   }
@@ -337,11 +304,8 @@ export class GroupSource implements Source, SessionEvents {
    */
   async #lookForAnew(): Promise<void> {
     const session = this.#session;
-    const owned = [...this.#feeds.values()].map(({ partition }) => partition);
-    const topics = new Set(owned.map(({ topic }) => topic));
-    const described = topics.size === 0 ? null : await this.#admin.describeTopics([...topics]).catch(() => null);
-    const anew = owned.find(({ topic, topicId }) => (described?.get(topic)?.topicId ?? topicId) !== topicId);
-    if (anew !== undefined) session?.abandon(new Error(`${anew.topic} was created anew`));
+    const anew = await this.#topics.findAnew([...this.#feeds.values()].map(({ partition }) => partition));
+    if (anew !== null) session?.abandon(new Error(`${anew} was created anew`));
   }
 
   /** What is left of a member that broke would hold up the join of the next until its session expires. */
@@ -371,7 +335,7 @@ export class GroupSource implements Source, SessionEvents {
       return new SourceFailed(code, reason.message, { cause: reason });
     }
     if (this.#failures < unsettledTries || kafkaErrorType(reason) !== 'UNKNOWN_TOPIC_OR_PARTITION') return null;
-    return findTopics(this.#admin, [...this.#topics.keys()]).then(
+    return this.#topics.check().then(
       () => null,
       (error: Error) => new SourceFailed('kafka_topic_missing', error.message, { cause: error }),
     );
@@ -392,7 +356,7 @@ export class GroupSource implements Source, SessionEvents {
     const { clock, random, log, group } = this.#settings;
     for (let attempt = 1; generation === this.#generation && !this.#closing.signal.aborted; attempt++) {
       try {
-        const partitions = await this.#describe(owned);
+        const partitions = await this.#topics.describe(owned);
         if (generation !== this.#generation) return;
         this.#assignment = { generation, partitions };
         log.info('kafka_assigned', `group ${group}: ${partitions.length} partitions`, { generation });
@@ -404,65 +368,6 @@ export class GroupSource implements Source, SessionEvents {
       }
     }
   }
-
-  async #describe(owned: Owned): Promise<AssignedPartition[]> {
-    const topics = Object.keys(owned);
-    const [described, offsets, committed, starts] = await Promise.all([
-      this.#admin.describeTopics(topics),
-      this.#offsets(topics),
-      this.#admin.groupCommits(this.#settings.group, topics),
-      this.#offsetsAt(topics, (topic) => this.#input(topic).start),
-    ]);
-    return topics.flatMap((topic) => {
-      const { start, source } = this.#input(topic);
-      return owned[topic]!.toSorted((a, b) => a - b).map((partition) => {
-        const key = keyOf(topic, partition);
-        const log = offsets.get(key);
-        const topicId = described.get(topic)?.topicId;
-        if (log === undefined || topicId === undefined)
-          throw new Error(`${topic} partition ${partition} is not known yet`);
-        const commit = committed.get(topic)?.get(partition);
-        const latest = start === 'latest' && this.#known.has(key);
-        return {
-          partition: { cluster: this.#cluster, topic, topicId, partition, source },
-          committed: commit?.offset ?? null,
-          isMoved: commit?.isOwn === false,
-          logStart: log.start,
-          logEnd: log.end,
-          initial: latest ? log.end : (starts.get(key) ?? log.start),
-        };
-      });
-    });
-  }
-
-  async #offsets(topics: readonly string[]): Promise<Map<string, PartitionOffsets>> {
-    const offsets = await Promise.all(topics.map((topic) => this.#admin.topicOffsets(topic)));
-    return new Map(
-      topics.flatMap((topic, at) => offsets[at]!.map((one) => [keyOf(topic, one.partition), one] as const)),
-    );
-  }
-
-  /** Of topics for which a time is given. */
-  async #offsetsAt(topics: readonly string[], timeOf: (topic: string) => StartAt): Promise<Map<string, number>> {
-    const offsets = await Promise.all(
-      topics.map(async (topic) => {
-        const at = timeOf(topic);
-        const found = typeof at === 'number' ? [...(await this.#admin.offsetsAt(topic, at))] : [];
-        return found.map(([partition, offset]) => [keyOf(topic, partition), offset] as const);
-      }),
-    );
-    return new Map(offsets.flat());
-  }
-
-  #input(topic: string): KafkaInput {
-    const input = this.#topics.get(topic);
-    if (input === undefined) throw new Error(`no source reads ${topic}`);
-    return input;
-  }
-}
-
-function keyOf(topic: string, partition: number): string {
-  return `${topic}/${partition}`;
 }
 
 function isDone({ bound, fetched }: Feed): boolean {

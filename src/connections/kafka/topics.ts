@@ -4,6 +4,17 @@ import type { KafkaAdmin } from './admin.ts';
 
 export type TopicSelection = readonly string[] | RegExp;
 
+/** Where reading starts without a position: the first record, the end, or the first record at or after a time (ms). */
+export type StartAt = 'earliest' | 'latest' | number;
+
+/** What one source of the pipeline reads. */
+export interface KafkaInput {
+  /** Its name. */
+  readonly source: string;
+  readonly topics: TopicSelection;
+  readonly start: StartAt;
+}
+
 /** A list as it is, or `/regex/` read. Undefined when the expression is not readable. */
 export function readSelection(topics: string | readonly string[]): TopicSelection | undefined {
   if (typeof topics !== 'string') return topics;
@@ -34,12 +45,7 @@ export async function findTopics(admin: KafkaAdmin, selection: TopicSelection): 
   );
 }
 
-/** What one source reads. */
-interface TopicReader {
-  /** Its name in the pipeline. */
-  readonly source: string;
-  readonly topics: TopicSelection;
-}
+type TopicReader = Pick<KafkaInput, 'source' | 'topics'>;
 
 /**
  * The topics that exist, each with the one of `readers` that reads it. Rejects like `findTopics`, and with `source_topics`
