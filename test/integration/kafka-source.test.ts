@@ -209,7 +209,7 @@ test(
         log,
         inputs: [
           { source: 'shops', topics: new RegExp(`^${topic}`, 'u'), start: 'earliest' },
-          { source: 'europe', topics: new RegExp(`(^${other.topic}|-eu$)`, 'u'), start: 'earliest' },
+          { source: 'europe', topics: new RegExp(`^(${other.topic}|${topic}-eu$)`, 'u'), start: 'earliest' },
         ],
       }),
     );
