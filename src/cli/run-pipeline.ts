@@ -18,8 +18,6 @@ import { version } from './version.ts';
 export interface PipelineRunOptions {
   readonly run: RunOptions;
   readonly view: RunViewOptions;
-  /** It goes on without end, or somebody scrapes it: what its group does matters. */
-  readonly isLive: boolean;
   readonly pages: PipelinePages;
   /** Where `pages` are served; null: nowhere. */
   readonly metricsAddress: string | null;
@@ -55,9 +53,9 @@ export async function runPipeline(plan: Plan, options: PipelineRunOptions): Prom
 /** Gives the number of dead letters; rejects with what stopped it. */
 async function runToEnd(
   plan: Plan,
-  { run, view: viewOptions, isLive, pages, metricsAddress, stopping }: PipelineRunOptions,
+  { run, view: viewOptions, pages, metricsAddress, stopping }: PipelineRunOptions,
 ): Promise<number> {
-  const { clock } = run;
+  const { clock, isLive } = run;
   const pipeline = await startPipeline(plan, run);
   if (metricsAddress !== null) pipeline.log.info('metrics', `numbers at http://${metricsAddress}/metrics`);
   const stop = (): void => pipeline.stop();

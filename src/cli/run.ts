@@ -87,6 +87,7 @@ async function run(named: readonly string[], environment: string | null, flags: 
       ...(backfill?.untilMs !== undefined && { untilMs: backfill.untilMs }),
       deadLettersMax: flags.maxDeadLetters ?? null,
       dryRun: flags.dryRun ? (await import('../runtime/dry-run.ts')).dryRun(printLines) : null,
+      isLive: !flags.dryRun && (server !== null || !untilEnd),
       writeLog: logWriter(flags),
     },
     view: {
@@ -96,7 +97,6 @@ async function run(named: readonly string[], environment: string | null, flags: 
       isOneOfSeveral: isSeveral,
       stop: signals.stop,
     },
-    isLive: !flags.dryRun && (server !== null || !untilEnd),
     pages,
     metricsAddress: server?.address ?? null,
     stopping: signals.stopping,

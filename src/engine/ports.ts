@@ -124,8 +124,6 @@ export interface Source {
   ends(): ReadonlyMap<Partition, number>;
   /** True while it fetches no more, since what it holds is not taken. Default: never. */
   readonly full?: boolean;
-  /** Asks how many members the group has; null where nobody can say now. Never rejects. Default: there is no group. */
-  members?(): Promise<number | null>;
   /** Leaves the group and disconnects. A pending `next` resolves `ended`. Never rejects. */
   close(): Promise<void>;
 }

@@ -1,14 +1,15 @@
 /**
- * What only Kafka knows of a running pipeline: the lag of the whole group, also of partitions that nobody owns, and how
- * the cluster is. Asked on a connection of its own, so that it never stands in the way of records; what can't be asked is
- * not known, and stops nothing.
+ * What only Kafka knows of a running pipeline: the members and the lag of the whole group, also of partitions that nobody
+ * owns, and how the cluster is. Asked beside the source's connections, so that it never stands in the way of records; what
+ * can't be asked is not known, and stops nothing.
  */
-import { type KafkaAdmin, openKafkaAdmin } from '../connections/kafka/admin.ts';
+import type { KafkaAdmin } from '../connections/kafka/admin.ts';
 import { retentionOf } from '../connections/kafka/cluster-description.ts';
 import type { Clock, Log } from '../engine/ports.ts';
 import { retentionRisk } from '../operations/doctor/group.ts';
 import { type GroupLag, LagMonitor } from '../operations/lag.ts';
 import { withinTime } from '../operations/time-limit.ts';
+import type { SharedAdmin } from './shared-admin.ts';
 
 /** The consumer group as a whole. */
 export interface GroupFacts {
@@ -31,8 +32,7 @@ export interface ClusterFacts {
 }
 
 export interface GroupWatchOptions {
-  /** Of a kafka connection. */
-  readonly connection: Readonly<Record<string, unknown>>;
+  readonly cluster: SharedAdmin;
   readonly group: string;
   /** Those that are read, as far as their names are known. */
   readonly topics: readonly string[];
@@ -41,28 +41,28 @@ export interface GroupWatchOptions {
   readonly log: Log;
   /** Whether this member owns a partition now. */
   readonly owns: (topic: string, partition: number) => boolean;
-  /** Whether this member has joined: before that the group is as others, or a former run, have left it. */
-  readonly hasJoined: () => boolean;
+  /**
+   * How often this member was given partitions. Each time it is looked at once more; before the first the group is as
+   * others, or a former run, have left it.
+   */
+  readonly assignments: () => number;
   /** Default: 10 s. */
   readonly everyMs?: number;
 }
 
 const groupEveryMs = 10_000;
-const joinEveryMs = 200;
+const assignedEveryMs = 200;
 const clusterEveryMs = 60_000;
 const lookMs = 15_000;
 /** What was seen longer ago is not known any more. */
 const staleMs = 60_000;
 const retentionAgainMs = 3_600_000;
 
-const silent: Log = { info: () => {}, warn: () => {}, error: () => {} };
-
 export class GroupWatch {
   readonly #options: GroupWatchOptions;
   readonly #closing = new AbortController();
   readonly #done: Promise<void>;
-  #admin: KafkaAdmin | null = null;
-  #monitor: LagMonitor | null = null;
+  #monitor: { readonly admin: KafkaAdmin; readonly lag: LagMonitor } | null = null;
   #group: GroupFacts | null = null;
   #cluster: ClusterFacts | null = null;
   #warnedAtMs: number | null = null;
@@ -92,10 +92,9 @@ export class GroupWatch {
     return this.group === null || this.#cluster === null ? null : this.#warnedAtMs !== null;
   }
 
-  /** Never rejects. */
+  /** Never rejects. The connection is its owner's to close. */
   async close(): Promise<void> {
     this.#closing.abort();
-    await this.#admin?.close();
     await this.#done;
   }
 
@@ -104,36 +103,37 @@ export class GroupWatch {
   }
 
   async #run(): Promise<void> {
+    const { cluster, assignments } = this.#options;
     const { signal } = this.#closing;
-    const { clock, hasJoined, everyMs = groupEveryMs } = this.#options;
-    for (let waitedMs = 0; waitedMs < everyMs && !hasJoined() && !signal.aborted; waitedMs += joinEveryMs)
-      await clock.sleep(joinEveryMs, signal);
-    while (!signal.aborted) {
+    let seen = 0;
+    for (;;) {
+      await this.#rest(seen);
+      if (signal.aborted) return;
+      seen = assignments();
       try {
-        await withinTime(lookMs, 'Kafka', (late) => this.#look(AbortSignal.any([late, signal])));
+        await withinTime(lookMs, 'Kafka', () => this.#look());
       } catch {
         // Away, or not allowed: what is not known is not told. The source says what is wrong with the connection.
-        await this.#disconnect();
+        if (!signal.aborted) await cluster.reset();
       }
-      await clock.sleep(everyMs, signal);
     }
-    await this.#disconnect();
   }
 
-  async #disconnect(): Promise<void> {
-    const admin = this.#admin;
-    this.#admin = null;
-    this.#monitor = null;
-    await admin?.close();
+  /** Until it is time to look again, or this member was given partitions anew. */
+  async #rest(seen: number): Promise<void> {
+    const { clock, assignments, everyMs = groupEveryMs } = this.#options;
+    const { signal } = this.#closing;
+    for (let restedMs = 0; restedMs < everyMs && assignments() === seen && !signal.aborted; restedMs += assignedEveryMs)
+      await clock.sleep(assignedEveryMs, signal);
   }
 
-  async #look(signal: AbortSignal): Promise<void> {
-    const { connection, group, topics, clock } = this.#options;
-    const admin = (this.#admin ??= await openKafkaAdmin(connection, silent, signal));
-    if (this.#closing.signal.aborted) return;
-    this.#monitor ??= new LagMonitor(admin, group, topics);
-    await this.#monitor.sample(() => clock.now());
-    const lag = this.#monitor.report();
+  async #look(): Promise<void> {
+    const { cluster, group, topics, clock } = this.#options;
+    const admin = await cluster.get();
+    if (this.#monitor?.admin !== admin) this.#monitor = { admin, lag: new LagMonitor(admin, group, topics) };
+    const monitor = this.#monitor.lag;
+    await monitor.sample(() => clock.now());
+    const lag = monitor.report();
     this.#group = { atMs: lag.atMs, lag, speaks: this.#speaks(lag), deadLetters: await this.#deadLetters(admin) };
     if (this.#cluster === null || clock.now() - this.#cluster.atMs >= clusterEveryMs)
       this.#cluster = await this.#lookAtCluster(admin, lag);

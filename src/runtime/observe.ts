@@ -1,9 +1,7 @@
-/** Looks at a running pipeline from outside its hot path: the group's facts, metrics, alerts. Nothing here can stop it. */
-import { topicsOf } from '../definition/topics.ts';
+/** Looks at a running pipeline from outside its hot path: metrics, alerts. Nothing here can stop it. */
 import type { Clock } from '../engine/ports.ts';
 import type { Plan } from '../plan/index.ts';
 import { AlertWatch } from './alerts/watch.ts';
-import { GroupWatch } from './group-watch.ts';
 import type { Observed } from './metrics.ts';
 import type { RunningPipeline } from './run.ts';
 
@@ -21,61 +19,33 @@ export interface Observation {
   close(): Promise<void>;
 }
 
-/** How often the group is looked at where somebody waits for it. */
-const watchedEveryMs = 5000;
-
 export function observe(
   plan: Plan,
-  pipeline: Pick<RunningPipeline, 'snapshot' | 'durations' | 'log' | 'member'>,
+  pipeline: Pick<RunningPipeline, 'snapshot' | 'durations' | 'log' | 'member' | 'group'>,
   { clock, version, isLive }: ObserveOptions,
 ): Observation {
-  const watch = isLive ? groupWatch(plan, pipeline, clock) : null;
-  const alerts = isLive ? alertWatch(plan, pipeline, clock, watch) : null;
+  const { group } = pipeline;
+  const alerts = isLive ? alertWatch(plan, pipeline, clock) : null;
   return {
     observed: () => ({
       snapshot: pipeline.snapshot(),
       durations: pipeline.durations(),
-      group: watch?.group ?? null,
-      cluster: watch?.cluster ?? null,
+      group: group?.group ?? null,
+      cluster: group?.cluster ?? null,
       alerts: alerts?.firing ?? new Map(),
       version,
     }),
     async close() {
-      await Promise.all([watch?.close(), alerts?.close()]);
+      await alerts?.close();
     },
   };
-}
-
-/** Null where the source has no consumer group. */
-function groupWatch(
-  { definition }: Plan,
-  pipeline: Pick<RunningPipeline, 'snapshot' | 'log'>,
-  clock: Clock,
-): GroupWatch | null {
-  const [first] = definition.sources;
-  if (first.component !== 'kafka') return null;
-  const { connection } = first.options as { readonly connection?: string };
-  return new GroupWatch({
-    connection: definition.connections[connection ?? 'kafka']?.options ?? {},
-    group: definition.group,
-    // Of a regular expression the group knows what it has found.
-    topics: definition.sources.flatMap(topicsOf).filter((name) => !name.startsWith('/')),
-    deadLetterTopic: 'topic' in definition.dlq ? definition.dlq.topic : null,
-    clock,
-    log: pipeline.log,
-    ...(definition.alerts && { everyMs: watchedEveryMs }),
-    hasJoined: () => pipeline.snapshot().ready,
-    owns: (topic, partition) =>
-      pipeline.snapshot().partitions.some((own) => own.topic === topic && own.partition === partition),
-  });
 }
 
 /** Null where the file asks for none. */
 function alertWatch(
   { definition }: Plan,
-  pipeline: Pick<RunningPipeline, 'snapshot' | 'log' | 'member'>,
+  pipeline: Pick<RunningPipeline, 'snapshot' | 'log' | 'member' | 'group'>,
   clock: Clock,
-  group: GroupWatch | null,
 ): AlertWatch | null {
   const { alerts: rules, name, environment } = definition;
   if (rules === null) return null;
@@ -86,6 +56,6 @@ function alertWatch(
     random: Math.random,
     log: pipeline.log,
     snapshot: () => pipeline.snapshot(),
-    group,
+    group: pipeline.group,
   });
 }

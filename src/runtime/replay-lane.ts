@@ -1,5 +1,4 @@
 /** Takes up the dead letters that `dlq replay` hands to the running pipeline, beside its stages and without a part in them. */
-import { openKafkaAdmin, type KafkaAdmin } from '../connections/kafka/admin.ts';
 import { backoffMs } from '../engine/backoff.ts';
 import type { Chunk, Clock, Log, Source } from '../engine/ports.ts';
 import { PipectlError } from '../errors.ts';
@@ -12,6 +11,7 @@ import { type DeadLetterView, readDeadLetter } from '../operations/dead-letters/
 import { componentContexts } from '../plan/component-context.ts';
 import type { Plan } from '../plan/index.ts';
 import { checkGuards, Replayer } from './replay.ts';
+import type { SharedAdmin } from './shared-admin.ts';
 
 /** A metadata request so often is all that the lane costs while nobody replays. */
 const LOOK_EVERY_MS = 5_000;
@@ -24,6 +24,8 @@ export interface ReplayLaneOptions {
   readonly clock: Clock;
   readonly random: () => number;
   readonly log: Log;
+  /** The cluster the pipeline reads from. */
+  readonly cluster: SharedAdmin;
 }
 
 interface Asked {
@@ -48,13 +50,14 @@ export class ReplayLane {
 
   /** Runs until `stop`. Never rejects: whatever is wrong here is no matter of the pipeline. */
   async run(): Promise<void> {
-    const { clock, random, log } = this.#options;
+    const { clock, random, log, cluster } = this.#options;
     const { signal } = this.#stopping;
     for (let failures = 0; !signal.aborted; failures++) {
       try {
         if (await this.#topicAppears()) await this.#takeUp(() => (failures = 0));
       } catch (error) {
         if (signal.aborted) return;
+        await cluster.reset();
         log.warn('replay_interrupted', `dead letters that are replayed have to wait: ${(error as Error).message}`);
         await clock.sleep(backoffMs(failures + 1, random(), RESTART_MS, RESTART_MS_MAX), signal);
       }
@@ -68,20 +71,13 @@ export class ReplayLane {
 
   /** False when it is to stop before that. */
   async #topicAppears(): Promise<boolean> {
-    const { plan, clock, log } = this.#options;
+    const { plan, clock, cluster } = this.#options;
     const { signal } = this.#stopping;
     const topic = replayTopic(plan.definition);
-    const place = deadLetterPlace(plan.definition) as { readonly connection: Readonly<Record<string, unknown>> };
-    let admin: KafkaAdmin | undefined;
-    try {
-      for (;;) {
-        await clock.sleep(LOOK_EVERY_MS, signal);
-        if (signal.aborted) return false;
-        admin ??= await openKafkaAdmin(place.connection, log, signal);
-        if ((await admin.describeTopics([topic])).has(topic)) return true;
-      }
-    } finally {
-      await admin?.close();
+    for (;;) {
+      await clock.sleep(LOOK_EVERY_MS, signal);
+      if (signal.aborted) return false;
+      if ((await (await cluster.get()).describeTopics([topic])).has(topic)) return true;
     }
   }
 

@@ -1,19 +1,21 @@
 /** A pipeline that runs: its stages, its status, its end. */
 import type { Readable } from 'node:stream';
 import type { ComponentUse } from '../definition/pipeline.ts';
+import { topicsOf } from '../definition/topics.ts';
 import { Breaker, type BreakerOpening } from '../engine/breaker.ts';
 import { DeliveryAbandoned } from '../engine/delivery.ts';
 import type { Histogram } from '../engine/histogram.ts';
-import type { Clock, DeadLetter, Sink, Source } from '../engine/ports.ts';
+import type { Clock, DeadLetter, Log, Sink, Source } from '../engine/ports.ts';
 import type { StageReport } from '../engine/report.ts';
 import { Stage } from '../engine/stage.ts';
 import { DeadLetterCauses } from '../operations/dead-letters/causes.ts';
 import type { Plan } from '../plan/index.ts';
 import { type Assembly, type StagePart, assemble, memberName, stageParts } from './assemble.ts';
+import { GroupWatch } from './group-watch.ts';
 import { type PipelineLog, type WriteLog, pipelineLog } from './log.ts';
-import { Members } from './members.ts';
 import { OptionalStage } from './optional-stage.ts';
 import { ReplayLane } from './replay-lane.ts';
+import { SharedAdmin } from './shared-admin.ts';
 import { Snapshots, stageNames } from './snapshot.ts';
 import type { DeadLetterSample, StatusSnapshot } from './status.ts';
 import { type TapRequest, Taps } from './tap.ts';
@@ -26,6 +28,8 @@ export interface RunOptions {
   /** Stop when more dead letters than this were written; null: never. */
   readonly deadLettersMax: number | null;
   readonly dryRun: { readonly sink: (name: string) => Sink; readonly deadLetters: Assembly['deadLetters'] } | null;
+  /** The group and the cluster are looked at: it is a member that goes on without end, or somebody reads its numbers. */
+  readonly isLive: boolean;
   /** Gets the log as JSON lines; undefined: nobody wants it. */
   readonly writeLog: WriteLog | undefined;
 }
@@ -55,6 +59,8 @@ export interface RunningPipeline {
   readonly member: string;
   readonly log: PipelineLog;
   snapshot(): StatusSnapshot;
+  /** Null where there is no group, or nobody looks at it. */
+  readonly group: GroupWatch | null;
   /** All since start, for those who read them over time. */
   durations(): Durations;
   /** Written to the dead-letter queue so far. */
@@ -76,6 +82,8 @@ export interface RunningPipeline {
 const epochLimits = { recordsMax: 4_000, bytesMax: 16 * 1024 * 1024 };
 const OPEN_MS = 15_000;
 const SAMPLE_EVERY_MS = 500;
+/** How often the group is looked at where alerts wait for it. */
+const ALERTED_EVERY_MS = 5000;
 /** Below the 30 s after which container platforms kill. */
 const DRAIN_MS = 25_000;
 /** What is under way then (a statement, a request) can not be called back, and has so long to come to its end. */
@@ -91,7 +99,7 @@ interface Lane {
 
 /** Starts a planned pipeline. */
 export async function startPipeline(plan: Plan, options: RunOptions): Promise<RunningPipeline> {
-  const { clock, untilEnd, dryRun } = options;
+  const { clock, untilEnd, dryRun, isLive } = options;
   const { definition } = plan;
   const member = memberName();
   const log = pipelineLog({
@@ -157,8 +165,9 @@ export async function startPipeline(plan: Plan, options: RunOptions): Promise<Ru
   const optionals = others.map(optionalOf);
   const lanes = [main, ...others] as const;
   const takesLetters = dryRun === null && !untilEnd && ReplayLane.fits(plan);
-  const replays = takesLetters ? new ReplayLane({ plan, clock, random: Math.random, log }) : null;
-  const members = new Members({ report: main.stage.report, source: () => main.source, clock });
+  const cluster = clusterOf(plan);
+  const replays = takesLetters && cluster ? new ReplayLane({ plan, clock, random: Math.random, log, cluster }) : null;
+  const group = isLive && cluster ? groupWatch(plan, main.stage.report, { clock, log, cluster }) : null;
   const snapshots = new Snapshots({
     plan,
     lanes: lanes.map((lane) => ({
@@ -171,7 +180,7 @@ export async function startPipeline(plan: Plan, options: RunOptions): Promise<Ru
     sourceText: sourceText(plan),
     clock,
     member,
-    members: () => members.count,
+    members: () => group?.group?.lag.members ?? null,
     events: log.events,
     deadLetterCauses: (nowMs) => causes.snapshot(nowMs),
     deadLetterCounts: () => causes.counts(),
@@ -200,10 +209,7 @@ export async function startPipeline(plan: Plan, options: RunOptions): Promise<Ru
     main.stage.giveUp();
     for (const optional of optionals) optional.stop();
   };
-  const sampling = setInterval(() => {
-    snapshots.sample();
-    members.look();
-  }, SAMPLE_EVERY_MS);
+  const sampling = setInterval(() => snapshots.sample(), SAMPLE_EVERY_MS);
   log.info('started', `${definition.name} started`, { hash: plan.hash });
 
   const run = async (): Promise<void> => {
@@ -223,7 +229,7 @@ export async function startPipeline(plan: Plan, options: RunOptions): Promise<Ru
       clearInterval(sampling);
       snapshots.sample();
       replays?.stop();
-      await replaying;
+      await Promise.all([replaying, group?.close(), cluster?.close()]);
       await Promise.all([deadLetters.close(), ...lookups.map((lookup) => lookup.close())]);
     }
   };
@@ -236,6 +242,7 @@ export async function startPipeline(plan: Plan, options: RunOptions): Promise<Ru
     member,
     log,
     snapshot: () => snapshots.take(),
+    group,
     durations: () => ({
       endToEnd: main.stage.report.endToEnd.total(),
       writes: lanes.flatMap(({ part, stage: { report } }) =>
@@ -256,6 +263,33 @@ export async function startPipeline(plan: Plan, options: RunOptions): Promise<Ru
       }),
     stop,
   };
+}
+
+/** Null where the source is no Kafka. */
+function clusterOf({ definition: { sources, connections } }: Plan): SharedAdmin | null {
+  const [{ component, options }] = sources;
+  if (component !== 'kafka') return null;
+  const { connection } = options as { readonly connection?: string };
+  return new SharedAdmin(connections[connection ?? 'kafka']?.options ?? {});
+}
+
+/** `report`: of the main stage. */
+function groupWatch(
+  { definition }: Plan,
+  report: StageReport,
+  services: { readonly clock: Clock; readonly log: Log; readonly cluster: SharedAdmin },
+): GroupWatch {
+  return new GroupWatch({
+    ...services,
+    group: definition.group,
+    // Of a regular expression the group knows what it has found.
+    topics: definition.sources.flatMap(topicsOf).filter((name) => !name.startsWith('/')),
+    deadLetterTopic: 'topic' in definition.dlq ? definition.dlq.topic : null,
+    ...(definition.alerts && { everyMs: ALERTED_EVERY_MS }),
+    assignments: () => report.assignments,
+    owns: (topic, partition) =>
+      [...report.partitions.keys()].some((own) => own.topic === topic && own.partition === partition),
+  });
 }
 
 /** Waits for all. The first that fails ends the others, and its error is the one that is told. */

@@ -334,7 +334,7 @@ class Admin implements KafkaAdmin {
         return await ask();
       } catch (error) {
         if (error instanceof PipectlError) throw error;
-        if (delayMs === null || !isTransient(error))
+        if (delayMs === null || !isTransient(error) || this.#cut.signal.aborted)
           throw explainKafkaError(error, this.#connection, `asking Kafka for ${what}`);
         await delay(delayMs);
         await this.#cluster.refreshMetadata().catch(() => undefined);

@@ -179,11 +179,6 @@ export class GroupSource implements Source, SessionEvents {
     return new Map(this.#delivery.feeds.map(({ partition, end }) => [partition, end]));
   }
 
-  async members(): Promise<number | null> {
-    const description = await this.#admin.groupDescription(this.#settings.group).catch(() => null);
-    return description === null || description.state === 'Dead' ? null : description.members.length;
-  }
-
   async close(): Promise<void> {
     this.#closing.abort();
     this.#delivery.end();
