@@ -69,8 +69,7 @@ faultTest('the topic is deleted and created anew while it is read; then rewind',
   await load.produce(5000);
   await load.everythingWritten(5000, [child]);
   const former = await bench.read(load.topic);
-  await bench.kafka.deleteTopics({ topics: [load.topic] });
-  await bench.topic(partitions, load.topic);
+  await bench.recreate(load.topic, partitions);
   fault.fired();
   await load.produce(3000);
   await stopsAndIsRewound(fault, load, child, 'topic_recreated', 'earliest');

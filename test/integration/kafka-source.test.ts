@@ -114,6 +114,21 @@ describe('records that were deleted before they were read', () => {
   });
 });
 
+test('a topic that was created anew before the end of it was taken ends a run to the end with that', async () => {
+  const { topic, admin, produce } = await topicWith(connection(), { partitions: 1, count: 20 });
+  const member = await groupMember({ topics: [topic], group: unique('group'), untilEnd: true });
+  member.take(await member.source.next(all));
+  // All 20 are fetched, and few of them taken.
+  member.take(await member.source.next({ ...all, recordsMax: 5 }));
+  await admin.deleteTopic(topic);
+  await vi.waitFor(async () => expect(await admin.topics()).not.toContain(topic), within);
+  await admin.createTopic({ topic });
+  await produce(100, 130);
+  await member.run();
+  expect(member.failure).toMatchObject({ code: 'topic_recreated', message: expect.stringContaining(topic) });
+  expect(member.ended).toBe(false);
+});
+
 describe('a source that can not start', () => {
   test('names topics that are near the one that is missing', async () => {
     const { topic } = await topicWith(connection(), { partitions: 1, count: 0 });

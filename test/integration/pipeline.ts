@@ -221,6 +221,13 @@ export class Bench implements AsyncDisposable {
     return name;
   }
 
+  /** Deletes a topic and creates it anew. What is sent from here on is in the new one: a broker learns of it with a delay. */
+  async recreate(topic: string, partitions = 1): Promise<void> {
+    await this.kafka.deleteTopics({ topics: [topic] });
+    await eventually(`${topic} is gone`, async () => !(await this.kafka.listTopics()).includes(topic));
+    await this.topic(partitions, topic);
+  }
+
   /** Sends in order; resolves when all is acknowledged. */
   async send(topic: string, messages: readonly Message[]): Promise<void> {
     const atOnce = 2000;

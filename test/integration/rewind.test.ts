@@ -291,8 +291,7 @@ describe('the way out of a stop is a command that the message names', () => {
       await bench.kafka.deleteGroups([pipeline.name]);
       await untilEnd(pipeline);
     }
-    await bench.kafka.deleteTopics({ topics: [pipeline.topic] });
-    await bench.topic(1, pipeline.topic);
+    await bench.recreate(pipeline.topic);
     const anew = orders(7, 907);
     await send(pipeline.topic, anew, 1);
     await stopAndGoOn(pipeline, 'topic_recreated');

@@ -252,8 +252,7 @@ describe('a log that is not what it was is never read on silently', () => {
     ['shorter', 500],
   ])('a topic created anew, now %s than what was read', async (_, count) => {
     const { path: file, topic, table, input } = await stoppedPipeline();
-    await bench.kafka.deleteTopics({ topics: [topic] });
-    await bench.topic(1, topic);
+    await bench.recreate(topic);
     await bench.send(
       topic,
       orders(0, count).map((one) => orderMessage(one, 1)),
@@ -281,8 +280,7 @@ describe('a log that is not what it was is never read on silently', () => {
     );
     await using child = bench.start(['run', file]);
     await bench.written(name, 1000, [child]);
-    await bench.kafka.deleteTopics({ topics: [topic] });
-    await bench.topic(1, topic);
+    await bench.recreate(topic);
     const ended = await child.ended;
     await bench.send(
       topic,

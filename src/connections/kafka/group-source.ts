@@ -104,8 +104,13 @@ export class GroupSource implements Source, SessionEvents {
     void this.#watchTopics(followsPattern);
   }
 
-  next(limits: GatherLimits): Promise<SourceEvent> {
-    return this.#delivery.next(limits);
+  async next(limits: GatherLimits): Promise<SourceEvent> {
+    const event = await this.#delivery.next(limits);
+    // A run to the end may be over before it is time to look again.
+    const anew = event.kind === 'ended' && !this.#closing.signal.aborted ? await this.#topicMadeAnew() : null;
+    if (anew === null) return event;
+    const message = `${anew} was created anew while it was read: it is another log now`;
+    throw new SourceFailed('topic_recreated', message);
   }
 
   begin(generation: number, positions: ReadonlyMap<Partition, number>): void {
@@ -293,14 +298,19 @@ export class GroupSource implements Source, SessionEvents {
     this.#session?.abandon(new Error(`new topics: ${names}`));
   }
 
-  /**
-   * A topic that is deleted, created anew and filled beyond our position between two fetches looks like the former one to
-   * them: only its id tells. The next assignment brings it to the engine, which stops.
-   */
+  /** The next assignment brings its id to the engine, which stops. */
   async #lookForAnew(): Promise<void> {
     const session = this.#session;
-    const anew = await this.#topics.findAnew([...this.#feeds.values()].map(({ partition }) => partition));
+    const anew = await this.#topicMadeAnew();
     if (anew !== null) session?.abandon(new Error(`${anew} was created anew`));
+  }
+
+  /**
+   * A topic that is deleted, created anew and filled beyond our position between two fetches looks like the former one to
+   * them: only its id tells.
+   */
+  #topicMadeAnew(): Promise<string | null> {
+    return this.#topics.findAnew([...this.#feeds.values()].map(({ partition }) => partition));
   }
 
   /** What is left of a member that broke would hold up the join of the next until its session expires. */
