@@ -1,7 +1,7 @@
 import type { BuildContext } from '../declaration/component.ts';
 import { expression } from '../declaration/options.ts';
 import { Type } from '../declaration/type.ts';
-import type { EventRecord, Step } from '../engine/ports.ts';
+import type { EventRecord, Step, StepOutcomes } from '../engine/ports.ts';
 import type { Expression } from '../expressions/index.ts';
 import { type OnError, recordFailed } from './failure.ts';
 
@@ -55,7 +55,9 @@ export function objectEvent(event: unknown): Record<string, unknown> | undefined
     : undefined;
 }
 
-export const notAnObject = {
-  code: 'type_mismatch',
-  message: 'the event is not an object, so it has no fields',
-} as const;
+/** The same of a record; it becomes a dead letter where its event is no object. */
+export function fieldsOf(record: EventRecord, outcomes: StepOutcomes): Record<string, unknown> | undefined {
+  const event = objectEvent(record.event);
+  if (event === undefined) outcomes.dead(record, 'type_mismatch', 'the event is not an object, so it has no fields');
+  return event;
+}

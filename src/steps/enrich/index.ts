@@ -6,7 +6,7 @@ import type { EventRecord } from '../../engine/ports.ts';
 import { EvaluationError, typeName, type Type as ExpressionType } from '../../expressions/index.ts';
 import { recordFailed } from '../failure.ts';
 import { withFields } from '../field-types.ts';
-import { notAnObject, objectEvent } from '../fields.ts';
+import { fieldsOf } from '../fields.ts';
 
 /** What is known to be no key before any record is seen. */
 const isNeverKey = (type: ExpressionType): boolean =>
@@ -48,11 +48,8 @@ export const enrich = defineStep({
       apply(records, outcomes) {
         const out: EventRecord[] = [];
         for (const record of records) {
-          const event = objectEvent(record.event);
-          if (event === undefined) {
-            outcomes.dead(record, notAnObject.code, notAnObject.message);
-            continue;
-          }
+          const event = fieldsOf(record, outcomes);
+          if (event === undefined) continue;
           let value: unknown;
           try {
             value = key.evaluate(record);

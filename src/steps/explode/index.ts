@@ -5,7 +5,7 @@ import { StreamRecord } from '../../engine/record.ts';
 import { typeName } from '../../expressions/index.ts';
 import { recordFailed } from '../failure.ts';
 import { isNoList, withFields } from '../field-types.ts';
-import { notAnObject, objectEvent } from '../fields.ts';
+import { fieldsOf } from '../fields.ts';
 
 export const explode = defineStep({
   kind: 'step',
@@ -31,11 +31,8 @@ export const explode = defineStep({
       apply(records, outcomes) {
         const out: EventRecord[] = [];
         for (const record of records) {
-          const parent = objectEvent(record.event);
-          if (parent === undefined) {
-            outcomes.dead(record, notAnObject.code, notAnObject.message);
-            continue;
-          }
+          const parent = fieldsOf(record, outcomes);
+          if (parent === undefined) continue;
           let found: unknown;
           try {
             found = elements.evaluate(record);

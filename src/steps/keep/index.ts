@@ -2,7 +2,7 @@ import { defineStep } from '../../declaration/component.ts';
 import type { EventRecord } from '../../engine/ports.ts';
 import type { Type } from '../../expressions/index.ts';
 import { checkPaths, objectType, onlyFields } from '../field-types.ts';
-import { fieldNames, notAnObject, objectEvent } from '../fields.ts';
+import { fieldNames, fieldsOf } from '../fields.ts';
 
 export const keep = defineStep({
   kind: 'step',
@@ -22,11 +22,8 @@ export const keep = defineStep({
       apply(records, outcomes) {
         const out: EventRecord[] = [];
         for (const record of records) {
-          const event = objectEvent(record.event);
-          if (event === undefined) {
-            outcomes.dead(record, notAnObject.code, notAnObject.message);
-            continue;
-          }
+          const event = fieldsOf(record, outcomes);
+          if (event === undefined) continue;
           const present = names.filter((name) => Object.hasOwn(event, name));
           record.event = Object.fromEntries(present.map((name) => [name, event[name]]));
           out.push(record);
