@@ -1,4 +1,5 @@
 /** How a cluster is: its brokers and what they have on disk, the settings of topics. For those who look after it. */
+import { withinMs } from '../time-limit.ts';
 import { kafkajs, type Broker, type Cluster, type Decoder } from './kafkajs.ts';
 import type { BrokerAddress, ClusterMetadata, TopicMetadata } from './metadata.ts';
 import { sendRequest } from './request.ts';
@@ -53,22 +54,16 @@ export async function describeCluster(
 }
 
 async function describeBroker(cluster: Cluster, address: BrokerAddress): Promise<BrokerDescription> {
-  let timer: NodeJS.Timeout | undefined;
-  const silence = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`no answer in ${brokerAnswersMs / 1000} s`)), brokerAnswersMs);
-  });
   const asked = async (): Promise<BrokerDescription> => {
     const broker = await cluster.findBroker({ nodeId: address.id });
     const fetchVersion = broker.versions[fetchKey]?.maxVersion ?? null;
     return { ...address, failure: null, fetchVersion, disks: await requestLogDirs(broker) };
   };
   try {
-    return await Promise.race([asked(), silence]);
+    return await withinMs(brokerAnswersMs, asked, () => new Error(`no answer in ${brokerAnswersMs / 1000} s`));
   } catch (error) {
     const failure = error instanceof Error ? error.message : String(error);
     return { ...address, failure, fetchVersion: null, disks: null };
-  } finally {
-    clearTimeout(timer);
   }
 }
 

@@ -4,6 +4,7 @@
  */
 import type { Log } from '../../engine/ports.ts';
 import { PipectlError } from '../../errors.ts';
+import { withinMs } from '../time-limit.ts';
 import { openKafkaAdmin } from './admin.ts';
 import { explainKafkaError, isTransient, kafkaErrorType } from './client.ts';
 import { readConnection, type KafkaConnection, type ProducingClient } from './connection.ts';
@@ -119,18 +120,9 @@ class Setting {
   }
 
   /** Clients try again for long, each time with a timeout of its own: what is too long is decided here. */
-  async bounded<T>(call: () => Promise<T>): Promise<T> {
-    const { promise: late, reject } = Promise.withResolvers<never>();
+  bounded<T>(call: () => Promise<T>): Promise<T> {
     const waitMs = this.connection.requestTimeoutMs + triesMs;
-    const timer = setTimeout(() => reject(new Error(`no answer within ${Math.round(waitMs / 1000)} s`)), waitMs);
-    const answer = call();
-    // It may still fail when nobody waits for it any more.
-    answer.catch(() => undefined);
-    try {
-      return await Promise.race([answer, late]);
-    } finally {
-      clearTimeout(timer);
-    }
+    return withinMs(waitMs, call, () => new Error(`no answer within ${Math.round(waitMs / 1000)} s`));
   }
 
   /** Rejects with `kafka_topic_missing` where a message is meant for a partition that is not there: clients lose it. */
