@@ -56,7 +56,7 @@ export class Exposition<T extends MetricTable> {
     const lines = this.#samples.get(family) ?? [];
     this.#samples.set(family, lines);
     const pairs = Object.entries({ ...this.#common, ...labels }).map(([key, text]) => `${key}="${escapeLabel(text)}"`);
-    lines.push(`${name}{${pairs.join(',')}} ${numberText(value)}`);
+    lines.push(`${name}${pairs.length === 0 ? '' : `{${pairs.join(',')}}`} ${numberText(value)}`);
   }
 }
 

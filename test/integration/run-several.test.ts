@@ -14,13 +14,15 @@ afterAll(() => bench[Symbol.asyncDispose]());
 
 const partitions = 2;
 
-async function orderPipeline() {
+async function orderPipeline(more: Readonly<Record<string, unknown>> = {}) {
   const topic = await bench.topic(partitions);
   const table = await bench.table(orderTable.append);
   const file = await bench.pipeline({
-    source: { kafka: { topic } },
+    // So that a restart after a kill need not wait long for the group to let go.
+    source: { kafka: { topic, session_timeout: '6s' } },
     steps: orderSteps,
     sinks: [{ postgres: { connection: 'serving', table, mode: 'append' } }],
+    ...more,
   });
   const send = (input: readonly Order[]) =>
     bench.send(
@@ -113,7 +115,9 @@ test('of three one fails midway and ends alone, with its name; the others go on,
     expect.not.arrayContaining([failing.name]),
   );
 
-  // Mended, it goes on in a process of its own while the others run.
+  // It counts as stopped: it may be moved, and mended it goes on in a process of its own while the others run.
+  const moved = await bench.run(['rewind', failing.path, '--to', 'earliest', '--dry-run']);
+  expect(moved).toMatchObject({ code: 0, stdout: expect.stringMatching(/sink postgres/) as string });
   await bench.query(`ALTER TABLE ${failing.table} DROP COLUMN region`);
   expect(await bench.run(['run', failing.path, '--until-end', '--view', 'none'])).toMatchObject({ code: 0 });
   await failing.expectRows(input);
@@ -133,6 +137,30 @@ test('of three one fails midway and ends alone, with its name; the others go on,
   await calm.expectRows([...input, ...more]);
   for (const { name, topic } of [late, calm])
     expect(await bench.committed(name, topic)).toEqual(await bench.ends(topic));
+});
+
+test('what is done by name reaches the pipeline that is meant: resume, and the replay of dead letters', async () => {
+  const held = await orderPipeline({ dlq: { breaker: { ratio: 0.1, over: '60s', min: 20 } } });
+  const other = await orderPipeline({ dlq: { breaker: 'off' } });
+  const broken = { partition: 0, key: 'x', value: '{no json' };
+  for (const { topic } of [held, other])
+    await bench.send(
+      topic,
+      Array.from({ length: 30 }, () => broken),
+    );
+  await using child = bench.start(['run', held.path, other.path]);
+  await eventually('the breaker of one opens', () => hasLogged(child, held.name, 'breaker_open'), { running: [child] });
+  await bench.written(other.name, 30, [child]);
+  expect(await bench.run(['dlq', 'replay', other.path, '--all'])).toMatchObject({
+    code: 1,
+    stdout: expect.stringMatching(/^30 selected: 30 dead again/) as string,
+  });
+  expect(await bench.progress(held.name)).toBe(0);
+  expect(await bench.run(['resume', other.name])).toMatchObject({ code: 1 });
+  expect(await bench.run(['resume', held.name])).toMatchObject({ code: 0 });
+  await bench.written(held.name, 30, [child]);
+  expect(hasLogged(child, other.name, 'resumed')).toBe(false);
+  expect(await child.drain()).toEqual({ code: 0, signal: null });
 });
 
 /** Two in one process, whose writes both wait for a table. */
@@ -189,6 +217,19 @@ test('a second signal leaves at once, whatever still drains', async () => {
   child.kill('SIGTERM');
   expect(await child.ended).toEqual({ code: 143, signal: null });
   expect(performance.now() - askedMs).toBeLessThan(1000);
+});
+
+test('killed in the middle of the work, each goes on where it was: every row is there once', async () => {
+  const pair = await Promise.all([orderPipeline(), orderPipeline()]);
+  const input = orders(0, 30_000);
+  for (const { send } of pair) await send(input);
+  const child = bench.start(['run', ...pair.map(({ path }) => path)]);
+  for (const { name } of pair)
+    await eventually('it works', async () => (await bench.progress(name)) > 0, { running: [child] });
+  child.kill('SIGKILL');
+  await child.ended;
+  expect(await bench.run(['run', ...pair.map(({ path }) => path), '--until-end'])).toMatchObject({ code: 0 });
+  for (const { expectRows } of pair) await expectRows(input);
 });
 
 test('a service that is away at the start is the matter of its pipeline alone', async () => {

@@ -4,6 +4,12 @@ import type { Partition, Sink, SinkBatch, WriteResult } from '../../engine/ports
 import { exitCodes, PipectlError } from '../../errors.ts';
 
 /**
+ * A failed write is told to its callback; without a listener the same error would end the process. One for each stream,
+ * which pipelines of one process share.
+ */
+const ignore = (): void => {};
+
+/**
  * Writes one line of JSON per event to a stream and waits until the stream has taken them. A reader that goes away
  * (`| head`) ends the run: `PipectlError` `output_closed`, whose exit code is 0.
  */
@@ -11,8 +17,6 @@ export class StdoutSink implements Sink {
   readonly name: string;
   readonly storesPositions = false;
   readonly #stream: Writable;
-  // A failed write is told to its callback; without a listener the same error would end the process.
-  readonly #onError = (): void => {};
 
   constructor(name: string, stream: Writable) {
     this.name = name;
@@ -20,7 +24,7 @@ export class StdoutSink implements Sink {
   }
 
   async open(): Promise<void> {
-    this.#stream.on('error', this.#onError);
+    if (!this.#stream.listeners('error').includes(ignore)) this.#stream.on('error', ignore);
   }
 
   async claim(): Promise<ReadonlyMap<Partition, number>> {

@@ -37,3 +37,9 @@ it('a reader that went away ends the run with exit code 0, a broken output with 
   await expect(write('EPIPE')).rejects.toMatchObject({ code: 'output_closed', exitCode: 0 });
   await expect(write('EIO')).rejects.toMatchObject({ code: 'output_failed', exitCode: 1 });
 });
+
+it('sinks of many pipelines on one stream add no listener each', async () => {
+  const stream = new Writable({ write: (_chunk, _encoding, done) => done() });
+  for (let i = 0; i < 20; i++) await new StdoutSink('stdout', stream).open();
+  expect(stream.listenerCount('error')).toBe(1);
+});
