@@ -23,6 +23,11 @@ const DOWN_AFTER_MS = 3_000;
 const STALL_AFTER_MS = 10_000;
 /** A partition nobody has written to for this long is idle. */
 const IDLE_AFTER_MS = 60_000;
+/**
+ * A partition falls behind whose lag has grown for so long at every look. The lag of each rises until an epoch is written and
+ * drops then, so one look tells nothing.
+ */
+const FALLING_AFTER_MS = 5_000;
 /** Below that many records a second, of all partitions, shares of them are chance. */
 const HOT_PER_SECOND_MIN = 10;
 /** Looks, two a second, of which more than half must find the source full: what is full once in a while is not held up. */
@@ -63,6 +68,8 @@ interface PartitionSamples {
   lastPosition: number;
   producedAtMs: number;
   lastEnd: number;
+  /** Since when its lag has grown at every look; null while it does not. */
+  growsSinceMs: number | null;
 }
 
 export class Snapshots {
@@ -122,6 +129,7 @@ export class Snapshots {
       samples.lastPosition = progress.position;
       if (end > samples.lastEnd) samples.producedAtMs = nowMs;
       samples.lastEnd = end;
+      samples.growsSinceMs = isGrowing(samples) ? (samples.growsSinceMs ?? nowMs) : null;
       produced += end;
       lagTotal += end - progress.position;
     }
@@ -247,11 +255,7 @@ export class Snapshots {
       behindMs: lag === 0 ? 0 : lastTimestampMs === null ? null : Math.max(0, nowMs - lastTimestampMs),
       inPerSecond: samples?.position.perSecond ?? 0,
       catchUpMs: falling ? (lag / -change) * 1000 : null,
-      verdict: stalled
-        ? 'STALL'
-        : lag !== null && lag > 0 && change !== null && change > 0 && this.#isFallingBehind(partition)
-          ? 'WARN'
-          : 'OK',
+      verdict: stalled ? 'STALL' : lag !== null && lag > 0 && isFallingBehind(samples, nowMs) ? 'WARN' : 'OK',
       idleMs: idleMs >= IDLE_AFTER_MS ? idleMs : null,
       hotShare,
       note: stalled
@@ -273,13 +277,6 @@ export class Snapshots {
     const others = this.#partitions.size - 1;
     if (others < 1 || all < HOT_PER_SECOND_MIN || own * others < 2 * (all - own)) return null;
     return Math.min(1, own / all);
-  }
-
-  /** Its lag grows by more than a twentieth of what comes in. */
-  #isFallingBehind(partition: Partition): boolean {
-    const samples = this.#partitions.get(partition);
-    const comingIn = samples?.end.perSecond ?? 0;
-    return samples !== undefined && (samples.lag.perSecond ?? 0) > 0.05 * comingIn && comingIn > 0;
   }
 
   #sink(index: number, nowMs: number): SinkStatus {
@@ -371,7 +368,17 @@ const newPartitionSamples = ({ position }: PartitionProgress, end: number, nowMs
   lastPosition: position,
   producedAtMs: nowMs,
   lastEnd: end,
+  growsSinceMs: null,
 });
+
+/** Its lag grows by more than a twentieth of what comes in. */
+function isGrowing({ lag, end }: PartitionSamples): boolean {
+  const comingIn = end.perSecond ?? 0;
+  return comingIn > 0 && (lag.perSecond ?? 0) > 0.05 * comingIn;
+}
+
+const isFallingBehind = (samples: PartitionSamples | undefined, nowMs: number): boolean =>
+  samples !== undefined && samples.growsSinceMs !== null && nowMs - samples.growsSinceMs >= FALLING_AFTER_MS;
 
 function runState(
   { state }: StageReport,

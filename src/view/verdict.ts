@@ -36,8 +36,9 @@ export function verdict(snapshot: StatusSnapshot): PipelineVerdict {
     ...said(sinksIn(down.filter((sink) => !sink.required)), 'sink-down'),
     ...said(sinksIn(sinks.filter((sink) => sink.state === 'FENCED')), 'rebalance-storm'),
     ...said(sinksIn(sinks.filter((sink) => sink.state === 'RETRYING')), 'sink-down'),
-    ...said(state === 'back-pressured' ? backPressure(snapshot.stages, sinks) : [], 'growing-lag'),
+    // How late it is, then why.
     ...said(partitionCause(partitions, 'WARN', 'FALLING BEHIND'), 'growing-lag'),
+    ...said(backPressure(snapshot), 'growing-lag'),
     ...said(
       deadLetters.perSecond > 0 ? [`dead letters +${formatRateWithUnit(deadLetters.perSecond)}`] : [],
       'growing-dlq',
@@ -106,15 +107,26 @@ function sinkCause(sink: SinkStatus, atMs: number): string {
   return `${sink.name} ${sink.state}${since}`;
 }
 
-/** What is slower than what comes in: the steps, where they are busy most of the time, else the sink for which most waits. */
-function backPressure(stages: readonly StageStatus[], sinks: readonly SinkStatus[]): readonly string[] {
+/** What holds the pipeline up: the steps, where they are busy most of the time, else the sink for which most waits. */
+function backPressure(snapshot: StatusSnapshot): readonly string[] {
+  const busiest = slowStage(snapshot);
+  if (busiest !== null) return [`${busiest.name} SLOW busy ${formatShare(busiest.busy)}`];
+  const slowest = slowSink(snapshot);
+  return slowest === null ? [] : [`${slowest.name} SLOW ${formatCount(slowest.behindRows)} rows wait`];
+}
+
+function slowStage({ state, stages }: StatusSnapshot): StageStatus | null {
   const busy = stages.reduce((sum, stage) => sum + stage.busy, 0);
   const busiest = stages.toSorted((a, b) => b.busy - a.busy)[0];
-  if (busiest !== undefined && busy > BUSY) return [`${busiest.name} SLOW busy ${formatShare(busiest.busy)}`];
-  const slowest = sinks.toSorted((a, b) => (b.behindRows ?? 0) - (a.behindRows ?? 0))[0];
-  return slowest === undefined || (slowest.behindRows ?? 0) === 0
-    ? []
-    : [`${slowest.name} SLOW ${formatCount(slowest.behindRows)} rows wait`];
+  return state === 'back-pressured' && busiest !== undefined && busy > BUSY ? busiest : null;
+}
+
+/** The sink that takes less than what comes in; null where it is none, or the steps that are slow. */
+export function slowSink(snapshot: StatusSnapshot): SinkStatus | null {
+  if (snapshot.state !== 'back-pressured' || slowStage(snapshot) !== null) return null;
+  const required = snapshot.sinks.filter((sink) => sink.required);
+  const slowest = required.toSorted((a, b) => (b.behindRows ?? 0) - (a.behindRows ?? 0))[0];
+  return slowest === undefined || (slowest.behindRows ?? 0) === 0 ? null : slowest;
 }
 
 function partitionCause(

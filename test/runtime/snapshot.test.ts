@@ -153,6 +153,17 @@ describe('a partition falls behind', () => {
     expect(partitions[0]!.lagChangePerSecond).toBeCloseTo(60);
   });
 
+  test('only where it goes on: the lag of each rises until an epoch is written', () => {
+    const pipeline = new Pipeline(1).pass(8, [[100, 0]]).pass(10, [[100, 100]]);
+    const verdicts = new Set<string>();
+    for (let epoch = 0; epoch < 20; epoch++) {
+      for (const written of [0, 0, 0, 400]) verdicts.add(pipeline.pass(1, [[100, written]]).partitions[0]!.verdict);
+    }
+    expect([...verdicts]).toEqual(['OK']);
+    for (let epoch = 0; epoch < 5; epoch++) pipeline.pass(3, [[100, 0]]).pass(1, [[100, 200]]);
+    expect(pipeline.partitions[0]!.verdict).toBe('WARN');
+  });
+
   test('no longer when the lag falls, and then the time until it is gone is told', () => {
     const pipeline = new Pipeline(1).pass(10, [[1000, 500]]).pass(6, [[1000, 1500]]);
     const [partition] = pipeline.partitions;

@@ -61,6 +61,10 @@ describe('the verdict', () => {
     expect(verdict({ ...healthy, state: 'back-pressured', sinks }).causes).toEqual([
       'clickhouse SLOW 50,000 rows wait',
     ]);
+    // One that is not required holds nobody up, and how late it all is comes before why.
+    const reports = sink('reports', { required: false, behindRows: 900_000 });
+    const held = { ...troubled, state: 'back-pressured', sinks: [...sinks, reports] } as const;
+    expect(verdict(held).causes.slice(0, 2)).toEqual(['p5 FALLING BEHIND 15 s', 'clickhouse SLOW 50,000 rows wait']);
   });
 
   test('under back-pressure names the step that is busy where the steps take most of the time', () => {

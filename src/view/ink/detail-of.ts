@@ -12,6 +12,7 @@ import {
   formatRateWithUnit,
   formatShare,
 } from '../format.ts';
+import { slowSink } from '../verdict.ts';
 import type { Panel } from './layout.ts';
 import type { Items } from './lists.ts';
 
@@ -113,12 +114,13 @@ function sinkDetail(sink: Items['sinks'], snapshot: StatusSnapshot): Detail {
     ['rejected', sink.rejected],
   ] as const;
   const isHeld = snapshot.breakers.some((breaker) => breaker.sink === sink.name && breaker.state === 'open');
+  const isSlow = slowSink(snapshot)?.name === sink.name;
   const delivery = snapshot.delivery.find((one) => one.sink === sink.name)?.verdict ?? '-';
   const since = sink.sinceMs === null ? '' : ` since ${formatClock(sink.sinceMs, snapshot.atMs)}`;
   return {
     title: `sink ${sink.name}`,
     facts: [
-      ['state', `${sink.state}${since}`],
+      ['state', `${sink.state}${since}${isSlow ? ', but SLOW: less goes out than comes in' : ''}`],
       ...(sink.note === '' ? [] : [['cause', sink.note] as const]),
       ['required', sink.required ? 'yes: while it is down the pipeline waits' : 'no: the others go on without it'],
       ['delivery', delivery],
@@ -134,6 +136,7 @@ function sinkDetail(sink: Items['sinks'], snapshot: StatusSnapshot): Detail {
     commands: [
       ...(isHeld ? [[`pipectl resume ${snapshot.pipeline}`, 'go on, once the cause is understood'] as const] : []),
       ...(sink.state === 'OK' ? [] : [[runbookCommand('sink-down'), 'what to do about a sink that is away'] as const]),
+      ...(isSlow ? [[runbookCommand('growing-lag'), 'what to do about a lag that grows'] as const] : []),
       [`pipectl doctor ${target(snapshot)}`, 'looks at everything the pipeline relies on'],
       ...(sink.rejected > 0
         ? [

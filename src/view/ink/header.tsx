@@ -22,9 +22,11 @@ export function Header({
   const clock = `  ${note === '' ? '' : `${note} `}${formatClock(snapshot.atMs, snapshot.atMs)} `;
   const name = ` ${snapshot.pipeline}   `;
   const room = columns - displayWidth(name) - clock.length;
-  // What is wrong matters more than for how long all was well.
+  // What is wrong matters more than for how long it has run.
   const full = stateWords(snapshot);
-  const state = displayWidth(full) + displayWidth(causeWords(causes, 1)) <= room ? full : snapshot.state.toUpperCase();
+  const short = snapshot.state.toUpperCase();
+  const beside = (words: string): number => shownIn(causes, room - displayWidth(words));
+  const state = causes.length > 0 && beside(full) < Math.max(1, beside(short)) ? short : full;
   const start: readonly Span[] = [
     { text: name, tone: 'strong' },
     { text: state, tone: ok ? 'good' : 'strong' },
@@ -41,9 +43,15 @@ const CAUSE_MARK = '   ! ';
 
 /** As many causes as fit, worst first, then how many more there are. The worst one is shown even where it must be cut. */
 function causeSpans(causes: readonly string[], room: number): readonly Span[] {
-  let shown = causes.length;
-  while (shown > 1 && displayWidth(causeWords(causes, shown)) > room) shown--;
+  const shown = Math.max(1, shownIn(causes, room));
   return [{ text: causeWords(causes, shown), tone: 'bad' }];
+}
+
+/** How many causes there is room for. */
+function shownIn(causes: readonly string[], room: number): number {
+  let shown = causes.length;
+  while (shown > 0 && displayWidth(causeWords(causes, shown)) > room) shown--;
+  return shown;
 }
 
 function causeWords(causes: readonly string[], shown: number): string {

@@ -2,6 +2,7 @@ import type { ReactNode } from 'react';
 import type { SinkStatus, StatusSnapshot } from '../../runtime/status.ts';
 import { formatCount, formatLatency, formatRate } from '../format.ts';
 import { gist } from '../text.ts';
+import { slowSink } from '../verdict.ts';
 import type { KeyState } from './keys.ts';
 import type { PanelSize } from './layout.ts';
 import { Line, Title } from './line.tsx';
@@ -20,16 +21,26 @@ export function Sinks(props: {
 }): ReactNode {
   const { snapshot, rows, keys } = props;
   const { shown, rest, isSelected, focused, words } = panelList('sinks', snapshot, keys, rows - 2);
+  const slow = slowSink(snapshot)?.name;
+  const lines = shown.map((sink) => ({ ...sink, isSelected: isSelected(sink), isSlow: sink.name === slow }));
   return (
     <>
       <Title name="SINKS" note="rows/s" right={words} focused={focused} />
-      <Table columns={COLUMNS} rows={shown} isWrong={(sink) => sink.state !== 'OK'} isSelected={isSelected} />
+      <Table columns={COLUMNS} rows={lines} isWrong={isWrong} isSelected={(line) => line.isSelected} />
       {rest.length > 0 && <Line spans={[{ text: `   +${rest.length} ${rest.map((sink) => sink.name).join(' ')}` }]} />}
     </>
   );
 }
 
-const COLUMNS: readonly Column<SinkStatus>[] = [
+interface SinkLine extends SinkStatus {
+  readonly isSelected: boolean;
+  /** The pipeline waits for it, though it answers. */
+  readonly isSlow: boolean;
+}
+
+const isWrong = ({ state, isSlow }: SinkLine): boolean => state !== 'OK' || isSlow;
+
+const COLUMNS: readonly Column<SinkLine>[] = [
   {
     title: '',
     align: 'left',
@@ -46,7 +57,7 @@ const COLUMNS: readonly Column<SinkStatus>[] = [
     title: '   STATE',
     align: 'left',
     width: 24,
-    text: (sink) => `   ${sink.state} ${gist(sink.note, 28)}`,
-    tone: (sink) => (sink.state === 'OK' ? 'good' : 'bad'),
+    text: (sink) => `   ${sink.state === 'OK' && sink.isSlow ? 'SLOW' : sink.state} ${gist(sink.note, 28)}`,
+    tone: (sink) => (isWrong(sink) ? 'bad' : 'good'),
   },
 ];

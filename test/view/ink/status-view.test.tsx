@@ -1,10 +1,8 @@
 import chalk from 'chalk';
-import { renderToString } from 'ink';
 import { afterEach, describe, expect, test } from 'vitest';
-import type { DeadLetterSample, StatusSnapshot } from '../../../src/runtime/status.ts';
-import { INITIAL_KEYS, type KeyState } from '../../../src/view/ink/keys.ts';
+import type { StatusSnapshot } from '../../../src/runtime/status.ts';
+import type { KeyState } from '../../../src/view/ink/keys.ts';
 import type { Panel } from '../../../src/view/ink/layout.ts';
-import { StatusView } from '../../../src/view/ink/status-view.tsx';
 import { displayWidth } from '../../../src/view/text.ts';
 import {
   draining,
@@ -17,37 +15,12 @@ import {
   starting,
   troubled,
 } from '../fixtures.ts';
-
-interface Setting {
-  readonly columns?: number;
-  readonly rows?: number;
-  readonly keys?: Partial<KeyState>;
-  readonly unicode?: boolean;
-  readonly colour?: boolean;
-  readonly sample?: DeadLetterSample;
-  readonly note?: string;
-}
+import { picture, type Setting } from '../picture.tsx';
 
 const colourLevel = chalk.level;
 afterEach(() => {
   chalk.level = colourLevel;
 });
-
-function picture(snapshot: StatusSnapshot, setting: Setting = {}): string {
-  const { columns = 100, rows = 30, keys = {}, unicode = true, colour = false, sample: record, note } = setting;
-  return renderToString(
-    <StatusView
-      snapshot={snapshot}
-      terminal={{ unicode, colour }}
-      columns={columns}
-      rows={rows}
-      keys={{ ...INITIAL_KEYS, ...keys }}
-      sample={record}
-      note={note}
-    />,
-    { columns },
-  );
-}
 
 const opened = (focus: Panel, selected: string): Partial<KeyState> => ({ focus, selected, detail: true });
 const DEAD_LETTER = opened('deadLetters', 'a3f9');
@@ -111,6 +84,24 @@ describe('the screen', () => {
     for (const columns of [60, 80, 100, 200]) {
       expect(picture(troubled, { columns }).split('\n')[0]).toContain('! redis DOWN 3m16s');
     }
+  });
+
+  test('tells more causes instead of for how long it has run, and nothing less where there is room for both', () => {
+    const late = { ...troubled, deadLetters: healthy.deadLetters };
+    expect(picture(late, { columns: 100 }).split('\n')[0]).toMatch(/ RUNNING 6d 04:12 {3}! redis DOWN 3m16s {3}! p5 /);
+    expect(picture(late, { columns: 88 }).split('\n')[0]).toMatch(/ RUNNING {3}! redis DOWN 3m16s {3}! p5 /);
+    expect(picture(healthy, { columns: 60 }).split('\n')[0]).toContain(' RUNNING 6d 04:12');
+  });
+
+  test('marks the sink that takes less than what comes in, though it answers', () => {
+    const sinks = [sink('postgres', { behindRows: 6_379 }), sink('clickhouse', { behindRows: 12 })];
+    const held = picture({ ...healthy, state: 'back-pressured', sinks });
+    expect(held).toMatch(/^ ! postgres .* 6,379 {3}SLOW$/m);
+    expect(held).toMatch(/^ {3}clickhouse .* 12 {3}OK$/m);
+    expect(picture({ ...healthy, sinks })).not.toContain('SLOW');
+    const detail = picture({ ...healthy, state: 'back-pressured', sinks }, { keys: opened('sinks', 'postgres') });
+    expect(detail).toContain('OK, but SLOW: less goes out than comes in');
+    expect(detail).toContain('pipectl runbook growing-lag');
   });
 
   test('drops the owner at 80 columns and keeps lag, seconds behind and verdict', () => {
