@@ -28,7 +28,7 @@ import type { Fault } from './fault.ts';
 export const partitions = 4;
 const ids = 500;
 /** Not JSON. */
-const isUnreadable = (n: number): boolean => n % 701 === 5;
+export const isUnreadable = (n: number): boolean => n % 701 === 5;
 /** Refused by the constraint of the append table alone. */
 export const isRefused = (n: number): boolean => n % 1499 === 7 && n % 3 !== 0 && !isUnreadable(n);
 
@@ -99,8 +99,8 @@ export class Load implements AsyncDisposable {
   }
 
   /** Starts a member, whose account is looked at in the end. */
-  start(env: NodeJS.ProcessEnv = {}): Pipectl {
-    const child = this.bench.start(['run', this.file.path, '--view', 'json'], env);
+  start(env: NodeJS.ProcessEnv = {}, more: readonly string[] = []): Pipectl {
+    const child = this.bench.start(['run', this.file.path, '--view', 'json', ...more], env);
     this.#members.push(child);
     return child;
   }
@@ -215,7 +215,7 @@ function messageOf({ one, partition }: Placed): Message {
 }
 
 /** Also of a message that can't be read: it has a bracket too many. */
-const orderOf = ({ value }: ReadRecord): Order =>
+export const orderOf = ({ value }: ReadRecord): Order =>
   JSON.parse(Buffer.from(value!).toString().replace('}}', '}')) as Order;
 
 /** Orders of a log that a pipeline can read. */
