@@ -1,22 +1,14 @@
 /** Faults of the only broker, on a stack of this file's own. */
 import { setTimeout as delay } from 'node:timers/promises';
-import { afterAll, afterEach, beforeAll } from 'vitest';
-import { Bench } from '../integration/pipeline.ts';
-import { type Stack, startStack } from '../stack/stack.ts';
+import { benchOfItsOwn } from '../integration/bench.ts';
+import type { Bench } from '../integration/pipeline.ts';
+import type { Stack } from '../stack/stack.ts';
 import { faultTest } from './fault.ts';
 import { Load } from './load.ts';
 
 let stack: Stack;
 let bench: Bench;
-beforeAll(async () => {
-  stack = await startStack({ services: ['kafka', 'postgres'], print: () => {} });
-  bench = await Bench.open({ brokers: stack.kafka.brokers, url: stack.postgres.url });
-});
-afterEach(() => bench.expectNoSecrets());
-afterAll(async () => {
-  await bench[Symbol.asyncDispose]();
-  await stack.stop();
-});
+benchOfItsOwn((opened, started) => ([bench, stack] = [opened, started]));
 
 faultTest('the broker is killed -9 and comes back after 4 s, three times', 300_000, async (fault) => {
   const [broker] = stack.kafka.nodes;

@@ -1,18 +1,13 @@
 /** The wall clock of the process jumps while it works; shifted-clock.mjs makes it jump. */
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { afterAll, afterEach, beforeAll } from 'vitest';
-import { Bench, eventually } from '../integration/pipeline.ts';
-import { stackAddress } from '../stack/shared.ts';
+import { sharedBench } from '../integration/bench.ts';
+import { type Bench, eventually } from '../integration/pipeline.ts';
 import { faultTest } from './fault.ts';
 import { Load } from './load.ts';
 
 let bench: Bench;
-beforeAll(async () => {
-  bench = await Bench.open({ brokers: stackAddress('kafka'), url: stackAddress('postgres') });
-});
-afterEach(() => bench.expectNoSecrets());
-afterAll(() => bench[Symbol.asyncDispose]());
+sharedBench((opened) => (bench = opened));
 
 const shiftedClock = path.join(import.meta.dirname, 'shifted-clock.mjs');
 

@@ -1,23 +1,16 @@
 /** A cluster of three brokers that loses one: the leader of the partitions, or the coordinator of the group. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { Admin as KafkaTools, FindCoordinatorKeyTypes } from '@platformatic/kafka';
-import { afterAll, afterEach, beforeAll, expect } from 'vitest';
-import { Bench, eventually } from '../integration/pipeline.ts';
-import { type Stack, startStack } from '../stack/stack.ts';
+import { expect } from 'vitest';
+import { benchOfItsOwn } from '../integration/bench.ts';
+import { type Bench, eventually } from '../integration/pipeline.ts';
+import type { Stack } from '../stack/stack.ts';
 import { type Fault, faultTest } from './fault.ts';
 import { Load } from './load.ts';
 
 let stack: Stack;
 let bench: Bench;
-beforeAll(async () => {
-  stack = await startStack({ services: ['kafka', 'postgres'], kafkaNodes: 3, print: () => {} });
-  bench = await Bench.open({ brokers: stack.kafka.brokers, url: stack.postgres.url });
-});
-afterEach(() => bench.expectNoSecrets());
-afterAll(async () => {
-  await bench[Symbol.asyncDispose]();
-  await stack.stop();
-});
+benchOfItsOwn((opened, started) => ([bench, stack] = [opened, started]), { kafkaNodes: 3 });
 
 /** Number of the broker that leads partition 0. */
 async function leaderOf({ topic }: Load): Promise<number> {

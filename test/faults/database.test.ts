@@ -1,24 +1,17 @@
 /** Faults of PostgreSQL, on a stack of this file's own. */
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
-import { afterAll, afterEach, beforeAll, expect, onTestFinished } from 'vitest';
-import { Bench, eventually } from '../integration/pipeline.ts';
-import { type Stack, startStack } from '../stack/stack.ts';
+import { expect, onTestFinished } from 'vitest';
+import { benchOfItsOwn } from '../integration/bench.ts';
+import { type Bench, eventually } from '../integration/pipeline.ts';
+import type { Stack } from '../stack/stack.ts';
 import { faultTest } from './fault.ts';
 import { Load, logged, memoryMiB } from './load.ts';
 import { postgresProxy } from './proxy.ts';
 
 let stack: Stack;
 let bench: Bench;
-beforeAll(async () => {
-  stack = await startStack({ services: ['kafka', 'postgres'], print: () => {} });
-  bench = await Bench.open({ brokers: stack.kafka.brokers, url: stack.postgres.url });
-});
-afterEach(() => bench.expectNoSecrets());
-afterAll(async () => {
-  await bench[Symbol.asyncDispose]();
-  await stack.stop();
-});
+benchOfItsOwn((opened, started) => ([bench, stack] = [opened, started]));
 
 /** Of this load, in the server. */
 const sessions = ({ file }: Load): [sql: string, values: string[]] => [

@@ -3,20 +3,16 @@ import { execFile } from 'node:child_process';
 import { appendFile, mkdir, readFile, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { promisify } from 'node:util';
-import { afterAll, afterEach, beforeAll, expect } from 'vitest';
+import { expect } from 'vitest';
 import { readQueuedLine } from '../../src/operations/dead-letters/file-queue.ts';
+import { sharedBench } from '../integration/bench.ts';
 import { appended } from '../integration/orders.ts';
-import { Bench, eventually } from '../integration/pipeline.ts';
-import { stackAddress } from '../stack/shared.ts';
+import { type Bench, eventually } from '../integration/pipeline.ts';
 import { type Fault, faultTest } from './fault.ts';
 import { Load, logged, readable } from './load.ts';
 
 let bench: Bench;
-beforeAll(async () => {
-  bench = await Bench.open({ brokers: stackAddress('kafka'), url: stackAddress('postgres') });
-});
-afterEach(() => bench.expectNoSecrets());
-afterAll(() => bench[Symbol.asyncDispose]());
+sharedBench((opened) => (bench = opened));
 
 const run = promisify(execFile);
 

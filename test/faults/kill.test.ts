@@ -1,18 +1,14 @@
 /** kill -9, at each named point of the write order and at random, under load. */
 import { setTimeout as delay } from 'node:timers/promises';
-import { afterAll, afterEach, beforeAll, expect } from 'vitest';
-import { Bench, eventually, type Pipectl } from '../integration/pipeline.ts';
-import { stackAddress } from '../stack/shared.ts';
+import { expect } from 'vitest';
+import { sharedBench } from '../integration/bench.ts';
+import { type Bench, eventually, type Pipectl } from '../integration/pipeline.ts';
 import { type Fault, faultTest } from './fault.ts';
 import { Load } from './load.ts';
 import { kafkaProxy, postgresProxy, type Proxy, type Trap } from './proxy.ts';
 
 let bench: Bench;
-beforeAll(async () => {
-  bench = await Bench.open({ brokers: stackAddress('kafka'), url: stackAddress('postgres') });
-});
-afterEach(() => bench.expectNoSecrets());
-afterAll(() => bench[Symbol.asyncDispose]());
+sharedBench((opened) => (bench = opened));
 
 const killed = { code: null, signal: 'SIGKILL' };
 

@@ -1,17 +1,13 @@
 /** The log itself changes: records deleted before they were read, a topic created anew, partitions added under load. */
-import { afterAll, afterEach, beforeAll, expect } from 'vitest';
+import { expect } from 'vitest';
+import { sharedBench } from '../integration/bench.ts';
 import { appended, type Order, orderColumns, upserted } from '../integration/orders.ts';
 import { Bench, type Pipectl } from '../integration/pipeline.ts';
-import { stackAddress } from '../stack/shared.ts';
 import { type Fault, faultTest } from './fault.ts';
 import { isRefused, Load, partitions, readable } from './load.ts';
 
 let bench: Bench;
-beforeAll(async () => {
-  bench = await Bench.open({ brokers: stackAddress('kafka'), url: stackAddress('postgres') });
-});
-afterEach(() => bench.expectNoSecrets());
-afterAll(() => bench[Symbol.asyncDispose]());
+sharedBench((opened) => (bench = opened));
 
 /** It ends with 1 and this code, and where `pipectl rewind` is told to go on it does. */
 async function stopsAndIsRewound(fault: Fault, load: Load, child: Pipectl, code: string, to: string): Promise<void> {

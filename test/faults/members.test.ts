@@ -1,18 +1,14 @@
 /** Several members: frozen beyond their session, and coming and going. */
 import { setTimeout as delay } from 'node:timers/promises';
-import { afterAll, afterEach, beforeAll, expect } from 'vitest';
-import { Bench, eventually, type Pipectl } from '../integration/pipeline.ts';
-import { stackAddress } from '../stack/shared.ts';
+import { expect } from 'vitest';
+import { sharedBench } from '../integration/bench.ts';
+import { type Bench, eventually, type Pipectl } from '../integration/pipeline.ts';
 import { faultTest } from './fault.ts';
 import { Load, logged, owned, partitions } from './load.ts';
 import { postgresProxy } from './proxy.ts';
 
 let bench: Bench;
-beforeAll(async () => {
-  bench = await Bench.open({ brokers: stackAddress('kafka'), url: stackAddress('postgres') });
-});
-afterEach(() => bench.expectNoSecrets());
-afterAll(() => bench[Symbol.asyncDispose]());
+sharedBench((opened) => (bench = opened));
 
 const open = (): Promise<Load> =>
   Load.open(bench, { source: { session_timeout: '2s' }, sink: { idle_transaction_timeout: '1s' } });

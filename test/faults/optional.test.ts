@@ -1,19 +1,15 @@
 /** A sink that is away: one the pipeline does not need, and what `retry` says about one that it does. */
 import { setTimeout as delay } from 'node:timers/promises';
-import { afterAll, afterEach, beforeAll, expect } from 'vitest';
+import { expect } from 'vitest';
+import { sharedBench } from '../integration/bench.ts';
 import { appended, orderColumns, orderTable } from '../integration/orders.ts';
-import { Bench, eventually, header } from '../integration/pipeline.ts';
-import { stackAddress } from '../stack/shared.ts';
+import { type Bench, eventually, header } from '../integration/pipeline.ts';
 import { faultTest } from './fault.ts';
 import { Load, logged, readable } from './load.ts';
 import { postgresProxy } from './proxy.ts';
 
 let bench: Bench;
-beforeAll(async () => {
-  bench = await Bench.open({ brokers: stackAddress('kafka'), url: stackAddress('postgres') });
-});
-afterEach(() => bench.expectNoSecrets());
-afterAll(() => bench[Symbol.asyncDispose]());
+sharedBench((opened) => (bench = opened));
 
 // oxlint-disable-next-line unicorn/no-thenable -- a word of the file, in an object nobody awaits
 const retryThen = (then: 'dlq' | 'stop') => ({ retry: { for: '5s', then } });

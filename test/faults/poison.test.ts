@@ -1,16 +1,12 @@
 /** Records that can't be written, many at once and in bad places. */
-import { afterAll, afterEach, beforeAll, expect } from 'vitest';
-import { Bench, eventually, header, statusLines } from '../integration/pipeline.ts';
-import { stackAddress } from '../stack/shared.ts';
+import { expect } from 'vitest';
+import { sharedBench } from '../integration/bench.ts';
+import { type Bench, eventually, header, statusLines } from '../integration/pipeline.ts';
 import { faultTest } from './fault.ts';
 import { logged } from './load.ts';
 
 let bench: Bench;
-beforeAll(async () => {
-  bench = await Bench.open({ brokers: stackAddress('kafka'), url: stackAddress('postgres') });
-});
-afterEach(() => bench.expectNoSecrets());
-afterAll(() => bench[Symbol.asyncDispose]());
+sharedBench((opened) => (bench = opened));
 
 const constrained = 'id bigint, n bigint CHECK (n >= 0)';
 

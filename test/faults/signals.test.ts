@@ -1,17 +1,13 @@
 /** SIGTERM at every phase: the process ends with 0, and what it says it has done is done. */
-import { afterAll, afterEach, beforeAll, expect } from 'vitest';
-import { Bench, eventually } from '../integration/pipeline.ts';
-import { stackAddress } from '../stack/shared.ts';
+import { expect } from 'vitest';
+import { sharedBench } from '../integration/bench.ts';
+import { type Bench, eventually } from '../integration/pipeline.ts';
 import { faultTest } from './fault.ts';
 import { Load } from './load.ts';
 import { kafkaProxy, postgresProxy } from './proxy.ts';
 
 let bench: Bench;
-beforeAll(async () => {
-  bench = await Bench.open({ brokers: stackAddress('kafka'), url: stackAddress('postgres') });
-});
-afterEach(() => bench.expectNoSecrets());
-afterAll(() => bench[Symbol.asyncDispose]());
+sharedBench((opened) => (bench = opened));
 
 const phases: readonly [phase: string, service: 'postgres' | 'kafka', at: RegExp][] = [
   ['it connects to the database', 'postgres', /^Q SET statement_timeout/],

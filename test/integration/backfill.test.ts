@@ -1,5 +1,6 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { stackAddress, uniqueName } from '../stack/shared.ts';
+import { describe, expect, test } from 'vitest';
+import { uniqueName } from '../stack/shared.ts';
+import { sharedBench } from './bench.ts';
 import {
   appended,
   type Order,
@@ -10,14 +11,10 @@ import {
   orderTable,
   upserted,
 } from './orders.ts';
-import { Bench, eventually, header, type PipelineFile } from './pipeline.ts';
+import { type Bench, eventually, header, type PipelineFile } from './pipeline.ts';
 
 let bench: Bench;
-beforeAll(async () => {
-  bench = await Bench.open({ brokers: stackAddress('kafka'), url: stackAddress('postgres') });
-});
-afterEach(() => bench.expectNoSecrets());
-afterAll(() => bench[Symbol.asyncDispose]());
+sharedBench((opened) => (bench = opened));
 
 const partitions = 3;
 const versioned = `${orderTable.upsert}, _pipectl_version bigint[]`;

@@ -1,16 +1,12 @@
 import { access } from 'node:fs/promises';
 import path from 'node:path';
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import { stackAddress } from '../stack/shared.ts';
+import { expect, test } from 'vitest';
+import { sharedBench } from './bench.ts';
 import { orderColumns, orderMessage, orders, orderSteps, orderTable, upserted } from './orders.ts';
-import { Bench, eventually } from './pipeline.ts';
+import { type Bench, eventually } from './pipeline.ts';
 
 let bench: Bench;
-beforeAll(async () => {
-  bench = await Bench.open({ brokers: stackAddress('kafka'), url: stackAddress('postgres') });
-});
-afterEach(() => bench.expectNoSecrets());
-afterAll(() => bench[Symbol.asyncDispose]());
+sharedBench((opened) => (bench = opened));
 
 test('destroy shows, asks, refuses while members run, and removes group and positions, no row and no file', async () => {
   const topic = await bench.topic(2);

@@ -1,7 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { stackAddress } from '../stack/shared.ts';
+import { describe, expect, test } from 'vitest';
+import { sharedBench } from './bench.ts';
 import {
   appended,
   type Order,
@@ -12,14 +12,10 @@ import {
   orderTable,
   upserted,
 } from './orders.ts';
-import { Bench, eventually, type PipelineFile } from './pipeline.ts';
+import { type Bench, eventually, type PipelineFile } from './pipeline.ts';
 
 let bench: Bench;
-beforeAll(async () => {
-  bench = await Bench.open({ brokers: stackAddress('kafka'), url: stackAddress('postgres') });
-});
-afterEach(() => bench.expectNoSecrets());
-afterAll(() => bench[Symbol.asyncDispose]());
+sharedBench((opened) => (bench = opened));
 
 const versioned = `${orderTable.upsert}, _pipectl_version bigint[]`;
 const [onlyPaid, mapping] = orderSteps;

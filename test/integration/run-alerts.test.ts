@@ -1,17 +1,13 @@
 /** `alerts:` on real services: who is told, when, and once. */
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import type { StatusSnapshot } from '../../src/runtime/status.ts';
 import { receiver } from '../runtime/alerts/receiver.ts';
-import { stackAddress } from '../stack/shared.ts';
+import { sharedBench } from './bench.ts';
 import { appended, orderColumns, orderMessage, orders, orderSteps, orderTable } from './orders.ts';
-import { Bench, eventually, type Pipectl } from './pipeline.ts';
+import { type Bench, eventually, type Pipectl } from './pipeline.ts';
 
 let bench: Bench;
-beforeAll(async () => {
-  bench = await Bench.open({ brokers: stackAddress('kafka'), url: stackAddress('postgres') });
-});
-afterEach(() => bench.expectNoSecrets());
-afterAll(() => bench[Symbol.asyncDispose]());
+sharedBench((opened) => (bench = opened));
 
 const partitions = 4;
 

@@ -1,15 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import { stackAddress } from '../stack/shared.ts';
+import { expect, test } from 'vitest';
+import { sharedBench } from './bench.ts';
 import { appended, order, orderColumns, orderMessage, orderSteps, orderTable, upserted } from './orders.ts';
-import { Bench, type Message, eventually, header, sum } from './pipeline.ts';
+import { type Bench, type Message, eventually, header, sum } from './pipeline.ts';
 
 let bench: Bench;
-beforeAll(async () => {
-  bench = await Bench.open({ brokers: stackAddress('kafka'), url: stackAddress('postgres') });
-});
-afterEach(() => bench.expectNoSecrets());
-afterAll(() => bench[Symbol.asyncDispose]());
+sharedBench((opened) => (bench = opened));
 
 const partitions = 4;
 const ids = 500;

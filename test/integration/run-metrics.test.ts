@@ -1,16 +1,12 @@
 /** `run --metrics` on real services: the numbers are those of the status, the topic and the database. */
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { type Family, parsePrometheus, valueOf } from '../runtime/prometheus-text.ts';
-import { stackAddress } from '../stack/shared.ts';
+import { sharedBench } from './bench.ts';
 import { orderMessage, orders, orderSteps, orderTable } from './orders.ts';
-import { Bench, type Pipectl, eventually, statusLines } from './pipeline.ts';
+import { type Bench, type Pipectl, eventually, statusLines } from './pipeline.ts';
 
 let bench: Bench;
-beforeAll(async () => {
-  bench = await Bench.open({ brokers: stackAddress('kafka'), url: stackAddress('postgres') });
-});
-afterEach(() => bench.expectNoSecrets());
-afterAll(() => bench[Symbol.asyncDispose]());
+sharedBench((opened) => (bench = opened));
 
 const partitions = 3;
 

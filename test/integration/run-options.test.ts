@@ -1,16 +1,13 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { stackAddress, uniqueName } from '../stack/shared.ts';
+import { describe, expect, test } from 'vitest';
+import { uniqueName } from '../stack/shared.ts';
+import { sharedBench } from './bench.ts';
 import { appended, orderColumns, orderMessage, orders, orderSteps, orderTable, upserted } from './orders.ts';
-import { Bench, type Status, statusLines, eventually } from './pipeline.ts';
+import { type Bench, type Status, statusLines, eventually } from './pipeline.ts';
 
 let bench: Bench;
-beforeAll(async () => {
-  bench = await Bench.open({ brokers: stackAddress('kafka'), url: stackAddress('postgres') });
-});
-afterEach(() => bench.expectNoSecrets());
-afterAll(() => bench[Symbol.asyncDispose]());
+sharedBench((opened) => (bench = opened));
 
 describe('run', () => {
   async function orderPipeline(count: number, mode: 'upsert' | 'append' = 'upsert', partitions = 2) {

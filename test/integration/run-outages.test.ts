@@ -1,8 +1,9 @@
 /** Faults of the services themselves, on a stack of this file's own. */
 import { readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import { type Stack, startStack } from '../stack/stack.ts';
+import { expect, test } from 'vitest';
+import type { Stack } from '../stack/stack.ts';
+import { benchOfItsOwn } from './bench.ts';
 import {
   appended,
   orderColumns,
@@ -13,19 +14,11 @@ import {
   type Order,
   upserted,
 } from './orders.ts';
-import { Bench, type Pipectl, eventually } from './pipeline.ts';
+import { type Bench, type Pipectl, eventually } from './pipeline.ts';
 
 let stack: Stack;
 let bench: Bench;
-beforeAll(async () => {
-  stack = await startStack({ services: ['kafka', 'postgres'], print: () => {} });
-  bench = await Bench.open({ brokers: stack.kafka.brokers, url: stack.postgres.url });
-});
-afterEach(() => bench.expectNoSecrets());
-afterAll(async () => {
-  await bench[Symbol.asyncDispose]();
-  await stack.stop();
-});
+benchOfItsOwn((opened, started) => ([bench, stack] = [opened, started]));
 
 const partitions = 4;
 

@@ -1,13 +1,9 @@
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import { stackAddress } from '../stack/shared.ts';
-import { Bench, statusLines, type Message, header } from './pipeline.ts';
+import { expect, test } from 'vitest';
+import { sharedBench } from './bench.ts';
+import { type Bench, statusLines, type Message, header } from './pipeline.ts';
 
 let bench: Bench;
-beforeAll(async () => {
-  bench = await Bench.open({ brokers: stackAddress('kafka'), url: stackAddress('postgres') });
-});
-afterEach(() => bench.expectNoSecrets());
-afterAll(() => bench[Symbol.asyncDispose]());
+sharedBench((opened) => (bench = opened));
 
 const nested = (depth: number): string => '['.repeat(depth) + ']'.repeat(depth);
 

@@ -1,17 +1,14 @@
 import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { freePort, listen } from '../stack/loopback.ts';
-import { stackAddress, uniqueName } from '../stack/shared.ts';
+import { uniqueName } from '../stack/shared.ts';
+import { sharedBench } from './bench.ts';
 import { appended, orderColumns, orderMessage, orders, orderSteps, orderTable } from './orders.ts';
-import { Bench, eventually, type Outcome } from './pipeline.ts';
+import { type Bench, eventually, type Outcome } from './pipeline.ts';
 
 let bench: Bench;
-beforeAll(async () => {
-  bench = await Bench.open({ brokers: stackAddress('kafka'), url: stackAddress('postgres') });
-});
-afterEach(() => bench.expectNoSecrets());
-afterAll(() => bench[Symbol.asyncDispose]());
+sharedBench((opened) => (bench = opened));
 
 /** What a person reads: not the log, which is for machines. */
 const spoken = ({ stderr }: Outcome): string =>

@@ -1,6 +1,6 @@
 /** What befalls a pipeline from outside: its topic grows, its cluster or its database is another one, it is moved while it sleeps. */
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import { stackAddress } from '../stack/shared.ts';
+import { expect, test } from 'vitest';
+import { sharedBench } from './bench.ts';
 import {
   appended,
   type Order,
@@ -14,11 +14,7 @@ import {
 import { Bench, eventually, sum } from './pipeline.ts';
 
 let bench: Bench;
-beforeAll(async () => {
-  bench = await Bench.open({ brokers: stackAddress('kafka'), url: stackAddress('postgres') });
-});
-afterEach(() => bench.expectNoSecrets());
-afterAll(() => bench[Symbol.asyncDispose]());
+sharedBench((opened) => (bench = opened));
 
 const versioned = `${orderTable.upsert}, _pipectl_version bigint[]`;
 

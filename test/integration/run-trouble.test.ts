@@ -1,15 +1,11 @@
 /** Sinks that are away, sinks that are not required, and the breaker, end to end. */
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import { stackAddress } from '../stack/shared.ts';
+import { expect, test } from 'vitest';
+import { sharedBench } from './bench.ts';
 import { orderMessage, orders, orderColumns, orderSteps, orderTable, upserted, appended } from './orders.ts';
-import { Bench, type Pipectl, eventually, header } from './pipeline.ts';
+import { type Bench, type Pipectl, eventually, header } from './pipeline.ts';
 
 let bench: Bench;
-beforeAll(async () => {
-  bench = await Bench.open({ brokers: stackAddress('kafka'), url: stackAddress('postgres') });
-});
-afterEach(() => bench.expectNoSecrets());
-afterAll(() => bench[Symbol.asyncDispose]());
+sharedBench((opened) => (bench = opened));
 
 const logged = (child: Pipectl, code: string): boolean => child.log.some((line) => line.code === code);
 const partitions = 2;

@@ -2,19 +2,15 @@
 import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { once } from 'node:events';
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import type { StatusSnapshot } from '../../src/runtime/status.ts';
-import { stackAddress } from '../stack/shared.ts';
+import { sharedBench } from './bench.ts';
 import { appended, orderColumns, orderMessage, orders, orderSteps, orderTable } from './orders.ts';
-import { Bench, cli, eventually, type Pipectl } from './pipeline.ts';
+import { type Bench, cli, eventually, type Pipectl } from './pipeline.ts';
 import { Terminal } from './terminal.ts';
 
 let bench: Bench;
-beforeAll(async () => {
-  bench = await Bench.open({ brokers: stackAddress('kafka'), url: stackAddress('postgres') });
-});
-afterEach(() => bench.expectNoSecrets());
-afterAll(() => bench[Symbol.asyncDispose]());
+sharedBench((opened) => (bench = opened));
 
 const partitions = 2;
 
