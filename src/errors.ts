@@ -615,6 +615,10 @@ export const errorTable = {
     meaning: 'Dead letters that were handed to the running pipeline can not be taken up at the moment.',
     hint: 'the pipeline itself goes on; they are taken up again by themselves when what the message names is mended',
   },
+  dead_letters_unknown: {
+    meaning: 'The dead letters of the queue can not be counted, so how many are open is not known.',
+    hint: 'the pipeline itself goes on; it needs Read on the dead-letter topic and on its `.state`: `pipectl explain FILE --acls`',
+  },
   replay_unguarded: {
     meaning: 'A sink keeps no version of its rows, so a replayed dead letter may replace a newer row.',
     hint: 'add the column `_pipectl_version bigint[]`, or `guard: { versions: side }`; or run it again with --yes where no newer row can be there',

@@ -41,6 +41,11 @@ export const metrics = {
     help: "From a record's timestamp to the sink's acknowledgement.",
   },
   pipectl_dlq_records_total: { type: 'counter', help: 'Dead letters written by this process.' },
+  pipectl_dlq_open_records: {
+    type: 'gauge',
+    help: 'Open letters of the queue, of all members and runs. From one member.',
+  },
+  pipectl_dlq_letters: { type: 'gauge', help: 'Letters of the queue by what became of them. From one member.' },
   pipectl_breaker_open: { type: 'gauge', help: '1 while the breaker of the dead letters holds a stage.' },
   pipectl_breaker_ratio: { type: 'gauge', help: 'Share of dead letters over the window of the breaker.' },
   pipectl_broker_count: { type: 'gauge', help: 'Brokers that are up.' },
@@ -57,6 +62,8 @@ export interface Observed {
   readonly durations: Durations;
   /** Null where there is no group, or Kafka has not answered lately. */
   readonly group: GroupFacts | null;
+  /** Whether this member tells what all know: the letters of a queue that members share. */
+  readonly tellsLetters: boolean;
   readonly cluster: ClusterFacts | null;
   /** By its key, whether an alert fires. */
   readonly alerts: ReadonlyMap<string, boolean>;
@@ -101,7 +108,7 @@ export function metricsText(running: readonly Observed[], others: readonly NotRu
 
 function addPipeline(
   out: Exposition<typeof metrics>,
-  { snapshot, durations, group, cluster, alerts, version }: Observed,
+  { snapshot, durations, group, tellsLetters, cluster, alerts, version }: Observed,
 ): void {
   const { account, deadLetters } = snapshot;
   out.add('pipectl_build_info', { version }, 1);
@@ -152,6 +159,11 @@ function addPipeline(
 
   for (const { stage, code, count } of deadLetters.byCode)
     out.add('pipectl_dlq_records_total', { stage, error_code: code }, count);
+  if (tellsLetters && deadLetters.letters !== null) {
+    const { openChangePerSecond: _, ...letters } = deadLetters.letters;
+    out.add('pipectl_dlq_open_records', {}, letters.open);
+    for (const [status, count] of Object.entries(letters)) out.add('pipectl_dlq_letters', { status }, count);
+  }
   for (const { sink, state, ratio } of snapshot.breakers) {
     const stage = sink === null ? 'all' : `sink:${sink}`;
     out.add('pipectl_breaker_open', { stage }, Number(state === 'open'));

@@ -31,6 +31,7 @@ export function observe(
       snapshot: pipeline.snapshot(),
       durations: pipeline.durations(),
       group: group?.group ?? null,
+      tellsLetters: group === null || 'file' in plan.definition.dlq || group.group?.speaks === true,
       cluster: group?.cluster ?? null,
       alerts: alerts?.firing ?? new Map(),
       version,

@@ -1,6 +1,6 @@
 /** Takes up the dead letters that `dlq replay` hands to the running pipeline, beside its stages and without a part in them. */
 import { backoffMs } from '../engine/backoff.ts';
-import type { Chunk, Clock, Log, Source } from '../engine/ports.ts';
+import type { Chunk, Clock, DeadLetter, Log, Source } from '../engine/ports.ts';
 import { PipectlError } from '../errors.ts';
 import { parseEdit } from '../operations/dead-letters/edit.ts';
 import { deadLetterPlace } from '../operations/dead-letters/queue.ts';
@@ -26,6 +26,8 @@ export interface ReplayLaneOptions {
   readonly log: Log;
   /** The cluster the pipeline reads from. */
   readonly cluster: SharedAdmin;
+  /** Told of letters that are dead again, once they are durable. */
+  readonly onDeadLetters: (letters: readonly DeadLetter[]) => void;
 }
 
 interface Asked {
@@ -143,7 +145,7 @@ export class ReplayLane {
 
   /** Letters of one request. Each has an answer in the states before the next ones are taken up. */
   async #replayTogether(asked: readonly Asked[]): Promise<void> {
-    const { plan, log, clock } = this.#options;
+    const { plan, log, clock, onDeadLetters } = this.#options;
     const { request } = asked[0]!;
     const states = new Map(
       asked.flatMap(({ view, state }) => (state === undefined ? [] : [[view.id!, state] as const])),
@@ -174,6 +176,7 @@ export class ReplayLane {
       }
       if (letters.length > 0) {
         const results = await this.#replayer!.replay(letters, { by, note, run, edits: request.edits }, states);
+        onDeadLetters(results.flatMap(({ failures }) => failures));
         for (const { end, letter, states: after } of results)
           answers.push(...(end === 'ahead' ? [left(letter.view, end)] : after));
       }

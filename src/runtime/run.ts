@@ -12,6 +12,7 @@ import { DeadLetterCauses } from '../operations/dead-letters/causes.ts';
 import type { Plan } from '../plan/index.ts';
 import { type Assembly, type StagePart, assemble, memberName, stageParts } from './assemble.ts';
 import { GroupWatch } from './group-watch.ts';
+import { LetterWatch } from './letter-watch.ts';
 import { type PipelineLog, type WriteLog, pipelineLog } from './log.ts';
 import { OptionalStage } from './optional-stage.ts';
 import { ReplayLane } from './replay-lane.ts';
@@ -164,10 +165,19 @@ export async function startPipeline(plan: Plan, options: RunOptions): Promise<Ru
   const others = await Promise.all(otherParts.map(makeLane));
   const optionals = others.map(optionalOf);
   const lanes = [main, ...others] as const;
+  let deadAgain = 0;
+  const onDeadAgain = (letters: readonly DeadLetter[]): void => {
+    for (const letter of letters) causes.add(letter);
+    deadAgain += letters.length;
+  };
   const takesLetters = dryRun === null && !untilEnd && ReplayLane.fits(plan);
   const cluster = clusterOf(plan);
-  const replays = takesLetters && cluster ? new ReplayLane({ plan, clock, random: Math.random, log, cluster }) : null;
+  const replays =
+    takesLetters && cluster
+      ? new ReplayLane({ plan, clock, random: Math.random, log, cluster, onDeadLetters: onDeadAgain })
+      : null;
   const group = isLive && cluster ? groupWatch(plan, main.stage.report, { clock, log, cluster }) : null;
+  const letterWatch = isLive ? LetterWatch.of(plan, cluster, { clock, log }) : null;
   const snapshots = new Snapshots({
     plan,
     lanes: lanes.map((lane) => ({
@@ -184,6 +194,8 @@ export async function startPipeline(plan: Plan, options: RunOptions): Promise<Ru
     events: log.events,
     deadLetterCauses: (nowMs) => causes.snapshot(nowMs),
     deadLetterCounts: () => causes.counts(),
+    deadAgain: () => deadAgain,
+    letters: letterWatch,
     deadLetterDestination: 'topic' in definition.dlq ? definition.dlq.topic : definition.dlq.file,
   });
 
@@ -215,6 +227,7 @@ export async function startPipeline(plan: Plan, options: RunOptions): Promise<Ru
   const run = async (): Promise<void> => {
     const { lookups, deadLetters } = assembly;
     const replaying = replays?.run();
+    const watching = letterWatch?.run();
     try {
       await Promise.all(lookups.map((lookup) => lookup.open()));
       await allOrNone(
@@ -229,7 +242,8 @@ export async function startPipeline(plan: Plan, options: RunOptions): Promise<Ru
       clearInterval(sampling);
       snapshots.sample();
       replays?.stop();
-      await Promise.all([replaying, group?.close(), cluster?.close()]);
+      letterWatch?.stop();
+      await Promise.all([replaying, watching, group?.close(), cluster?.close()]);
       await Promise.all([deadLetters.close(), ...lookups.map((lookup) => lookup.close())]);
     }
   };

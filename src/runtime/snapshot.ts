@@ -4,6 +4,7 @@ import type { Breaker } from '../engine/breaker.ts';
 import type { Clock, Partition } from '../engine/ports.ts';
 import type { Plan } from '../plan/index.ts';
 import { publicMessage } from '../operations/dead-letters/record.ts';
+import type { LetterWatch } from './letter-watch.ts';
 import { Samples } from './samples.ts';
 import type {
   Account,
@@ -55,9 +56,13 @@ export interface SnapshotOptions {
   /** Of the consumer group; null where nobody knows. */
   readonly members: () => number | null;
   readonly events: readonly StatusEvent[];
-  readonly deadLetterCauses: (nowMs: number) => readonly DeadLetterCause[];
+  readonly deadLetterCauses: (nowMs: number) => readonly Omit<DeadLetterCause, 'letters'>[];
   readonly deadLetterCounts: () => StatusSnapshot['deadLetters']['byCode'];
   readonly deadLetterDestination: string;
+  /** Letters that were replayed here and are dead again. */
+  readonly deadAgain: () => number;
+  /** What is known of the queue as a whole; null where nobody looks. */
+  readonly letters: Pick<LetterWatch, 'letters' | 'ofCause'> | null;
 }
 
 interface PartitionSamples {
@@ -110,7 +115,7 @@ export class Snapshots {
         rate(`epochs.${lane.sinks[i]!}`, lane.report.epochs);
       }
     }
-    rate('dead', deadTotal(lanes));
+    rate('dead', this.#deadTotal());
 
     const ends = this.#main.ends();
     for (const partition of this.#partitions.keys())
@@ -139,7 +144,7 @@ export class Snapshots {
 
   /** The picture as it is now. */
   take(): StatusSnapshot {
-    const { plan, lanes, clock, sourceText, events } = this.#options;
+    const { plan, clock, sourceText, events, letters } = this.#options;
     const { report } = this.#main;
     const nowMs = clock.now();
     const ends = this.#main.ends();
@@ -175,14 +180,25 @@ export class Snapshots {
       sinks,
       breakers,
       deadLetters: {
-        total: deadTotal(lanes),
+        total: this.#deadTotal(),
         perSecond: this.#rate('dead') ?? 0,
         destination: this.#options.deadLetterDestination,
-        causes: this.#options.deadLetterCauses(nowMs),
+        letters: letters?.letters ?? null,
+        causes: this.#options
+          .deadLetterCauses(nowMs)
+          .map((cause) => ({ ...cause, letters: letters?.ofCause(cause.fingerprint) ?? null })),
         byCode: this.#options.deadLetterCounts(),
       },
       events,
     };
+  }
+
+  /** Of decode, steps and sinks, and of the replay. Decode and steps are the main stage's to count. */
+  #deadTotal(): number {
+    const { lanes, deadAgain } = this.#options;
+    const rejected = lanes.flatMap(({ report }) => report.sinks.map((sink) => sink.rejected));
+    const dead = this.#main.report.stages.map((stage) => stage.dead);
+    return [...dead, ...rejected].reduce((sum, count) => sum + count, deadAgain());
   }
 
   #rate(name: string): number | null {
@@ -392,12 +408,6 @@ function runState(
   if (required.some((sink) => sink.state === 'DOWN')) return 'sink down';
   if (required.some((sink) => sink.state === 'FENCED')) return 'fenced';
   return isHeldUp ? 'back-pressured' : 'running';
-}
-
-/** Dead letters of decode, steps and sinks together. Decode and steps are the main stage's to count. */
-function deadTotal([main, ...others]: readonly SnapshotLane[]): number {
-  const rejected = [main!, ...others].flatMap(({ report }) => report.sinks.map((sink) => sink.rejected));
-  return [...main!.report.stages.map(({ dead }) => dead), ...rejected].reduce((sum, count) => sum + count, 0);
 }
 
 /** What was read and what became of it, in records, up to the last step; the sinks' own accounts begin there. */

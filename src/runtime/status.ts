@@ -110,9 +110,27 @@ export interface BreakerStatus {
   }[];
 }
 
+/** What became of the letters of a queue, as `dlq stats` counts them. */
+export interface LettersByStatus {
+  readonly open: number;
+  readonly replayed: number;
+  readonly resolved: number;
+  readonly quarantined: number;
+}
+
+/** The queue as a whole: letters of all members and all runs. */
+export interface LettersStatus extends LettersByStatus {
+  /** Letters beyond the first million, of which no more is known. */
+  readonly uncounted: number;
+  readonly openChangePerSecond: number | null;
+}
+
+/** Of the letters this process has made. */
 export interface DeadLetterCause {
   readonly fingerprint: string;
   readonly count: number;
+  /** Of the queue as a whole; null where that is not known. */
+  readonly letters: LettersByStatus | null;
   readonly perSecond: number;
   readonly stage: string;
   readonly code: string;
@@ -189,9 +207,12 @@ export interface StatusSnapshot {
   /** Of each stage; empty where it is off. */
   readonly breakers: readonly BreakerStatus[];
   readonly deadLetters: {
+    /** Made by this process since start, those that were replayed and are dead again among them. */
     readonly total: number;
     readonly perSecond: number;
     readonly destination: string;
+    /** Of all members and runs; null where it is not known: not yet read, or it can't be read. */
+    readonly letters: LettersStatus | null;
     readonly causes: readonly DeadLetterCause[];
     /** Letters made durable since start, by stage and error code. */
     readonly byCode: readonly { readonly stage: string; readonly code: string; readonly count: number }[];

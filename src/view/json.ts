@@ -28,6 +28,12 @@ export function snapshotOf(said: unknown): StatusSnapshot | null {
   if (version !== JSON_VERSION) return null;
   return {
     ...snapshot,
+    // A process that began before there was such a number.
+    deadLetters: {
+      ...snapshot.deadLetters,
+      letters: snapshot.deadLetters.letters ?? null,
+      causes: snapshot.deadLetters.causes.map((cause) => ({ ...cause, letters: cause.letters ?? null })),
+    },
     partitions: snapshot.partitions.map((partition) => ({
       ...partition,
       position: Number(partition.position),

@@ -78,9 +78,16 @@ export function summaryLine(snapshot: StatusSnapshot): string {
     ...sinks.map((sink) => `${sink.name} ${formatRate(sink.rowsPerSecond)}/s`),
     lagWords(snapshot),
     `p99 ${formatLatency(endToEnd.p99Ms)}`,
-    `dead ${formatCount(deadLetters.total)}${deadLetters.perSecond > 0 ? ` (+${formatRateWithUnit(deadLetters.perSecond)})` : ''}`,
+    deadWords(deadLetters),
     ...verdict(snapshot).causes.map((cause) => `! ${cause}`),
   ].join('  ');
+}
+
+/** `dead 7 (+2.0/s), 1,317 open`: made by this process, open in the queue. */
+function deadWords({ total, perSecond, letters }: StatusSnapshot['deadLetters']): string {
+  const growth = perSecond > 0 ? ` (+${formatRateWithUnit(perSecond)})` : '';
+  const open = letters === null || letters.open === 0 ? '' : `, ${formatCount(letters.open)} open`;
+  return `dead ${formatCount(total)}${growth}${open}`;
 }
 
 /** What the first stage is given; of several sources together. Null before it is known. */

@@ -117,7 +117,7 @@ describe('pipectl explain', () => {
     expect(text).toMatch(/^orders\.dlq +dead letters +1 +cleanup\.policy=delete retention\.ms=604800000 /m);
     expect(text).toMatch(/^kafka-topics\.sh --bootstrap-server b:9092 --create .*--topic orders\.dlq --partitions 1 /m);
     expect(text).toMatch(/^topic +orders +READ DESCRIBE +reads records$/m);
-    expect(text.match(/^kafka-acls\.sh /gm)).toHaveLength(3);
+    expect(text.match(/^kafka-acls\.sh /gm)).toHaveLength(4);
     expect(text).not.toContain('STAGES');
   });
 
@@ -127,7 +127,7 @@ describe('pipectl explain', () => {
     };
     expect(needed).toMatchObject({ brokers: 'b:9092', user: null });
     expect(needed).not.toHaveProperty('topics');
-    expect(needed.commands).toHaveLength(3);
+    expect(needed.commands).toHaveLength(4);
   });
 
   it('without Kafka there is nothing to create, which is wrong usage', async () => {

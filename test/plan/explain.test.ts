@@ -229,7 +229,8 @@ describe('what a cluster must give', () => {
       [
         ['topic', 'orders', 'literal', ['READ', 'DESCRIBE']],
         ['group', 'readers', 'literal', ['READ']],
-        ['topic', 'shop.dlq', 'literal', ['WRITE', 'DESCRIBE', 'CREATE']],
+        ['topic', 'shop.dlq', 'literal', ['WRITE', 'READ', 'DESCRIBE', 'CREATE']],
+        ['topic', 'shop.dlq.state', 'literal', ['READ', 'DESCRIBE']],
       ],
     );
     expect(kafka?.topics).toMatchObject([

@@ -60,13 +60,14 @@ const observed = (snapshot = troubled, group: GroupFacts | null = null, endToEnd
   snapshot,
   durations: { endToEnd, writes: [{ sink: 'postgres', durations: new Histogram() }] },
   group,
+  tellsLetters: group?.speaks ?? true,
   cluster: { atMs: 0, brokers: 3, underReplicated: 2, topicBytes: new Map([['a', 12]]), retentionMs: new Map() },
   alerts: new Map([['lag', true]]),
   version: '1.2.3',
 });
 
-const scrape = (group: GroupFacts | null, endToEnd?: Histogram) =>
-  parsePrometheus(metricsText([observed(troubled, group, endToEnd)]));
+const scrape = (group: GroupFacts | null, endToEnd?: Histogram, snapshot = troubled) =>
+  parsePrometheus(metricsText([observed(snapshot, group, endToEnd)]));
 
 describe('metrics', () => {
   it('are the numbers of the snapshot', () => {
@@ -91,6 +92,22 @@ describe('metrics', () => {
     expect(partitionsOf(true)).toContain(901);
     expect(partitionsOf(true)).not.toContain(900);
     expect(valueOf(scrape(facts(true)), 'pipectl_consumer_lag_seconds', { partition: '901' })).toBe(2.5);
+  });
+
+  it('tell the letters of the queue by one member, and not where they are not known', () => {
+    const told = scrape(facts(true));
+    expect(valueOf(told, 'pipectl_dlq_open_records')).toBe(1317);
+    const byStatus = Object.fromEntries(
+      told.get('pipectl_dlq_letters')!.samples.map(({ labels, value }) => [labels['status'], value]),
+    );
+    expect(byStatus).toEqual({ open: 1317, replayed: 493, resolved: 32, quarantined: 0, uncounted: 0 });
+    expect(scrape(facts(false)).has('pipectl_dlq_open_records')).toBe(false);
+    const unknown = scrape(null, new Histogram(), {
+      ...troubled,
+      deadLetters: { ...troubled.deadLetters, letters: null },
+    });
+    expect(unknown.has('pipectl_dlq_open_records')).toBe(false);
+    expect(unknown.has('pipectl_dlq_letters')).toBe(false);
   });
 
   it('have a latency histogram whose quantiles are off by an eighth at most, also merged over members', () => {

@@ -24,6 +24,8 @@ type Rates = readonly [comingIn: number, written: number];
 class Pipeline {
   nowMs = 1_700_000_000_000;
   isFull = false;
+  /** Letters a replay has made. */
+  deadAgain = 0;
   readonly report: StageReport;
   readonly #ends = new Map<Partition, number>();
   readonly #snapshots: Snapshots;
@@ -42,6 +44,8 @@ class Pipeline {
       deadLetterCauses: () => [],
       deadLetterCounts: () => [],
       deadLetterDestination: 'dlq',
+      deadAgain: () => this.deadAgain,
+      letters: null,
     });
     this.assign(Array.from({ length: partitions }, (_, number) => number));
     this.#snapshots.sample();
@@ -218,4 +222,13 @@ test('the lag of a member is unknown until it has its partitions, and then that 
   expect(pipeline.status).toMatchObject({ lag: 300, lagChangePerSecond: expect.closeTo(75, 5) as number });
   pipeline.report.state = 'rebalancing';
   expect(pipeline.status.lag).toBeNull();
+});
+
+test('letters that were replayed and are dead again are dead letters of the process, though no record was read for them', () => {
+  const pipeline = new Pipeline(1).pass(10);
+  pipeline.deadAgain = 6;
+  const { deadLetters, account } = pipeline.pass(1).status;
+  expect(deadLetters).toMatchObject({ total: 6, letters: null });
+  expect(deadLetters.perSecond).toBeGreaterThan(0);
+  expect(account).toMatchObject({ dead: 0, difference: 0 });
 });

@@ -143,7 +143,14 @@ export const healthy: StatusSnapshot = {
     sink('clickhouse', { writeP95Ms: 31 }),
     sink('redis', { required: false, writeP95Ms: 2.4 }),
   ],
-  deadLetters: { total: 0, perSecond: 0, destination: 'orders-per-store.dlq', causes: [], byCode: [] },
+  deadLetters: {
+    total: 0,
+    perSecond: 0,
+    destination: 'orders-per-store.dlq',
+    letters: { open: 0, replayed: 0, resolved: 0, quarantined: 0, uncounted: 0, openChangePerSecond: 0 },
+    causes: [],
+    byCode: [],
+  },
   events: [
     { atMs: NOW_MS - 3 * MINUTE, level: 'info', code: 'rebalanced', message: '8 partitions, generation 14' },
     { atMs: NOW_MS - 30 * HOUR, level: 'info', code: 'started', message: 'reads from the sinks’ positions' },
@@ -193,11 +200,13 @@ export const troubled: StatusSnapshot = {
     total: 1_317,
     perSecond: 2.02,
     destination: 'orders-per-store.dlq',
+    letters: { open: 1_317, replayed: 493, resolved: 32, quarantined: 0, uncounted: 0, openChangePerSecond: 2.02 },
     byCode: [],
     causes: [
       {
         fingerprint: '77c1',
         count: 96,
+        letters: null,
         perSecond: 0.02,
         stage: 'step:enrich customer',
         code: 'field_missing',
@@ -208,6 +217,7 @@ export const troubled: StatusSnapshot = {
       {
         fingerprint: 'a3f9',
         count: 1_204,
+        letters: { open: 1_204, replayed: 0, resolved: 0, quarantined: 0 },
         perSecond: 2,
         stage: 'decode',
         code: 'schema_unknown',
@@ -218,6 +228,7 @@ export const troubled: StatusSnapshot = {
       {
         fingerprint: '0be2',
         count: 17,
+        letters: { open: 17, replayed: 493, resolved: 32, quarantined: 0 },
         perSecond: 0,
         stage: 'timestamp',
         code: 'timestamp_ahead',

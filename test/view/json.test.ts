@@ -29,6 +29,13 @@ test('a snapshot comes back as it was, and one of another version not at all', (
   expect(snapshotOf(null)).toBeNull();
 });
 
+test('of a process that does not count the letters of its queue their number is unknown', () => {
+  const { letters: _, causes, ...deadLetters } = troubled.deadLetters;
+  const [{ letters: __, ...cause }] = causes as [(typeof causes)[0]];
+  const former = { ...troubled, version: 1, deadLetters: { ...deadLetters, causes: [cause] } };
+  expect(snapshotOf(former)!.deadLetters).toMatchObject({ letters: null, causes: [{ letters: null }] });
+});
+
 test('no control character of the data reaches a terminal, and the text is the same when parsed', () => {
   const message = 'a\u009b2J\u001b[2J\u007f';
   const line = jsonLine({ ...healthy, events: [{ atMs: 0, level: 'info', code: 'x', message }] });

@@ -108,6 +108,12 @@ describe('plain lines', () => {
   });
 });
 
+test('a summary tells how many letters of the queue are open, where any are', () => {
+  expect(summaryLine(troubled)).toContain('  dead 1,317 (+2.0/s), 1,317 open  ');
+  const { deadLetters } = troubled;
+  expect(summaryLine({ ...troubled, deadLetters: { ...deadLetters, letters: null } })).not.toContain('open');
+});
+
 test('the final summary closes the account, for every sink and cause of dead letters', () => {
   const summary = finalSummary({ ...troubled, atMs: AT_MS, startedAtMs: AT_MS - 196_000, state: 'stopped' });
   expect(summary).toEqual([

@@ -22,7 +22,7 @@ import {
   type GroupOffsets,
 } from './group-admin.ts';
 import type { Broker, Cluster } from './kafkajs.ts';
-import { readFirst, readToEnd, type TopicRead } from './log-reader.ts';
+import { type OffsetSpan, readFirst, readToEnd, type TopicRead } from './log-reader.ts';
 import { requestMetadata, type ClusterMetadata, type TopicMetadata } from './metadata.ts';
 import {
   createTopic,
@@ -71,6 +71,8 @@ export interface KafkaAdmin {
   recordsAt(topic: string, offsets: ReadonlyMap<number, number>): Promise<ReadonlyMap<number, RawRecord | null>>;
   /** Reads a topic up to the end offsets seen now, without a group. See `TopicRead`. */
   readTopic(topic: string, read: TopicRead): Promise<void>;
+  /** The same for offsets between those that `topicOffsets` has just told. */
+  readSpans(topic: string, spans: readonly OffsetSpan[], read: Omit<TopicRead, 'fromTimestampMs'>): Promise<void>;
   /** Makes a group forget a member that died, once, without trying again. Resolves also when it is not known. */
   removeMember(group: string, memberId: string): Promise<void>;
   /** The largest batch the topic takes (`max.message.bytes`); null where this user may not ask. */
@@ -230,13 +232,21 @@ class Admin implements KafkaAdmin {
     const bounds = await this.topicOffsets(topic);
     const { fromTimestampMs } = read;
     const from = fromTimestampMs === undefined ? null : await this.offsetsAt(topic, fromTimestampMs);
-    const ranges = bounds.map(({ partition, start, end }) => ({
+    const spans = bounds.map(({ partition, start, end }) => ({
       partition,
       from: Math.max(start, from?.get(partition) ?? start),
       to: end,
     }));
+    await this.readSpans(topic, spans, read);
+  }
+
+  async readSpans(
+    topic: string,
+    spans: readonly OffsetSpan[],
+    read: Omit<TopicRead, 'fromTimestampMs'>,
+  ): Promise<void> {
     try {
-      await readToEnd(this.#cluster, topic, ranges, read);
+      await readToEnd(this.#cluster, topic, spans, read);
     } catch (error) {
       // What the caller's own function threw is the caller's.
       if (kafkaErrorType(error).startsWith('KafkaJS') || (error as { type?: unknown }).type !== undefined) {

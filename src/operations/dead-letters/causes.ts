@@ -92,7 +92,7 @@ export class DeadLetterCauses {
   }
 
   /** The most frequent first. */
-  snapshot(nowMs: number): DeadLetterCause[] {
+  snapshot(nowMs: number): Omit<DeadLetterCause, 'letters'>[] {
     return [...this.#causes.values()]
       .map((cause) => {
         moveTo(cause, nowMs);

@@ -81,7 +81,8 @@ export interface CauseList {
   readonly uncounted: number;
 }
 
-const lettersMax = 1_000_000;
+/** Letters beyond are only counted. */
+export const lettersMax = 1_000_000;
 const growthMs = 5 * 60_000;
 
 export function matches(view: DeadLetterView, filter: DeadLetterFilter): boolean {

@@ -84,9 +84,13 @@ const actOf = ({ status, at, by, note, end, reason, edits }: LetterState): Lette
 
 /** A letter that failed after what its state speaks of is open again; one in quarantine stays there. */
 export function statusOf(failedAtMs: number, state: LetterState | undefined): LetterStatus {
-  if (state === undefined) return 'open';
-  if (state.status === 'quarantined') return 'quarantined';
-  return failedAtMs > Date.parse(state.failedAt) ? 'open' : state.status;
+  return state === undefined ? 'open' : statusAfter(failedAtMs, state.status, Date.parse(state.failedAt));
+}
+
+/** The same, of a state that says `status` of a letter that failed at `stateFailedAtMs`. */
+export function statusAfter(failedAtMs: number, status: LetterStatus, stateFailedAtMs: number): LetterStatus {
+  if (status === 'quarantined') return 'quarantined';
+  return failedAtMs > stateFailedAtMs ? 'open' : status;
 }
 
 export interface LetterStates {
@@ -100,7 +104,9 @@ export interface LetterStates {
 
 /** `orders.dlq.state`, or `orders.dlq.state.ndjson` beside `orders.dlq.ndjson`. */
 export const statePlace = (place: DeadLetterPlace): string =>
-  'file' in place ? `${place.file.replace(/\.ndjson$/, '')}.state.ndjson` : `${place.topic}.state`;
+  'file' in place ? stateFile(place.file) : stateTopic(place.topic);
+export const stateFile = (path: string): string => `${path.replace(/\.ndjson$/, '')}.state.ndjson`;
+export const stateTopic = (topic: string): string => `${topic}.state`;
 
 /** Connects with the first use. */
 export function letterStates(place: DeadLetterPlace, log: Log): LetterStates {

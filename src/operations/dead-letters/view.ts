@@ -58,6 +58,20 @@ export function readDeadLetter(record: QueuedRecord): DeadLetterView {
   return { ...known(record, 'unknown', '', {}), headers: record.headers };
 }
 
+/** What is counted of a letter. */
+export type LetterSeen = Pick<DeadLetterView, 'id' | 'fingerprint' | 'failedAtMs'> & {
+  readonly record: { readonly place: Pick<QueuedRecord['place'], 'partition' | 'offset'> };
+};
+
+/** That part of `readDeadLetter`, without the work for the rest. */
+export function seeLetter(record: QueuedRecord): LetterSeen {
+  const header = (name: string) => textOf(record.headers[headerPrefix + name]);
+  const id = header('dlq-id');
+  const fingerprint = header('error-fingerprint');
+  if (id === null || fingerprint === null) return readDeadLetter(record);
+  return { id, fingerprint, failedAtMs: timeOf(header('failed-at')) ?? record.timestampMs, record };
+}
+
 function readPipectl(record: QueuedRecord): DeadLetterView {
   const header = (name: string) => textOf(record.headers[headerPrefix + name]);
   const view = known(record, 'pipectl', headerPrefix, {

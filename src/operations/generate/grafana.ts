@@ -108,6 +108,15 @@ function panelsOf(of: (...more: string[]) => string): readonly Panel[] {
       lines: [[`sum by (stage, error_code) (rate(pipectl_dlq_records_total${of()}[1m]))`, '{{stage}} {{error_code}}']],
     },
     {
+      title: 'Dead letters: what became of them',
+      unit: 'short',
+      // Where two members tell it for a moment, both tell the same queue.
+      lines: [
+        [`max(pipectl_dlq_open_records${of()})`, 'open'],
+        [`max by (status) (pipectl_dlq_letters${of('status!="open"')})`, '{{status}}'],
+      ],
+    },
+    {
       title: 'Not accounted for, breakers open, sinks down',
       unit: 'short',
       isStat: true,

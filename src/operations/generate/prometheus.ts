@@ -65,6 +65,15 @@ function alwaysRules(of: Selector): readonly Rule[] {
       runbook: 'growing-dlq',
     },
     {
+      alert: 'PipectlOpenDeadLetters',
+      // Of the queue, so that two members that tell it for a moment tell the same.
+      expr: `max(pipectl_dlq_open_records${of()}) - max(pipectl_dlq_open_records${of()} offset 1h) > 0`,
+      forMs: 60 * minute,
+      severity: 'warning',
+      summary: '{{ $value }} more dead letters are open than an hour ago',
+      runbook: 'growing-dlq',
+    },
+    {
       alert: 'PipectlDiscrepancy',
       expr: `max by (stage) (abs(pipectl_stage_discrepancy_records${of()})) > 0`,
       forMs: minute,

@@ -1,5 +1,6 @@
 import type { ReactNode } from 'react';
 import type { DeadLetterCause, StatusSnapshot } from '../../runtime/status.ts';
+import { lettersWords } from '../letters.ts';
 import { formatClock, formatCount, formatRateWithUnit, formatRatio } from '../format.ts';
 import type { KeyState } from './keys.ts';
 import type { PanelSize } from './layout.ts';
@@ -19,18 +20,19 @@ export function DeadLetters(props: {
   readonly keys: KeyState;
 }): ReactNode {
   const { snapshot, rows, keys } = props;
-  const { total, perSecond, destination } = snapshot.deadLetters;
+  const { total, destination, letters } = snapshot.deadLetters;
   const held = heldCauses(snapshot);
   const room = Math.max(0, rows - 1 - held.length);
   const { shown, rest, isSelected, focused, words } = panelList('deadLetters', snapshot, keys, room);
   const others = rest.reduce((count, cause) => count + cause.count, 0);
-  const growth = perSecond > 0 ? ` (+${formatRateWithUnit(perSecond)})` : '';
   return (
     <>
       <Title
         name="DEAD LETTERS"
-        note={total === 0 ? 'none' : `${formatCount(total)}${growth}`}
-        right={[words, total === 0 ? '' : destination, breakerWords(snapshot)].filter(Boolean).join('   ')}
+        note={notes(snapshot.deadLetters)}
+        right={[words, letters !== null || total === 0 ? '' : destination, breakerWords(snapshot)]
+          .filter(Boolean)
+          .join('   ')}
         focused={focused}
       />
       {held.map(({ stage, code, message, count }) => (
@@ -51,6 +53,22 @@ export function DeadLetters(props: {
       )}
     </>
   );
+}
+
+/**
+ * What became of the letters of the queue: `open 1,317 (+2.0/s), replayed 493, resolved 32`, then the same with less in it;
+ * where that is not known, how many this process has made.
+ */
+function notes({ total, perSecond, letters }: StatusSnapshot['deadLetters']): readonly string[] {
+  const growth = (rate: number | null): string =>
+    rate === null || rate === 0 ? '' : ` (${rate > 0 ? '+' : '-'}${formatRateWithUnit(Math.abs(rate))})`;
+  if (letters === null) return [total === 0 ? 'none' : `${formatCount(total)}${growth(perSecond)}`];
+  const { open, uncounted, openChangePerSecond } = letters;
+  const closed = lettersWords(letters).slice(1);
+  if (total + open === 0 && closed.length === 0) return ['none'];
+  const most = `open ${formatCount(open)}${uncounted > 0 ? '+' : ''}`;
+  const growing = `${most}${growth(openChangePerSecond)}`;
+  return [[growing, ...closed].join(', '), growing, most];
 }
 
 /** `breaker at 0.02% of 20%`; nothing where all are off. */

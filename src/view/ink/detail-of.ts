@@ -13,6 +13,7 @@ import {
   formatShare,
 } from '../format.ts';
 import { slowSink } from '../verdict.ts';
+import { lettersWords } from '../letters.ts';
 import type { Panel } from './layout.ts';
 import type { Items } from './lists.ts';
 
@@ -166,6 +167,7 @@ function deadLetterDetail(
       ['stage', cause.stage],
       ['cause', `${code}: ${cause.message}`],
       ['count', `${formatCount(cause.count)}, ${formatRateWithUnit(cause.perSecond)}`],
+      ...(cause.letters === null ? [] : [['letters', lettersWords(cause.letters).join(', ')] as const]),
       ['first', formatClock(cause.firstAtMs, atMs)],
       ['last', formatClock(cause.lastAtMs, atMs)],
       ['in', snapshot.deadLetters.destination],

@@ -51,12 +51,12 @@ export function Line({
 }
 
 /**
- * A panel's title in its rule: `── STAGES  records/s ──── right ──`. The panel that has the focus is pointed at; where
- * there is not room for both, the left note goes first.
+ * A panel's title in its rule: `── STAGES  records/s ──── right ──`. The panel that has the focus is pointed at. Of several
+ * notes the first stands there for which there is room beside `right`, where there is room for one.
  */
 export function Title(props: {
   readonly name: string;
-  readonly note?: string;
+  readonly note?: string | readonly string[];
   readonly right?: string;
   readonly focused: boolean;
 }): ReactNode {
@@ -65,8 +65,11 @@ export function Title(props: {
   const rule = unicode ? '─' : '-';
   const head = `${focused ? `${rule}>` : rule.repeat(2)} ${name} `;
   const tail = right === '' ? '' : ` ${right} ${rule.repeat(2)}`;
-  const withNote = note === '' ? head : `${head} ${note} `;
-  const start = displayWidth(withNote) + displayWidth(tail) < columns ? withNote : head;
+  const start =
+    [note]
+      .flat()
+      .map((one) => (one === '' ? head : `${head} ${one} `))
+      .find((withNote) => displayWidth(withNote) + displayWidth(tail) < columns) ?? head;
   const dashes = Math.max(0, columns - displayWidth(start) - displayWidth(tail));
   return (
     <Line

@@ -43,7 +43,7 @@ describe('rules for Prometheus', () => {
     expect(byName.get('PipectlLatencyP99')!.expr).toMatch(/^histogram_quantile\(0\.99, .*\) > 5$/);
     expect(byName.get('PipectlThroughput')!.expr).toMatch(/\[1800s\] offset 5m\)\)$/);
     expect([...byName.keys()]).toHaveLength(rules.length);
-    expect(rules).toHaveLength(4 + 9);
+    expect(rules).toHaveLength(5 + 9);
   });
 
   it('are those that always matter where the file has no alerts', () => {
@@ -51,6 +51,7 @@ describe('rules for Prometheus', () => {
     expect(always.map(({ alert }) => alert)).toEqual([
       'PipectlNotRunning',
       'PipectlBreakerOpen',
+      'PipectlOpenDeadLetters',
       'PipectlDiscrepancy',
       'PipectlUnderReplicated',
     ]);

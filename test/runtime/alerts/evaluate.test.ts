@@ -194,6 +194,7 @@ describe('alerts', () => {
     const cause = {
       fingerprint: 'a3f9c1d2e4',
       count: 1,
+      letters: null,
       perSecond: 0,
       stage: 'decode',
       code: 'json_syntax',

@@ -135,6 +135,24 @@ describe('the screen', () => {
     expect(picture({ ...healthy, sinks }, { rows: 24 })).toMatch(/ ! late .* DOWN ETIMEDOUT/);
   });
 
+  test('tells what became of the letters of the queue, and where that is not known how many were made here', () => {
+    const titleOf = (letters: StatusSnapshot['deadLetters']['letters'], columns = 110) =>
+      picture({ ...troubled, deadLetters: { ...troubled.deadLetters, letters } }, { columns })
+        .split('\n')
+        .find((line) => line.includes('DEAD LETTERS'))!;
+    const letters = { open: 0, replayed: 4, resolved: 0, quarantined: 2, uncounted: 0, openChangePerSecond: -0.5 };
+    expect(titleOf(letters)).toContain('DEAD LETTERS  open 0 (-30/m), replayed 4, quarantined 2 ');
+    expect(titleOf({ ...letters, open: 1e6, uncounted: 7 }, 70)).toContain('DEAD LETTERS  open 1,000,000+ (-30/m) ─');
+    expect(titleOf(null)).toContain('DEAD LETTERS  1,317 (+2.0/s) ─');
+    expect(titleOf(null)).not.toContain('open');
+  });
+
+  test('says of a cause what became of its letters', () => {
+    const detail = picture(troubled, { keys: opened('deadLetters', '0be2') });
+    expect(detail).toMatch(/letters +open 17, replayed 493, resolved 32\n/);
+    expect(picture(troubled, { keys: opened('deadLetters', '77c1') })).not.toContain('letters      ');
+  });
+
   test('marks records that are unaccounted for', () => {
     const lost = picture({ ...healthy, account: { ...healthy.account, difference: 3 } });
     expect(lost).toMatch(/ ! account /);
