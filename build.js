@@ -101,3 +101,5 @@ const oneCore = {
 
 rmSync('dist', { recursive: true, force: true });
 await build({ ...options, entryPoints: [main], plugins: [...plugins, oneCore] });
+// Loaded into the processes of a drill before the program is, and nothing of the program with it.
+await build({ ...options, entryPoints: ['src/operations/drill/member.ts'], splitting: false });

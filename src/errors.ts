@@ -660,6 +660,28 @@ export const errorTable = {
     meaning: 'The pipeline file has errors.',
     hint: 'correct them; `pipectl validate` shows them too',
   },
+  drill_member_ended: {
+    meaning: 'A process that `pipectl drill` started ended before the drill had begun.',
+    hint: 'let `pipectl run` work first, with the same file and environment',
+  },
+  drill_no_input: {
+    meaning:
+      'Nothing was written before the first fault of a drill: without input there is nothing a fault could stop.',
+    hint: 'send records to the source while it runs, or begin with a `generate` source; a longer `--for` waits for a quiet one',
+  },
+  drill_not_ready: {
+    meaning: 'The processes of a drill did not get their partitions in time.',
+    hint: 'let `pipectl run` work first, with the same file and environment; `pipectl doctor FILE` looks at the services',
+  },
+  drill_refused: {
+    meaning:
+      'A drill kills processes and cuts connections, and here it would do so to what may be more than a rehearsal.',
+    hint: 'name an environment with a prefix of its own: `--env NAME`; or mean it: `--yes`',
+  },
+  drill_running: {
+    meaning: 'Somebody runs the pipeline that was to be drilled.',
+    hint: 'stop it first, since a drill runs processes of its own; or drill it under an environment with another prefix',
+  },
   optional_sink_down: {
     meaning: 'The stage of a sink that is not required has failed; the others go on, and it is started anew.',
     hint: 'read the cause beside it; the sink catches up from its own position when it is back',

@@ -56,7 +56,7 @@ function withTellingDefault(option: Option): Option {
 
 /** Commands of the language that this version does not have. */
 const notAvailableYet: ReadonlySet<string> = new Set([
-  'schema', 'cdc', 'drill',
+  'schema', 'cdc',
 ]); // prettier-ignore
 
 /** As help shows them. */
@@ -79,6 +79,7 @@ const commands = {
     tap: async () => (await import('./tap.ts')).registerTap,
     generate: async () => (await import('./generate.ts')).registerGenerate,
     alerts: async () => (await import('./alerts.ts')).registerAlerts,
+    drill: async () => (await import('./drill.ts')).registerDrill,
   },
   'When something is wrong': {
     lag: async () => (await import('./lag.ts')).registerLag,

@@ -40,6 +40,12 @@ export async function statusOf(socket: ControlSocket): Promise<StatusSnapshot | 
   throw new PipectlError('control_version', `process ${socket.pid} runs another version of pipectl`);
 }
 
+/** The status of one process that runs a pipeline on this machine; null where there is none. */
+export async function statusOfProcess(pipeline: string, pid: number): Promise<StatusSnapshot | null> {
+  const socket = (await controlSockets(pipeline, process.env)).find((one) => one.pid === pid);
+  return socket === undefined ? null : await statusOf(socket);
+}
+
 /** All that run, by name and process id; of one pipeline or of all. */
 export async function runningPipelines(pipeline: string | null): Promise<readonly Running[]> {
   const sockets = await controlSockets(pipeline, process.env);

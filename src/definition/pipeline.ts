@@ -79,6 +79,8 @@ export interface PipelineDefinition {
   readonly environment: string | null;
   /** What the environment puts before names; `group` and the topic of `dlq` have it already. */
   readonly prefix: string;
+  /** The environment wants warnings to count as errors. */
+  readonly strict: boolean;
   readonly group: string;
   /** Name of the pipeline beside which this one is a backfill (`run --as`); absent for a pipeline itself. */
   readonly backfillOf?: string;

@@ -58,7 +58,7 @@ describe('pipectl', () => {
   it.for([
     [['validat'], 'Did you mean validate?'],
     [['run', '--untill-end'], 'Did you mean --until-end?'],
-    [['drill'], 'not available in this version'],
+    [['cdc'], 'not available in this version'],
     [['validate', 'pipelines/nowhere.yaml'], 'there is no file pipelines/nowhere.yaml'],
   ] as const)('%s is wrong usage, with exit code 2 and a way out', ([argv, answer]) => {
     const { status, stdout, stderr } = pipectl(...argv);

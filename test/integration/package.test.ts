@@ -29,7 +29,7 @@ afterAll(() => rm(folder, { recursive: true, force: true }));
 test('knows its version and where to find help', async () => {
   const { version } = JSON.parse(await readFile(path.join(root, 'package.json'), 'utf8')) as { version: string };
   expect((await exec(pipectl, ['--version'])).stdout).toBe(`${version}\n`);
-  expect((await exec(pipectl, ['--help'])).stdout).toMatch(/run .*pipeline[^]*validate/);
+  expect((await exec(pipectl, ['--help'])).stdout).toMatch(/validate .*pipeline[^]*run .*pipeline/);
 });
 
 test('runs a pipeline from a file to a file', async () => {

@@ -87,13 +87,25 @@ function newClient(config: ClientConfig): Client {
   }
 }
 
-function clientConfig(options: PostgresOptions, settings: SessionSettings): ClientConfig {
-  const { url, tls, ...parts } = options;
+/** Where the server is; `host` is a directory where it is reached by a socket of this machine. */
+export function serverOf(options: PostgresOptions): { readonly host: string; readonly port: number } {
+  const { host, port } = newClient(placeOf(options));
+  return { host, port };
+}
+
+/** Where, and as whom. */
+function placeOf({ url, tls, ...parts }: PostgresOptions): ClientConfig {
   return {
     ...(url === undefined
       ? { host: 'localhost', ...parts }
       : { connectionString: tls === undefined ? url : plainUrl(url) }),
     ...(tls === undefined ? {} : { ssl: readTls(tls) }),
+  };
+}
+
+function clientConfig(options: PostgresOptions, settings: SessionSettings): ClientConfig {
+  return {
+    ...placeOf(options),
     application_name: settings.applicationName,
     connectionTimeoutMillis: connectTimeoutMs,
     query_timeout: settings.statementTimeoutMs * 2 + answerGraceMs,
