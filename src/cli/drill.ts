@@ -31,7 +31,7 @@ export function registerDrill(program: Command): void {
   program
     .command('drill')
     .description(
-      'Injects faults into a running pipeline and tells what held: it starts processes of it, kills, freezes and restarts them, takes services away, one after the other while input keeps coming, and watches how it recovers.',
+      'Injects faults into a pipeline while input keeps coming, and tells what held: it starts processes of it, kills, freezes and restarts them, takes services away, one after the other, and watches how it recovers.',
     )
     .argument('[file]', 'the pipeline file; may be left out where the folder holds one')
     .option('--only <faults>', `these alone, of ${faultNames.join(',')}`, faultsIn)
