@@ -141,6 +141,7 @@ class Assembly {
       description: typeof value.description === 'string' ? value.description : null,
       environment,
       prefix: project.prefix,
+      strict: project.strict,
       group: project.prefix + group,
       sources: [firstSource!, ...otherSources],
       steps: (firstBroken === -1 ? steps : steps.slice(0, firstBroken)).filter((step) => step !== null),

@@ -126,7 +126,7 @@ test('a table that is locked for ever is told as not recovered, and nothing else
   await using _records = input(topic);
   const drill = bench.start(['drill', file, ...env, '--for', '1s', '--within', '4s', '--only', 'kill,restart']);
   await eventually('it has its baseline', () => drill.stderr.includes('is usual') || undefined, { running: [drill] });
-  const lock = await bench.lock(table);
+  await using lock = await bench.lock(table);
   await eventually('it has given up waiting', () => drill.stderr.includes('not recovered') || undefined, { running: [drill] }); // prettier-ignore
   await lock.release();
   expect(await drill.ended).toMatchObject({ code: 1 });

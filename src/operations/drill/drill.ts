@@ -132,7 +132,7 @@ class Drill {
       processes,
       startedAtMs: this.#startedAtMs,
       endedAtMs: Date.now(),
-      baseline,
+      baseline: { perSecond: baseline.perSecond, lagMax: baseline.lagMax, backlog: baseline.backlog },
       hasAlerts: definition.alerts !== null,
       faults: reports,
       skipped,

@@ -48,7 +48,7 @@ export function recoveredCheck(recovery: Recovery, withinMs: number, looks: read
     return { check, verdict: 'held', message };
   }
   if (isWithoutInput)
-    return { check, verdict: 'unknown', message: 'no record came in after it, so there was nothing to write' };
+    return { check, verdict: 'unknown', message: 'no record came after it where records came before, so nobody knows' };
   const states = listed(looks.at(-1)?.members.map(({ state }) => state) ?? []);
   const what =
     rowsAgainMs === null ? 'partitions stand still' : `rows again after ${seconds(rowsAgainMs)}, but the lag`;

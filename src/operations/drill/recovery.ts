@@ -9,16 +9,18 @@ export interface Baseline {
   readonly lagMax: number;
   /** It was still working off what had been waiting, so the usual lag is not known: this much was left. Null where not. */
   readonly backlog: number | null;
+  /** Partitions that records came to. Until they have moved, nobody knows whether somebody serves them. */
+  readonly busy: ReadonlySet<string>;
 }
 
 export interface Recovery {
-  /** From the end of the fault until every partition that has something to read was written again; null: not seen. */
+  /** From the end of the fault until every partition was written again that has something to read; null: not seen. */
   readonly rowsAgainMs: number | null;
   /** From the end of the fault until also the lag was what it usually is. */
   readonly lagBackMs: number | null;
   /** The longest time that a partition with something to read stood still, from the fault on. */
   readonly standstillMs: number;
-  /** Nothing came in after the fault, so nothing can be said. */
+  /** To partitions that are not seen to be written again nothing came after the fault, so nothing can be said. */
   readonly isWithoutInput: boolean;
 }
 
@@ -28,9 +30,6 @@ export const lagOf = ({ partitions }: Look): number =>
 /** A lag that falls by less is chance. */
 const backlogMin = 100;
 
-const total = ({ partitions }: Look, of: 'position' | 'end'): number =>
-  [...partitions.values()].reduce((sum, partition) => sum + partition[of], 0);
-
 /** Null where nothing was written meanwhile. */
 export function baselineOf(looks: readonly Look[]): Baseline | null {
   const known = looks.filter(({ partitions }) => partitions.size > 0);
@@ -39,7 +38,7 @@ export function baselineOf(looks: readonly Look[]): Baseline | null {
   const changes = [...last.partitions].map(([name, { position, end }]) => {
     // One that is seen later began at some offset, which is no progress.
     const before = known.find(({ partitions }) => partitions.has(name))!.partitions.get(name)!;
-    return { written: position - before.position, came: end - before.end };
+    return { name, written: position - before.position, came: end - before.end };
   });
   if (changes.every(({ written }) => written <= 0)) return null;
   const perSecond = changes.reduce((sum, { came }) => sum + came, 0) / ((last.atMs - first.atMs) / 1000);
@@ -50,6 +49,7 @@ export function baselineOf(looks: readonly Look[]): Baseline | null {
     // Looks are half a second apart, and what was written shows up to half a second later.
     lagMax: Math.ceil(Math.max(...lags) + perSecond),
     backlog: lags[0]! - left > 2 * perSecond + backlogMin ? left : null,
+    busy: new Set(changes.flatMap(({ name, came }) => (came > 0 ? [name] : []))),
   };
 }
 
@@ -57,41 +57,36 @@ export function baselineOf(looks: readonly Look[]): Baseline | null {
 export function recoveryOf(looks: readonly Look[], fromMs: number, endMs: number, baseline: Baseline): Recovery {
   const after = looks.filter(({ atMs }) => atMs > endMs);
   const names = new Set(looks.flatMap(({ partitions }) => [...partitions.keys()]));
-  /** Where each stood when the fault was over, or was first seen after it. */
+  // What a process had written before it died may show only now: it is the first look after the fault that counts.
   const stood = new Map<string, number>();
-  for (const name of names) {
-    const before = looks.findLast(({ atMs, partitions }) => atMs <= endMs && partitions.has(name));
-    const known = before ?? after.find(({ partitions }) => partitions.has(name));
-    if (known !== undefined) stood.set(name, known.partitions.get(name)!.position);
-  }
-  const served = new Set<string>();
+  for (const { partitions } of after)
+    for (const [name, { position }] of partitions) if (!stood.has(name)) stood.set(name, position);
+  const moved = new Set<string>();
+  let isWithoutInput = false;
   let rowsAgainMs: number | null = null;
   let lagBackMs: number | null = null;
-  let hasMoved = false;
   for (const look of after) {
-    for (const [name, { position, end }] of look.partitions) {
-      if (position !== stood.get(name)) {
-        served.add(name);
-        hasMoved = true;
-      } else if (position >= end) served.add(name);
-    }
-    const isServed = hasMoved && [...names].every((name) => served.has(name) && look.partitions.has(name));
-    if (isServed) rowsAgainMs ??= look.atMs - endMs;
+    for (const [name, { position }] of look.partitions) if (position !== stood.get(name)) moved.add(name);
+    const hasNothing = (name: string): boolean => {
+      const partition = look.partitions.get(name);
+      return partition !== undefined && partition.position >= partition.end;
+    };
+    const waiting = [...names].filter((name) => !moved.has(name) && !(hasNothing(name) && !baseline.busy.has(name)));
+    isWithoutInput = waiting.every(hasNothing);
+    if (waiting.length === 0 && moved.size > 0) rowsAgainMs ??= look.atMs - endMs;
     if (rowsAgainMs !== null && lagOf(look) <= baseline.lagMax) {
       lagBackMs = look.atMs - endMs;
       break;
     }
   }
-  const last = after.at(-1);
-  const isWithoutInput =
-    !hasMoved &&
-    last !== undefined &&
-    last.partitions.size === names.size &&
-    lagOf(last) === 0 &&
-    total(last, 'end') === total(after[0]!, 'end');
   const recovered = lagBackMs === null ? Number.POSITIVE_INFINITY : endMs + lagBackMs;
   const seen = looks.filter(({ atMs }) => atMs <= recovered);
-  return { rowsAgainMs, lagBackMs, standstillMs: standstillOf(seen, fromMs), isWithoutInput };
+  return {
+    rowsAgainMs,
+    lagBackMs,
+    standstillMs: standstillOf(seen, fromMs),
+    isWithoutInput: rowsAgainMs === null && after.length > 0 && isWithoutInput,
+  };
 }
 
 function standstillOf(looks: readonly Look[], fromMs: number): number {

@@ -8,7 +8,7 @@ const look = (second: number, partitions: Readonly<Record<string, readonly [numb
   partitions: new Map(Object.entries(partitions).map(([name, [position, end]]) => [name, { position, end }])),
   members: [],
 });
-const baseline = { perSecond: 10, lagMax: 15, backlog: null };
+const baseline = { perSecond: 10, lagMax: 15, backlog: null, busy: new Set<string>() };
 const recovery = (looks: readonly Look[], from: number, end: number) =>
   recoveryOf(looks, from * 1000, end * 1000, baseline);
 
@@ -21,7 +21,7 @@ describe('the baseline of a drill', () => {
       look(3, { p0: [36, 40] }),
       look(4, { p0: [83, 90] }),
     ];
-    expect(baselineOf(looks)).toEqual({ perSecond: 10, lagMax: 17, backlog: null });
+    expect(baselineOf(looks)).toEqual({ perSecond: 10, lagMax: 17, backlog: null, busy: new Set(['p0']) });
   });
 
   it('is none where nothing was written, also where a partition is first seen at some offset', () => {
@@ -60,8 +60,21 @@ describe('the recovery from a fault', () => {
   });
 
   it('does not wait for a partition that has nothing to read', () => {
-    const looks = [look(0, { p0: [7, 7], p1: [0, 0] }), look(1, { p0: [7, 7], p1: [10, 10] })];
-    expect(recovery(looks, 0, 0)).toMatchObject({ rowsAgainMs: 1000, lagBackMs: 1000, standstillMs: 0 });
+    const looks = [0, 1, 2].map((second) => look(second, { p0: [7, 7], p1: [second * 10, second * 10] }));
+    expect(recovery(looks, 0, 0)).toMatchObject({ rowsAgainMs: 2000, lagBackMs: 2000, standstillMs: 0 });
+  });
+
+  it('waits for a partition to which records came before, also where it has none to read at the moment', () => {
+    const looks = [
+      look(0, { p0: [7, 7], p1: [0, 0] }),
+      look(1, { p0: [7, 7], p1: [10, 10] }),
+      look(2, { p0: [7, 9], p1: [20, 20] }),
+      look(3, { p0: [9, 9], p1: [30, 30] }),
+    ];
+    const busy = { ...baseline, busy: new Set(['p0', 'p1']) };
+    expect(recoveryOf(looks, 0, 0, busy)).toMatchObject({ rowsAgainMs: 3000, lagBackMs: 3000, isWithoutInput: false });
+    expect(recoveryOf(looks.slice(0, 2), 0, 0, busy)).toMatchObject({ rowsAgainMs: null, isWithoutInput: true });
+    expect(recoveryOf(looks.slice(0, 3), 0, 0, busy)).toMatchObject({ rowsAgainMs: null, isWithoutInput: false });
   });
 
   it('is not there while a partition is known to nobody, as of a process that is gone', () => {
@@ -73,6 +86,11 @@ describe('the recovery from a fault', () => {
       look(4, { p0: [50, 52] }),
     ];
     expect(recovery(looks, 0, 0)).toMatchObject({ rowsAgainMs: 4000, lagBackMs: 4000, standstillMs: 3000 });
+  });
+
+  it('does not take for a sign of life what a process had written before it died', () => {
+    const looks = [look(0, { p0: [10, 12] }), look(1, { p0: [12, 14] }), look(2, { p0: [12, 14] })];
+    expect(recovery(looks, 0.5, 0.5)).toMatchObject({ rowsAgainMs: null, lagBackMs: null });
   });
 
   it('can not be told where nothing comes in any more', () => {
