@@ -3,7 +3,7 @@ import { type LoadedPipeline, loadPipeline } from '../definition/load.ts';
 import type { Override } from '../definition/overrides.ts';
 import { type Problem, problemOfFile, weighed } from '../definition/problems.ts';
 import { type Checked, report } from '../definition/report.ts';
-import { groupsOf } from '../definition/sink-groups.ts';
+import { checkTogether } from '../definition/together.ts';
 import { PipectlError } from '../errors.ts';
 import { type Plan, planPipeline } from '../plan/index.ts';
 
@@ -45,7 +45,7 @@ export async function planAll(
   }
   // Where it holds for every file it is the command line that is wrong.
   if (unusable.length === files.length) throw unusable[0]!;
-  reportTwins(loadable);
+  checkTogether(loadable);
   const checked = files.map((file, index): Checked => ({ file, problems: problemsOf[index]!() }));
   const text = report(checked, 'text').trimEnd();
   const isWrong = checked.some(({ problems }) => problems.some(({ severity }) => severity === 'error'));
@@ -56,19 +56,4 @@ export async function planAll(
   }
   if (checked.some(({ problems }) => problems.length > 0)) process.stderr.write(`${text}\n`);
   return plans;
-}
-
-/** Two that have a name or a consumer group in common would take each other's positions, partitions and status. */
-function reportTwins(all: readonly LoadedPipeline[]): void {
-  for (const { definition, problems } of all) {
-    for (const { definition: other } of all) {
-      if (definition === null || other === null || definition === other) continue;
-      const others = new Set(groupsOf(other).map(({ group }) => group));
-      const shared = groupsOf(definition).find(({ group }) => others.has(group))?.group;
-      if (definition.name === other.name)
-        problems.at(['name'], 'pipeline_twice', `${other.file} is the pipeline ${other.name} too`);
-      else if (shared !== undefined)
-        problems.at(['group'], 'pipeline_twice', `${other.file} reads as the consumer group ${shared} too`);
-    }
-  }
 }

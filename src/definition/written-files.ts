@@ -6,6 +6,29 @@ import type { ProblemList } from './problems.ts';
 
 type FileUse = Pick<ComponentUse, 'component' | 'options' | 'path'>;
 
+interface WrittenFile {
+  /** Absolute. */
+  readonly file: string;
+  readonly at: ValuePath;
+}
+
+const filesOf = (uses: readonly FileUse[], directory: string): readonly WrittenFile[] =>
+  uses.flatMap(({ component, options, path }) =>
+    component === 'file' && isMapping(options) && typeof options.path === 'string'
+      ? [{ file: resolve(directory, options.path), at: [...path, 'path'] }]
+      : [],
+  );
+
+/** The files that a pipeline writes, its dead letters among them. */
+export function writtenFiles({
+  sinks,
+  dlq,
+  directory,
+}: Pick<PipelineDefinition, 'sinks' | 'dlq' | 'directory'>): readonly WrittenFile[] {
+  const letters = 'file' in dlq ? [{ file: resolve(directory, dlq.file), at: ['dlq', 'file'] }] : [];
+  return [...letters, ...filesOf(sinks, directory)];
+}
+
 /** Tells of each file sink whose file a source reads, another sink writes, or the dead letters go to. */
 export function checkWrittenFiles(
   sinks: readonly FileUse[],
@@ -14,15 +37,9 @@ export function checkWrittenFiles(
   directory: string,
   problems: ProblemList,
 ): void {
-  const filesOf = (uses: readonly FileUse[]): { readonly file: string; readonly at: ValuePath }[] =>
-    uses.flatMap(({ component, options, path }) =>
-      component === 'file' && isMapping(options) && typeof options.path === 'string'
-        ? [{ file: resolve(directory, options.path), at: [...path, 'path'] }]
-        : [],
-    );
-  const read = new Set(filesOf(sources).map(({ file }) => file));
+  const read = new Set(filesOf(sources, directory).map(({ file }) => file));
   const written = new Map<string, string>('file' in dlq ? [[dlq.file, 'the dead letters go to']] : []);
-  for (const { file, at } of filesOf(sinks)) {
+  for (const { file, at } of filesOf(sinks, directory)) {
     const writer = written.get(file);
     if (read.has(file)) problems.at(at, 'sink_is_source', 'the source reads the file that this sink writes');
     else if (writer !== undefined) problems.at(at, 'file_written_twice', `${writer} this file too`);

@@ -107,6 +107,21 @@ it('two files of one pipeline are refused with both places, by name and by consu
   expect(why).toMatch(/second\.yaml:2:8 .*first\.yaml reads as the consumer group readers too/);
 });
 
+it('two files that write one file are refused with both places, dead letters too', () => {
+  write('first.yaml', copies('in', 'same', 'dlq: { file: letters.ndjson }\n'));
+  write('second.yaml', copies('in', 'same', 'dlq: { file: letters.ndjson }\n'));
+  const { status, said } = run('first.yaml', 'second.yaml', '--until-end');
+  expect(status).toBe(1);
+  for (const [file, other] of [
+    ['first', 'second'],
+    ['second', 'first'],
+  ]) {
+    expect(said).toMatch(new RegExp(`${file}\\.yaml:2:\\d+  error  ${other}\\.yaml writes this file too`));
+    expect(said).toMatch(new RegExp(`${file}\\.yaml:3:\\d+  error  ${other}\\.yaml writes this file too`));
+  }
+  expect(existsSync(join(directory, 'same.ndjson'))).toBe(false);
+});
+
 it.each([['--dry-run'], ['--as', 'again', '--from', '1d']])('%s is for one pipeline', (...flags) => {
   const { status, said } = run('one.yaml', 'two.yaml', ...flags);
   expect([status, said]).toEqual([
