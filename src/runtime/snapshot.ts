@@ -1,16 +1,16 @@
 /** Makes the status snapshot of a running pipeline: totals from the reports of its stages, rates from samples taken every half second. */
-import type { PartitionProgress, StageReport } from '../engine/report.ts';
+import type { StageReport } from '../engine/report.ts';
 import type { Breaker } from '../engine/breaker.ts';
 import type { Clock, Partition } from '../engine/ports.ts';
 import type { Plan } from '../plan/index.ts';
 import { publicMessage } from '../operations/dead-letters/record.ts';
 import type { LetterWatch } from './letter-watch.ts';
+import { PartitionWatch } from './partition-watch.ts';
 import { Samples } from './samples.ts';
 import type {
   Account,
   BreakerStatus,
   DeadLetterCause,
-  PartitionStatus,
   RunState,
   SinkStatus,
   StageStatus,
@@ -20,17 +20,6 @@ import type {
 
 /** A sink whose attempts have failed for this long is down, not merely retrying. */
 const DOWN_AFTER_MS = 3_000;
-/** A partition that neither moves nor is empty for this long has stalled. */
-const STALL_AFTER_MS = 10_000;
-/** A partition nobody has written to for this long is idle. */
-const IDLE_AFTER_MS = 60_000;
-/**
- * A partition falls behind whose lag has grown for so long at every look. The lag of each rises until an epoch is written and
- * drops then, so one look tells nothing.
- */
-const FALLING_AFTER_MS = 5_000;
-/** Below that many records a second, of all partitions, shares of them are chance. */
-const HOT_PER_SECOND_MIN = 10;
 /** Looks, two a second, of which more than half must find the source full: what is full once in a while is not held up. */
 const FULL_LOOKS = 10;
 
@@ -65,30 +54,19 @@ export interface SnapshotOptions {
   readonly letters: Pick<LetterWatch, 'letters' | 'ofCause'> | null;
 }
 
-interface PartitionSamples {
-  readonly position: Samples;
-  readonly end: Samples;
-  readonly lag: Samples;
-  movedAtMs: number;
-  lastPosition: number;
-  producedAtMs: number;
-  lastEnd: number;
-  /** Since when its lag has grown at every look; null while it does not. */
-  growsSinceMs: number | null;
-}
-
 export class Snapshots {
   readonly #options: SnapshotOptions;
   readonly #main: SnapshotLane;
   readonly #startedAtMs: number;
   readonly #rates = new Map<string, Samples>();
-  readonly #partitions = new Map<Partition, PartitionSamples>();
+  readonly #partitions: PartitionWatch;
   /** Whether the source was full, at the last looks. */
   #full: readonly boolean[] = [];
 
   constructor(options: SnapshotOptions) {
     this.#options = options;
     this.#main = options.lanes[0]!;
+    this.#partitions = new PartitionWatch(options.member);
     this.#startedAtMs = options.clock.now();
   }
 
@@ -117,29 +95,10 @@ export class Snapshots {
     }
     rate('dead', this.#deadTotal());
 
-    const ends = this.#main.ends();
-    for (const partition of this.#partitions.keys())
-      if (!report.partitions.has(partition)) this.#partitions.delete(partition);
     this.#full = [...this.#full.slice(1 - FULL_LOOKS), this.#main.isFull()];
-    let produced = 0;
-    let lagTotal = 0;
-    for (const [partition, progress] of report.partitions) {
-      const end = Math.max(ends.get(partition) ?? progress.position, progress.position);
-      const samples = this.#partitions.get(partition) ?? newPartitionSamples(progress, end, nowMs);
-      this.#partitions.set(partition, samples);
-      samples.position.add(nowMs, progress.position);
-      samples.end.add(nowMs, end);
-      samples.lag.add(nowMs, end - progress.position);
-      if (progress.position !== samples.lastPosition || end === progress.position) samples.movedAtMs = nowMs;
-      samples.lastPosition = progress.position;
-      if (end > samples.lastEnd) samples.producedAtMs = nowMs;
-      samples.lastEnd = end;
-      samples.growsSinceMs = isGrowing(samples) ? (samples.growsSinceMs ?? nowMs) : null;
-      produced += end;
-      lagTotal += end - progress.position;
-    }
+    const { produced, lag } = this.#partitions.sample(report.partitions, this.#main.ends(), nowMs);
     rate('produced', produced);
-    rate('lag', lagTotal);
+    rate('lag', lag);
   }
 
   /** The picture as it is now. */
@@ -148,7 +107,7 @@ export class Snapshots {
     const { report } = this.#main;
     const nowMs = clock.now();
     const ends = this.#main.ends();
-    const partitions = [...report.partitions.values()].map((progress) => this.#partition(progress, ends, nowMs));
+    const partitions = this.#partitions.statuses(report.partitions, ends, this.#rate('produced') ?? 0, nowMs);
     const sinks = plan.sinks.map((_, i) => this.#sink(i, nowMs));
     const breakers = this.#breakers(nowMs);
     const endToEnd = report.endToEnd.merged(nowMs);
@@ -247,52 +206,9 @@ export class Snapshots {
     ];
   }
 
-  #partition(
-    { partition, position, lastTimestampMs }: PartitionProgress,
-    ends: ReadonlyMap<Partition, number>,
-    nowMs: number,
-  ): PartitionStatus {
-    const samples = this.#partitions.get(partition);
-    const end = ends.get(partition) ?? null;
-    const lag = end === null ? null : Math.max(0, end - position);
-    const change = samples?.lag.perSecond ?? null;
-    const stalled = samples !== undefined && nowMs - samples.movedAtMs > STALL_AFTER_MS;
-    const idleMs = lag === 0 && samples !== undefined ? nowMs - samples.producedAtMs : 0;
-    const hotShare = this.#hotShare(partition);
-    const falling = lag !== null && lag > 0 && change !== null && change < 0;
-    return {
-      topic: partition.topic,
-      partition: partition.partition,
-      owner: this.#options.member,
-      position,
-      end,
-      lag,
-      lagChangePerSecond: change,
-      behindMs: lag === 0 ? 0 : lastTimestampMs === null ? null : Math.max(0, nowMs - lastTimestampMs),
-      inPerSecond: samples?.position.perSecond ?? 0,
-      catchUpMs: falling ? (lag / -change) * 1000 : null,
-      verdict: stalled ? 'STALL' : lag !== null && lag > 0 && isFallingBehind(samples, nowMs) ? 'WARN' : 'OK',
-      idleMs: idleMs >= IDLE_AFTER_MS ? idleMs : null,
-      hotShare,
-      note: stalled
-        ? `no progress for ${Math.round((nowMs - samples.movedAtMs) / 1000)} s`
-        : hotShare === null
-          ? ''
-          : `hot: ${Math.round(hotShare * 100)}% of all`,
-    };
-  }
-
   /** What is fetched was not taken for most of the last seconds: the steps or a sink are slower than what comes in. */
   #isHeldUp(): boolean {
     return this.#full.filter(Boolean).length > FULL_LOOKS / 2;
-  }
-
-  #hotShare(partition: Partition): number | null {
-    const own = this.#partitions.get(partition)?.end.perSecond ?? 0;
-    const all = this.#rate('produced') ?? 0;
-    const others = this.#partitions.size - 1;
-    if (others < 1 || all < HOT_PER_SECOND_MIN || own * others < 2 * (all - own)) return null;
-    return Math.min(1, own / all);
   }
 
   #sink(index: number, nowMs: number): SinkStatus {
@@ -375,26 +291,6 @@ export function stageNames({ inputs, steps }: Plan): readonly { readonly name: s
   );
   return [...own, ...steps.map(({ step: { name, kind } }) => ({ name, kind }))];
 }
-
-const newPartitionSamples = ({ position }: PartitionProgress, end: number, nowMs: number): PartitionSamples => ({
-  position: new Samples(),
-  end: new Samples(),
-  lag: new Samples(),
-  movedAtMs: nowMs,
-  lastPosition: position,
-  producedAtMs: nowMs,
-  lastEnd: end,
-  growsSinceMs: null,
-});
-
-/** Its lag grows by more than a twentieth of what comes in. */
-function isGrowing({ lag, end }: PartitionSamples): boolean {
-  const comingIn = end.perSecond ?? 0;
-  return comingIn > 0 && (lag.perSecond ?? 0) > 0.05 * comingIn;
-}
-
-const isFallingBehind = (samples: PartitionSamples | undefined, nowMs: number): boolean =>
-  samples !== undefined && samples.growsSinceMs !== null && nowMs - samples.growsSinceMs >= FALLING_AFTER_MS;
 
 function runState(
   { state }: StageReport,
