@@ -30,7 +30,10 @@ export interface Partition {
 
 export type HeaderValue = Uint8Array | string | readonly (Uint8Array | string)[] | undefined;
 
-/** A record as it lies in the log. Its bytes are never changed. */
+/**
+ * A record as it lies in the log. Its bytes are never changed. A source may make key, value and headers when they are asked
+ * for: a spread leaves those out, so a copy names them.
+ */
 export interface RawRecord {
   readonly offset: number;
   readonly timestampMs: number;
