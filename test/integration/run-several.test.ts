@@ -1,16 +1,12 @@
 /** Several pipelines in one process, on real services: they share the process, not a fate. */
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { parsePrometheus, valueOf } from '../runtime/prometheus-text.ts';
-import { stackAddress } from '../stack/shared.ts';
+import { sharedBench } from './bench.ts';
 import { type Order, appended, orderColumns, orderMessage, orders, orderSteps, orderTable } from './orders.ts';
-import { Bench, type Pipectl, eventually, sum } from './pipeline.ts';
+import { type Bench, type Pipectl, eventually, sum } from './pipeline.ts';
 
 let bench: Bench;
-beforeAll(async () => {
-  bench = await Bench.open({ brokers: stackAddress('kafka'), url: stackAddress('postgres') });
-});
-afterEach(() => bench.expectNoSecrets());
-afterAll(() => bench[Symbol.asyncDispose]());
+sharedBench((opened) => (bench = opened));
 
 const partitions = 2;
 
