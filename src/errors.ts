@@ -619,6 +619,10 @@ export const errorTable = {
     meaning: 'The dead letters of the queue can not be counted, so how many are open is not known.',
     hint: 'the pipeline itself goes on; it needs Read on the dead-letter topic and on its `.state`: `pipectl explain FILE --acls`',
   },
+  replay_taken_over: {
+    meaning: 'Two people send the dead letters of one queue back to their topics; the one who began later goes on.',
+    hint: 'nothing is sent twice; `pipectl dlq stats` tells what is left',
+  },
   replay_unguarded: {
     meaning: 'A sink keeps no version of its rows, so a replayed dead letter may replace a newer row.',
     hint: 'add the column `_pipectl_version bigint[]`, or `guard: { versions: side }`; or run it again with --yes where no newer row can be there',

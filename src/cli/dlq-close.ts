@@ -74,8 +74,7 @@ async function resolveSome(
     const act = { at: new Date().toISOString(), by: operatorName(), note: options.note };
     const resolved = await resolveLetters(selection, states, store, act);
     const { replayed, resolved: before } = selection.byStatus;
-    const foreign = selection.foreign === 0 ? '' : `, ${count(selection.foreign)} not written by pipectl`;
-    process.stdout.write(`${count(resolved)} resolved, ${count(replayed + before)} closed before${foreign}\n`);
+    process.stdout.write(`${count(resolved)} resolved, ${count(replayed + before)} closed before\n`);
     return resolved > 0 ? exitCodes.done : exitCodes.failed;
   } finally {
     await store.close();
@@ -95,6 +94,10 @@ async function purge(file: string | undefined, environment: string | null, optio
     for (const { count: held, by } of planned.held)
       process.stdout.write(
         `  ${count(held)} more have to wait: a topic gives up its records from the front, and holds ${by}\n`,
+      );
+    if (planned.foreign > 0)
+      process.stdout.write(
+        `  ${count(planned.foreign)} of them were put there by another program: whoever else reads this topic loses them\n`,
       );
     if (options.dryRun || planned.count === 0) return exitCodes.done;
     if (!(await confirmed('Remove them for good?', options.yes))) {

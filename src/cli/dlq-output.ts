@@ -89,7 +89,7 @@ export function checkStats(
 
 export function lettersText(letters: readonly DeadLetterView[], states: States, queue: string): string {
   if (letters.length === 0) return `no such dead letter in ${text(queue)}\n`;
-  return letters.map((letter) => letterText(letter, letter.id === null ? undefined : states.get(letter.id))).join('\n');
+  return letters.map((letter) => letterText(letter, states.get(letter.id))).join('\n');
 }
 
 /** `resolved  2026-11-22T08:00:00.000Z by ada@desk: a test record`. */
@@ -102,7 +102,7 @@ function letterText(letter: DeadLetterView, state: LetterState | undefined): str
   const { record, source, headers } = letter;
   const element = source.element === null ? '' : ` element ${source.element}`;
   const lines: [string, string][] = [
-    ['id', letter.id ?? `- (written by ${letter.writer})`],
+    ['id', letter.writer === 'pipectl' ? letter.id : `${letter.id} (by its place: written by ${letter.writer})`],
     ['failed', `${isoTime(letter.failedAtMs)} in ${letter.stage ?? '-'}, cause ${letter.fingerprint}`],
     ['why', `${letter.code ?? '-'}: ${letter.message ?? '-'}`],
     ['from', `${source.topic ?? '-'} partition ${source.partition ?? '-'} offset ${source.offset ?? '-'}${element}`],
@@ -110,13 +110,14 @@ function letterText(letter: DeadLetterView, state: LetterState | undefined): str
     ['queue', `${record.place.queue} partition ${record.place.partition} offset ${record.place.offset}`],
     ...(letter.pipeline === null ? [] : [['pipeline', letter.pipeline] as [string, string]]),
     ['attempts', `${letter.attempts ?? '-'}, replayed ${letter.replayCount ?? '-'}`],
-    ...(letter.id === null ? [] : [['state', statusOf(letter.failedAtMs, state)] as [string, string]]),
+    ['state', statusOf(letter.failedAtMs, state)],
+    ...(letter.redacted.length === 0 ? [] : [['redacted', letter.redacted.join(', ')] as [string, string]]),
     ...(state === undefined ? [] : [state, ...state.history].map(actText)),
     ['key', record.key === null ? 'null' : shownBytes(record.key)],
     ...Object.entries(headers).map(([name, value]): [string, string] => [`header ${name}`, shownHeader(value)]),
   ];
   const value = letter.payloadOmitted
-    ? 'omitted: too large for the queue; read it at its offset in the source, as `dlq replay` does'
+    ? `omitted: ${letter.redacted.length > 0 ? 'it can not be read, so nothing could be redacted' : 'too large for the queue'}; it is at its offset in the source, where \`dlq replay\` reads it`
     : letter.isPurged
       ? 'removed by `dlq purge`'
       : record.value === null
@@ -133,8 +134,8 @@ export function lettersJson(letters: readonly DeadLetterView[], states: States):
       firstFailedAt: firstFailedAtMs === null ? null : isoTime(firstFailedAtMs),
       source,
       queue: record.place,
-      status: letter.id === null ? null : statusOf(failedAtMs, states.get(letter.id)),
-      state: (letter.id === null ? undefined : states.get(letter.id)) ?? null,
+      status: statusOf(failedAtMs, states.get(letter.id)),
+      state: states.get(letter.id) ?? null,
       key: bytesJson(record.key),
       value: bytesJson(record.value),
       headers: Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, headerJson(value)])),

@@ -1,19 +1,23 @@
 /** What became of replayed letters, for people and for programs. */
-import type { ReplayEnd } from '../engine/replay.ts';
-import { doneOf, type ReplayTally } from '../operations/dead-letters/tally.ts';
+import { doneOf, type LetterEnd, type ReplayTally } from '../operations/dead-letters/tally.ts';
 import { printable } from '../view/text.ts';
 
-const words: readonly (readonly [ReplayEnd, string])[] = [
+const words: readonly (readonly [LetterEnd, string])[] = [
   ['delivered', 'delivered'],
   ['superseded', 'superseded by newer rows'],
   ['filtered', 'taken by no sink'],
+  ['sent', 'sent back'],
+  ['repeated', 'of records that are sent back already'],
   ['ahead', 'left to the pipeline, which has not come to them yet'],
 ];
 
 /** `1,204 selected: 1,198 delivered, 4 superseded by newer rows, 2 dead again (a3f90c11)`. */
 export function replayText(tally: ReplayTally, isTrial: boolean): string {
-  const { selected, ends, fingerprints, quarantined, refused } = tally;
-  const parts = words.flatMap(([end, text]) => (ends[end] === 0 ? [] : [`${count(ends[end])} ${text}`]));
+  const { selected, ends, topics, fingerprints, quarantined, refused } = tally;
+  const where = [...topics].map(([topic, many]) => `${topic} ${count(many)}`).join(', ');
+  const parts = words.flatMap(([end, text]) =>
+    ends[end] === 0 ? [] : [`${count(ends[end])} ${text}${end === 'sent' ? ` (${where})` : ''}`],
+  );
   if (ends.dead > 0) parts.push(`${count(ends.dead)} dead again (${[...fingerprints].toSorted().join(', ')})`);
   if (quarantined > 0 && !isTrial) parts.push(`${count(quarantined)} of these in quarantine now`);
   const left = selected - doneOf(tally);
@@ -26,9 +30,18 @@ export function replayText(tally: ReplayTally, isTrial: boolean): string {
 }
 
 export function replayJson(tally: ReplayTally, isTrial: boolean): string {
-  const { selected, ends, fingerprints, quarantined, refused } = tally;
+  const { selected, ends, topics, fingerprints, quarantined, refused } = tally;
   const refusals = [...refused].map(([reason, many]) => ({ reason, count: many }));
-  const shown = { selected, trial: isTrial, ...ends, fingerprints: [...fingerprints], quarantined, refused: refusals };
+  const sentTo = Object.fromEntries(topics);
+  const shown = {
+    selected,
+    trial: isTrial,
+    ...ends,
+    sentTo,
+    fingerprints: [...fingerprints],
+    quarantined,
+    refused: refusals,
+  };
   return `${JSON.stringify({ ...shown, left: selected - doneOf(tally) }, null, 2)}\n`;
 }
 

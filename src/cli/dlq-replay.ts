@@ -1,4 +1,4 @@
-import { type Command, InvalidArgumentError } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 import { DeliveryAbandoned, SinkGivenUp } from '../engine/delivery.ts';
 import { Fenced, SinkUnavailable } from '../engine/ports.ts';
 import { exitCodes, PipectlError } from '../errors.ts';
@@ -6,11 +6,20 @@ import { type Edit, parseEdit } from '../operations/dead-letters/edit.ts';
 import { newTally, type ReplayTally } from '../operations/dead-letters/tally.ts';
 import { note } from './dlq-close.ts';
 import type { DeadLetterPlace } from '../operations/dead-letters/queue.ts';
-import { dlqCommand, type FilterOptions, selectionOf, silent, withSelection } from './dlq-options.ts';
+import {
+  dlqCommand,
+  type FilterOptions,
+  type PlaceOptions,
+  placeOf,
+  selectionOf,
+  silent,
+  withSelection,
+} from './dlq-options.ts';
 import { replayJson, replayText } from './dlq-replay-output.ts';
 import { environmentOf } from './environment.ts';
 
-interface ReplayOptions extends FilterOptions {
+interface ReplayOptions extends PlaceOptions, FilterOptions {
+  readonly to: 'pipeline' | 'source';
   readonly all: boolean;
   readonly yes: boolean;
   readonly here: boolean;
@@ -31,9 +40,16 @@ export function registerDlqReplay(dlq: Command): void {
     dlq,
     'replay',
     'Processes dead letters again, as the pipeline is now: one a sink refused goes to that sink, others through all steps. Moves no position and leaves newer rows alone.',
-    false,
   );
   withSelection(replay)
+    .addOption(
+      new Option(
+        '--to <place>',
+        "source: write their records into their topics again, where every consumer group reads them; also for another program's letters",
+      )
+        .choices(['pipeline', 'source'])
+        .default('pipeline'),
+    )
     .option(
       '--here',
       'run steps and sinks for these letters in this process; else the pipeline that runs takes them up',
@@ -52,7 +68,7 @@ export function registerDlqReplay(dlq: Command): void {
     .option('--json', 'print JSON', false)
     .addHelpText(
       'after',
-      '\nKilled half way, run it again: what has come to an end is not selected any more.\nExit codes: 0 all delivered, superseded or taken by no sink, 1 some are not, 2 wrong usage, 3 a service was away.',
+      '\nKilled half way, run it again: what has come to an end is not selected any more.\nExit codes: 0 all delivered, superseded, taken by no sink or sent back, 1 some are not, 2 wrong usage, 3 a service was away.',
     )
     .action(async (file: string | undefined, options: ReplayOptions, command: Command) => {
       process.exitCode = await replayLetters(file, environmentOf(command), options);
@@ -65,17 +81,14 @@ async function replayLetters(
   options: ReplayOptions,
 ): Promise<number> {
   const filter = selectionOf(options);
-  const { planFile } = await import('./plan-file.ts');
-  const [{ selectLetters }, { refuseMany }, { letterStates }, { deadLetterPlace }, { operatorName }] =
-    await Promise.all([
-      import('../operations/dead-letters/select.ts'),
-      import('../operations/dead-letters/resolve.ts'),
-      import('../operations/dead-letters/state.ts'),
-      import('../operations/dead-letters/queue.ts'),
-      import('../operations/dead-letters/operator.ts'),
-    ]);
-  const plan = await planFile(file, [], environment);
-  const place = deadLetterPlace(plan.definition);
+  refuseMixed(options);
+  const [{ selectLetters }, { refuseMany }, { letterStates }, { operatorName }, { plan, place }] = await Promise.all([
+    import('../operations/dead-letters/select.ts'),
+    import('../operations/dead-letters/resolve.ts'),
+    import('../operations/dead-letters/state.ts'),
+    import('../operations/dead-letters/operator.ts'),
+    replayed(file, environment, options),
+  ]);
   const store = letterStates(place, silent);
   const stopping = new AbortController();
   const stop = (): void => stopping.abort();
@@ -90,16 +103,64 @@ async function replayLetters(
     refuseMany(selection.count, options.yes || options.dryRun);
     const act = { by: operatorName(), note: options.note ?? null };
     const replay = { plan, states, store, selection, act, signal: stopping.signal, options };
-    const isHere = options.here || options.dryRun;
-    const found = selection.count > 0;
-    const tally = found ? await (isHere ? replayIn(replay) : handOver(replay, place)) : newTally(0);
+    const tally = selection.count > 0 ? await replayTo(replay, place) : newTally(0);
     if (tally === null) return exitCodes.done;
+    if (tally === 'declined') {
+      process.stderr.write('pipectl: nothing was sent\n');
+      return exitCodes.failed;
+    }
     process.stdout.write(options.json ? replayJson(tally, options.dryRun) : replayText(tally, options.dryRun));
     return exitCodeOf(tally);
   } finally {
     process.off('SIGINT', stop).off('SIGTERM', stop);
     await store.close();
   }
+}
+
+function refuseMixed({ to, here, detach, topic, pipeline }: ReplayOptions): void {
+  const refused = (message: string, hint: string): PipectlError =>
+    new PipectlError('usage', message, { hint, exitCode: exitCodes.usage });
+  if (to === 'source' && (here || detach))
+    throw refused('--to source hands nothing to a pipeline', `leave ${here ? '--here' : '--detach'} out`);
+  if (to !== 'source' && (topic ?? pipeline) !== undefined)
+    throw refused(
+      'a dead-letter topic alone does not say how its records are processed',
+      'give the pipeline file; or put the records back into the topics they came from: --to source',
+    );
+}
+
+/** The pipeline, where its file is given, and its queue. */
+async function replayed(file: string | undefined, environment: string | null, options: ReplayOptions) {
+  const { topic, pipeline } = options;
+  if ((topic ?? pipeline) !== undefined) return { plan: null, place: await placeOf(file, environment, options) };
+  const [{ planFile }, { deadLetterPlace }] = await Promise.all([
+    import('./plan-file.ts'),
+    import('../operations/dead-letters/queue.ts'),
+  ]);
+  const plan = await planFile(file, [], environment);
+  return { plan, place: deadLetterPlace(plan.definition) };
+}
+
+/** Null where nobody waits for the ends. */
+async function replayTo(
+  { plan, ...replay }: Omit<Replay, 'plan'> & { readonly plan: Replay['plan'] | null },
+  place: DeadLetterPlace,
+): Promise<ReplayTally | 'declined' | null> {
+  const { store, selection, act, signal, options } = replay;
+  if (options.to === 'source') {
+    if ('file' in place)
+      throw new PipectlError('no_kafka', `${place.file} is no topic, so there is none to send its records back to`, {
+        hint: 'replay them in this process: --here',
+        exitCode: exitCodes.usage,
+      });
+    const { toSource } = await import('./dlq-to-source.ts');
+    const { dryRun: isTrial, force: isForced, yes: isConfirmed, rate: ratePerSecond, set: edits } = options;
+    const how = { isTrial, isForced, isConfirmed, ratePerSecond, edits };
+    return (await toSource({ plan, place, store, selection, act, signal, log: silent, ...how })) ?? 'declined';
+  }
+  // Without a file it would have been refused.
+  const known = { ...replay, plan: plan! };
+  return await (options.here || options.dryRun ? replayIn(known) : handOver(known, place));
 }
 
 type HereOptions = import('../runtime/replay-here.ts').ReplayHereOptions;
@@ -202,7 +263,8 @@ function asPipectlError(error: unknown): unknown {
 }
 
 function exitCodeOf({ selected, ends }: ReplayTally): number {
-  return ends.delivered + ends.superseded + ends.filtered === selected ? exitCodes.done : exitCodes.failed;
+  const { delivered, superseded, filtered, sent, repeated } = ends;
+  return delivered + superseded + filtered + sent + repeated === selected ? exitCodes.done : exitCodes.failed;
 }
 
 function rate(text: string): number {

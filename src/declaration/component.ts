@@ -98,6 +98,8 @@ export interface SourceDeclaration<T extends TObject = TObject> extends Declarat
   codec(options: Static<T>): Promise<Codec>;
   /** The codec that reads its keys. Default: text. */
   keyCodec?(options: Static<T>): Promise<Codec>;
+  /** False where its values are surely no JSON. */
+  holdsJson?(options: Static<T>): boolean;
   /** The file with the JSON Schema of its events, where one is named. */
   eventSchema?(options: Static<T>): string | undefined;
   /** The type of its events, where the options tell it. */

@@ -9,6 +9,7 @@ import { checkDeadLetters, type DeadLetterPlace, deadLetterPlace } from './dead-
 import { breakerLimits, checkRequired, deliveryUse } from './delivery.ts';
 import { readEventSchema } from './event-schema.ts';
 import { isMapping, type JsonSchema } from './json-schema.ts';
+import { letterForm } from './letter-form.ts';
 import { type ListedEntry, nameAll } from './names.ts';
 import { type Override, overridden } from './overrides.ts';
 import type {
@@ -131,6 +132,7 @@ class Assembly {
     const merged = mergeSources(found, this.#context.components.sources, this.#connections.all, problems);
     if (problems.hasErrorsBelow(['source']) || problems.hasErrorsBelow(['sources'])) return null;
     const [firstSource, ...otherSources] = await Promise.all(merged.map((source) => this.#sourceUse(source)));
+    const sources = [firstSource!, ...otherSources] as const;
 
     const firstBroken = steps.indexOf(null);
     const batch = isMapping(value.batch) ? value.batch : {};
@@ -143,12 +145,13 @@ class Assembly {
       prefix: project.prefix,
       strict: project.strict,
       group: project.prefix + group,
-      sources: [firstSource!, ...otherSources],
+      sources,
       steps: (firstBroken === -1 ? steps : steps.slice(0, firstBroken)).filter((step) => step !== null),
       sinks: firstBroken === -1 ? sound : [],
       lookups,
       lookupNames: [...Object.keys(isMapping(value.lookups) ? value.lookups : {}), ...project.lookups.names],
       dlq,
+      letterForm: letterForm(value.dlq, sources, this.#context.components.sources, problems),
       breaker: breakerLimits(value.dlq),
       alerts: alertRules(value.alerts, problems),
       partitionsMin: conventions.partitionsMin,

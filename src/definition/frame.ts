@@ -157,6 +157,20 @@ export const frame = Type.Object(
                 'File for dead letters of a pipeline without Kafka. Default: NAME.dlq.ndjson beside the pipeline.',
             }),
           ),
+          redact: Type.Optional(
+            Type.Array(Type.String({ minLength: 1 }), {
+              minItems: 1,
+              uniqueItems: true,
+              description:
+                'Fields of the value that are blotted out in dead letters: `customer.email`; in a list, of every element. Key and headers stay. Such a letter is replayed from its record in the source, while that is there.',
+            }),
+          ),
+          compat: Type.Optional(
+            Type.Literal('connect', {
+              description:
+                "Adds Kafka Connect's headers (`__connect.errors.topic`, `.stage`, `.exception.message`, ...), for tools that know them.",
+            }),
+          ),
           breaker: Type.Optional(
             Type.Union(
               [
@@ -267,7 +281,6 @@ const notAvailableYet: Readonly<Record<string, readonly string[]>> = {
   source: ['cdc', 'postgres', 'schema'],
   'source.kafka': ['schema'],
   time: ['profile', 'lateness', 'late', 'keep', 'corrections', 'idle', 'quiet'],
-  dlq: ['compat', 'redact'],
   steps: ['window', 'join', 'dedupe', 'repartition'],
   sinks: ['kafka', 'clickhouse', 'redis', 'bigquery'],
   'sinks.postgres': ['guard', 'on_new_field'],

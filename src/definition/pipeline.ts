@@ -2,6 +2,7 @@
 import type { BreakerLimits } from '../engine/breaker.ts';
 import type { RetryPolicy } from '../engine/epoch.ts';
 import type { AlertRules } from './alerts.ts';
+import type { LetterForm } from './letter-form.ts';
 import type { Type } from '../expressions/index.ts';
 
 /** Place of a value in the file, from the root: `['steps', 0, 'filter']`. */
@@ -95,6 +96,7 @@ export interface PipelineDefinition {
   readonly lookupNames: readonly string[];
   /** A topic for a Kafka source, else a file, as an absolute path. */
   readonly dlq: { readonly topic: string } | { readonly file: string };
+  readonly letterForm: LetterForm;
   /** When too many dead letters hold the pipeline; null: never. */
   readonly breaker: BreakerLimits | null;
   /** Null where there are none. */

@@ -5,7 +5,7 @@ import type { Edit } from '../operations/dead-letters/edit.ts';
 import type { Log } from '../engine/ports.ts';
 import type { Selection } from '../operations/dead-letters/select.ts';
 import type { LetterAct, LetterState, LetterStates } from '../operations/dead-letters/state.ts';
-import { newTally, type ReplayTally } from '../operations/dead-letters/tally.ts';
+import { countRefused, newTally, type ReplayTally } from '../operations/dead-letters/tally.ts';
 import type { DeadLetterView } from '../operations/dead-letters/view.ts';
 import type { Plan } from '../plan/index.ts';
 import type { Replayer } from './replay.ts';
@@ -69,8 +69,8 @@ async function sorted(
 ): Promise<readonly Replayable[]> {
   const letters: Replayable[] = [];
   for (const view of views) {
-    const letter: Replayable | Refused = await replayables.of(view, states.get(view.id!)?.attempts ?? 0);
-    if ('reason' in letter) tally.refused.set(letter.reason, (tally.refused.get(letter.reason) ?? 0) + 1);
+    const letter: Replayable | Refused = await replayables.of(view, states.get(view.id)?.attempts ?? 0);
+    if ('reason' in letter) countRefused(tally, letter.reason);
     else letters.push(letter);
   }
   return letters;

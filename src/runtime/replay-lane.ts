@@ -137,7 +137,7 @@ export class ReplayLane {
       const queued = { place, timestampMs, key, value, headers };
       const found = readRequest(queued);
       const view = readDeadLetter(queued);
-      return found === undefined || view.id === null ? [] : [{ view, ...found }];
+      return found === undefined || view.writer !== 'pipectl' ? [] : [{ view, ...found }];
     });
     for (const together of Map.groupBy(asked, ({ request }) => JSON.stringify(request)).values())
       await this.#replayTogether(together);
@@ -148,14 +148,14 @@ export class ReplayLane {
     const { plan, log, clock, onDeadLetters } = this.#options;
     const { request } = asked[0]!;
     const states = new Map(
-      asked.flatMap(({ view, state }) => (state === undefined ? [] : [[view.id!, state] as const])),
+      asked.flatMap(({ view, state }) => (state === undefined ? [] : [[view.id, state] as const])),
     );
     const edits = request.edits.flatMap((text) => parseEdit(text) ?? []);
     const replayables = new Replayables(plan, { log, edits });
     const store = letterStates(deadLetterPlace(plan.definition), log);
     const { run, by, note } = request;
     const left = (view: DeadLetterView, end: 'refused' | 'ahead', reason?: string): LetterState =>
-      afterAct({ ...view, id: view.id! }, states.get(view.id!), {
+      afterAct(view, states.get(view.id), {
         status: 'open',
         at: new Date(clock.now()).toISOString(),
         by,

@@ -5,8 +5,9 @@ import type { Clock, DeadLetter, DeadLetterQueue, Log, Sink } from '../engine/po
 import { type Replayed, replay } from '../engine/replay.ts';
 import { PipectlError } from '../errors.ts';
 import { deadLetterId, fingerprintOf, publicMessage } from '../operations/dead-letters/record.ts';
+import { redactedLetter } from '../operations/dead-letters/redact.ts';
 import type { Replayable } from '../operations/dead-letters/replayable.ts';
-import { afterAct, type LetterAct, type LetterState } from '../operations/dead-letters/state.ts';
+import { afterAct, attemptsMax, type LetterAct, type LetterState } from '../operations/dead-letters/state.ts';
 import { componentContexts } from '../plan/component-context.ts';
 import type { Plan } from '../plan/index.ts';
 import { type Assembly, assemble } from './assemble.ts';
@@ -33,9 +34,6 @@ export interface ReplayResult extends Replayed<Replayable> {
   /** To be written to the states, in this order. */
   readonly states: readonly LetterState[];
 }
-
-/** A record that has failed this often needs force. */
-export const attemptsMax = 3;
 
 export class Replayer {
   /** All sinks of the pipeline, open. */
@@ -121,13 +119,13 @@ export class Replayer {
     states: ReadonlyMap<string, LetterState>,
   ): ReplayResult {
     const { letter, end, failures } = replayed;
-    const { secrets } = this.#plan.definition;
+    const { secrets, letterForm } = this.#plan.definition;
     const { attempts } = letter.history;
     const at = new Date(this.#options.clock.now()).toISOString();
     const act = { at, by, note, end, ...(run && { run }), ...(edits.length > 0 && { edits }) };
     const isQuarantined = end === 'dead' && attempts >= attemptsMax;
     const dead = failures.map((failure) => {
-      const message = publicMessage(failure.message, secrets);
+      const message = publicMessage(redactedLetter(failure, letterForm).letter.message, secrets);
       const { stage, code, failedAtMs } = failure;
       const id = deadLetterId(failure, this.#pipeline);
       return { ...letter.view, id, stage, code, failedAtMs, fingerprint: fingerprintOf(stage, code, message) };
@@ -137,7 +135,7 @@ export class Replayer {
     );
     // Another failure has a letter of its own, and this one is over.
     if (end !== 'ahead' && dead.every(({ id }) => id !== letter.id))
-      after.push(afterAct({ ...letter.view, id: letter.id }, states.get(letter.id), { ...act, status: 'replayed' }));
+      after.push(afterAct(letter.view, states.get(letter.id), { ...act, status: 'replayed' }));
     return {
       ...replayed,
       isQuarantined,

@@ -111,7 +111,7 @@ export async function startPipeline(plan: Plan, options: RunOptions): Promise<Ru
     now: () => clock.now(),
   });
   const assembly = await assemble(plan, { ...options, log });
-  const causes = new DeadLetterCauses(definition.secrets);
+  const causes = new DeadLetterCauses(definition.secrets, definition.letterForm);
   const taps = new Taps(stageNames(plan), definition.secrets);
   let deadLetterCount = 0;
   const onDeadLetters = (letters: readonly DeadLetter[]): void => {

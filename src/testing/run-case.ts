@@ -1,9 +1,11 @@
 /** Runs one case: the real plan on the real engine stage, under a clock the case moves. */
 import assert from 'node:assert/strict';
+import { decodeJson } from '../codecs/json.ts';
 import type { SourceUse } from '../definition/pipeline.ts';
 import type { AssignedPartition, DeadLetter, Partition, RawRecord } from '../engine/ports.ts';
 import { Stage } from '../engine/stage.ts';
 import { PipectlError } from '../errors.ts';
+import { redactedLetter } from '../operations/dead-letters/redact.ts';
 import type { Plan } from '../plan/index.ts';
 import { programInputs } from '../plan/record-reader.ts';
 import type { CaseClock } from './clock.ts';
@@ -33,6 +35,8 @@ export interface CaseDeadLetter {
   readonly stage: string;
   readonly code: string;
   readonly message: string;
+  /** As it would lie in the queue, fields redacted; the text where it is no JSON. */
+  readonly value: unknown;
 }
 
 /** `plan` was made for this case and with this clock. Rejects only where there is a bug. */
@@ -87,6 +91,15 @@ function stopReason(error: unknown): string {
   throw error;
 }
 
+function shownValue(value: Uint8Array | null): unknown {
+  if (value === null) return null;
+  try {
+    return decodeJson(value);
+  } catch {
+    return Buffer.from(value).toString('utf8');
+  }
+}
+
 /** The log of a case: its partitions, and the offset each record gets. */
 class CaseLog {
   readonly #plan: Plan;
@@ -128,9 +141,11 @@ class CaseLog {
     return { partition, raw };
   }
 
-  letter({ raw, partition, stage, code, message }: DeadLetter): CaseDeadLetter {
-    const { topic, partition: number } = partition;
-    return { record: this.#indexes.get(raw)!, topic, partition: number, offset: raw.offset, stage, code, message };
+  letter(letter: DeadLetter): CaseDeadLetter {
+    const { raw, stage, code, message } = redactedLetter(letter, this.#plan.definition.letterForm).letter;
+    const { topic, partition } = letter.partition;
+    const place = { record: this.#indexes.get(letter.raw)!, topic, partition, offset: raw.offset };
+    return { ...place, stage, code, message, value: shownValue(raw.value) };
   }
 
   #source(record: Pick<TestRecord, 'source' | 'topic'>): SourceUse {

@@ -132,6 +132,11 @@ const deadLetter = Type.Object(
     ),
     code: Type.Optional(Type.String({ description: 'The error code, such as `field_missing`.' })),
     message: Type.Optional(Type.String({ description: 'A part of the message.' })),
+    value: Type.Optional(
+      Type.Any({
+        description: 'The value as it lies in the queue, with `dlq.redact` carried out. Fields may be left out.',
+      }),
+    ),
   },
   { description: 'A dead letter; what is left out may be anything.' },
 );

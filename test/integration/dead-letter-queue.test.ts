@@ -22,7 +22,12 @@ test('the first dead letters of several sinks at once are all kept, and closing 
   const brokers = stackAddress('kafka');
   const topic = uniqueName('dlq');
   const before = sockets();
-  const queue = new KafkaDeadLetterQueue(topic, { brokers }, { pipeline: 'p', pipelineHash: 'h', secrets: [] }, log);
+  const queue = new KafkaDeadLetterQueue(
+    topic,
+    { brokers },
+    { pipeline: 'p', pipelineHash: 'h', secrets: [], form: { redact: [], compat: null } },
+    log,
+  );
   await Promise.all([0, 1, 2, 3].map((offset) => queue.append([letter(offset)])));
   await queue.close();
   // Sockets end a turn after they were told to.
@@ -38,7 +43,12 @@ test('the first dead letters of several sinks at once are all kept, and closing 
 test('a topic that was deleted while letters are written is made anew', async () => {
   const brokers = stackAddress('kafka');
   const topic = uniqueName('dlq');
-  const queue = new KafkaDeadLetterQueue(topic, { brokers }, { pipeline: 'p', pipelineHash: 'h', secrets: [] }, log);
+  const queue = new KafkaDeadLetterQueue(
+    topic,
+    { brokers },
+    { pipeline: 'p', pipelineHash: 'h', secrets: [], form: { redact: [], compat: null } },
+    log,
+  );
   onTestFinished(() => queue.close());
   await queue.append([letter(0)]);
   await using bench = await Bench.open({ brokers, url: stackAddress('postgres') });

@@ -13,7 +13,7 @@ import { stackAddress, uniqueName } from '../stack/shared.ts';
 const log: Log = { info: () => {}, warn: () => {}, error: () => {} };
 const brokers = stackAddress('kafka');
 const connection = { brokers };
-const context = { pipeline: 'orders', pipelineHash: 'h', secrets: ['s3cret'] };
+const context = { pipeline: 'orders', pipelineHash: 'h', secrets: ['s3cret'], form: { redact: [], compat: null } };
 
 let admin: KafkaAdmin;
 let topic: string;

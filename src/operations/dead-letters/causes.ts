@@ -1,7 +1,9 @@
+import type { LetterForm } from '../../definition/letter-form.ts';
 import type { DeadLetter } from '../../engine/ports.ts';
 import { redact } from '../../runtime/log.ts';
 import type { DeadLetterCause, DeadLetterSample } from '../../runtime/status.ts';
 import { fingerprintOf, publicMessage } from './record.ts';
+import { redactedLetter } from './redact.ts';
 
 const causesMax = 100;
 const windowSeconds = 60;
@@ -33,16 +35,19 @@ interface Sample extends Omit<DeadLetterSample, 'key' | 'value' | 'message'> {
 /** Counts dead letters by cause, for the status: the 100 causes seen last, each with its rate over the last minute. */
 export class DeadLetterCauses {
   readonly #secrets: readonly string[];
+  readonly #form: Pick<LetterForm, 'redact'>;
   /** Least recently seen first. */
   readonly #causes = new Map<string, Cause>();
   /** By stage and code, of which there are few: never forgotten. */
   readonly #counts = new Map<string, { readonly stage: string; readonly code: string; count: number }>();
 
-  constructor(secrets: readonly string[]) {
+  constructor(secrets: readonly string[], form: Pick<LetterForm, 'redact'>) {
     this.#secrets = secrets;
+    this.#form = form;
   }
 
-  add(letter: DeadLetter): void {
+  add(whole: DeadLetter): void {
+    const { letter } = redactedLetter(whole, this.#form);
     const { stage, code, failedAtMs } = letter;
     const counted = this.#counts.get(`${stage} ${code}`) ?? { stage, code, count: 0 };
     counted.count++;

@@ -6,10 +6,11 @@ import type { PipelineDefinition } from '../../definition/pipeline.ts';
 import type { Log } from '../../engine/ports.ts';
 import { PipectlError } from '../../errors.ts';
 import { lighterDeadLetter } from './record.ts';
+import { whyForeign } from './replayable.ts';
 import { replayGroup, replayTopic, type ReplayRequest, requestRecord } from './request.ts';
 import type { Selection } from './select.ts';
 import { type LetterState, readState, statePlace } from './state.ts';
-import { newTally, type ReplayTally } from './tally.ts';
+import { countRefused, newTally, type ReplayTally } from './tally.ts';
 
 export interface HandOverOptions {
   readonly definition: PipelineDefinition;
@@ -40,6 +41,7 @@ export class HandOver implements AsyncDisposable {
   readonly #startedMs = Date.now();
   /** Letters that were handed over and have no answer yet. */
   readonly #waiting = new Set<string>();
+  readonly #tally = newTally(0);
   #handed = 0;
 
   private constructor(options: HandOverOptions, admin: KafkaAdmin) {
@@ -65,11 +67,16 @@ export class HandOver implements AsyncDisposable {
     const producer = openKafkaProducer(place.connection, log);
     try {
       await selection.each(Math.max(1, Math.min(atOnce, Math.ceil(ratePerSecond / 5))), async (views) => {
-        const records = views.map((view) => requestRecord(view, request, states.get(view.id!), Date.now()));
+        const own = views.filter((view) => {
+          const why = whyForeign(view);
+          if (why !== null) countRefused(this.#tally, why);
+          return why === null;
+        });
+        const records = own.map((view) => requestRecord(view, request, states.get(view.id), Date.now()));
         for (const { index } of await producer.produceAll(topic, records))
           await producer.produceAll(topic, [lighterDeadLetter(records[index]!)!]);
-        for (const view of views) this.#waiting.add(view.id!);
-        this.#handed += views.length;
+        for (const view of own) this.#waiting.add(view.id);
+        this.#handed += own.length;
         const waitMs = this.#startedMs + (this.#handed / ratePerSecond) * 1000 - Date.now();
         if (waitMs > 0) await delay(waitMs, undefined, { signal }).catch(() => undefined);
         return !signal.aborted;
@@ -83,7 +90,8 @@ export class HandOver implements AsyncDisposable {
   /** Resolves when every letter has an answer, or `signal` aborted. Rejects where nobody is there to give one. */
   async answers(selected: number): Promise<ReplayTally> {
     const { definition, place, request, signal } = this.#options;
-    const tally = newTally(selected);
+    const tally = this.#tally;
+    tally.selected = selected;
     const topic = statePlace(place);
     let joinedMs = Date.now();
     while (this.#waiting.size > 0 && !signal.aborted) {
@@ -111,7 +119,7 @@ export class HandOver implements AsyncDisposable {
   #count({ id, end, status, fingerprint, reason = '' }: LetterState, tally: ReplayTally): void {
     if (end === 'dead' && status !== 'replayed') tally.fingerprints.add(fingerprint);
     if (!this.#waiting.delete(id) || end === undefined) return;
-    if (end === 'refused') tally.refused.set(reason, (tally.refused.get(reason) ?? 0) + 1);
+    if (end === 'refused') countRefused(tally, reason);
     else tally.ends[end]++;
     if (status === 'quarantined') tally.quarantined++;
   }

@@ -26,8 +26,7 @@ export type States = ReadonlyMap<string, LetterState>;
 
 /** What is kept of each letter of a queue: of several with one id the newest. */
 export interface Letter {
-  /** Null where another program wrote it: nothing can be said about it then. */
-  readonly id: string | null;
+  readonly id: string;
   readonly place: DeadLetterView['record']['place'];
   readonly fingerprint: string;
   readonly failedAtMs: number;
@@ -91,7 +90,7 @@ export function matches(view: DeadLetterView, filter: DeadLetterFilter): boolean
   if (stage !== undefined && view.stage !== stage && !(view.stage ?? '').startsWith(`${stage}:`)) return false;
   if (sinceMs !== undefined && view.failedAtMs < sinceMs) return false;
   if (untilMs !== undefined && view.failedAtMs >= untilMs) return false;
-  if (id !== undefined && !(view.id ?? '').startsWith(id)) return false;
+  if (id !== undefined && !view.id.startsWith(id)) return false;
   return key === undefined || (view.record.key !== null && Buffer.from(view.record.key).toString('utf8') === key);
 }
 
@@ -107,21 +106,20 @@ export async function readLetters(
   let uncounted = 0;
   await readDeadLetters(place, filter.sinceMs, log, (view) => {
     const { id, fingerprint, failedAtMs, stage, code, message, record } = view;
-    const key = id ?? `${record.place.partition}:${record.place.offset}`;
-    const former = kept.get(key);
+    const former = kept.get(id);
     if (former !== undefined && former.failedAtMs > failedAtMs) return;
     if (former === undefined && kept.size >= lettersMax) {
       uncounted++;
       return;
     }
     // The newest one decides, also whether it is meant.
-    kept.delete(key);
+    kept.delete(id);
     const cause = causes.get(fingerprint);
     if (cause === undefined || cause.atMs <= failedAtMs)
       causes.set(fingerprint, { stage, code, message, atMs: failedAtMs });
-    const status = statusOf(failedAtMs, id === null ? undefined : states.get(id));
+    const status = statusOf(failedAtMs, states.get(id));
     const isMeant = matches(view, filter);
-    kept.set(key, { id, place: record.place, fingerprint, failedAtMs, status, isMeant });
+    kept.set(id, { id, place: record.place, fingerprint, failedAtMs, status, isMeant });
   });
   return { letters: [...kept.values()].filter(({ isMeant }) => isMeant), causes, uncounted };
 }

@@ -14,6 +14,8 @@ import type { DeadLetterView } from './view.ts';
 export interface Purge {
   /** Letters whose values go. */
   readonly count: number;
+  /** Of these, letters another program has put into a topic, for readers we know nothing of. */
+  readonly foreign: number;
   /** Letters that may go and can't yet, by what holds them: `partition 0 from offset 12 on (open)`. */
   readonly held: readonly { readonly count: number; readonly by: string }[];
   carryOut(): Promise<void>;
@@ -36,7 +38,6 @@ export async function planPurge(
 
 /** Null where it may go, else why it stays. */
 function keeps({ id, failedAtMs }: DeadLetterView, states: States, beforeMs: number): string | null {
-  if (id === null) return 'not written by pipectl';
   const state = states.get(id);
   const status = statusOf(failedAtMs, state);
   if (status === 'open' || status === 'quarantined') return status;
@@ -55,6 +56,7 @@ interface Front {
   /** Where the records end that may all go. */
   to: number;
   ids: string[];
+  foreign: number;
   heldBy: string | null;
   held: number;
 }
@@ -70,19 +72,21 @@ async function purgeTopic(
   const fronts = new Map<number, Front>();
   await readDeadLetters(place, undefined, log, (view) => {
     const { partition, offset } = view.record.place;
-    const front = fronts.get(partition) ?? { to: 0, ids: [], heldBy: null, held: 0 };
+    const front = fronts.get(partition) ?? { to: 0, ids: [], foreign: 0, heldBy: null, held: 0 };
     fronts.set(partition, front);
     const why = keeps(view, states, beforeMs);
     if (why !== null) front.heldBy ??= `partition ${partition} from offset ${offset} on (${why})`;
     else if (front.heldBy !== null) front.held++;
     else {
       front.to = Number(offset) + 1;
-      front.ids.push(view.id!);
+      front.ids.push(view.id);
+      if (view.writer !== 'pipectl') front.foreign++;
     }
   });
   const going = [...fronts].filter(([, { ids }]) => ids.length > 0);
   return {
     count: going.reduce((sum, [, { ids }]) => sum + ids.length, 0),
+    foreign: going.reduce((sum, [, { foreign }]) => sum + foreign, 0),
     held: [...fronts.values()].flatMap(({ held, heldBy }) => (held > 0 ? [{ count: held, by: heldBy! }] : [])),
     async carryOut() {
       const admin = await openKafkaAdmin(connection, log);
@@ -106,10 +110,11 @@ async function purgeFile(
 ): Promise<Purge> {
   const lines = new Map<number, string>();
   await readDeadLetters({ file: path }, undefined, log, (view) => {
-    if (!view.isPurged && keeps(view, states, beforeMs) === null) lines.set(Number(view.record.place.offset), view.id!);
+    if (!view.isPurged && keeps(view, states, beforeMs) === null) lines.set(Number(view.record.place.offset), view.id);
   });
   return {
     count: lines.size,
+    foreign: 0,
     held: [],
     async carryOut() {
       const handle = await open(path, 'r+');

@@ -29,7 +29,8 @@ export async function openDeadLetterQueue(
   { pipeline, pipelineHash, log }: { readonly pipeline: string; readonly pipelineHash: string; readonly log: Log },
 ): Promise<DeadLetterQueue & { close(): Promise<void> }> {
   const place = deadLetterPlace(definition);
-  const context: DeadLetterContext = { pipeline, pipelineHash, secrets: definition.secrets };
+  const { secrets, letterForm: form } = definition;
+  const context: DeadLetterContext = { pipeline, pipelineHash, secrets, form };
   if ('file' in place) {
     const { FileDeadLetterQueue } = await import('./file-queue.ts');
     return new FileDeadLetterQueue(place.file, context);

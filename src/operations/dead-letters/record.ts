@@ -1,13 +1,16 @@
 /** Dead letters as they lie in the queue: the original record, and text headers that say where it failed and why. */
 import { createHash } from 'node:crypto';
-import type { DeadLetter, HeaderValue } from '../../engine/ports.ts';
+import type { LetterForm } from '../../definition/letter-form.ts';
+import type { DeadLetter, HeaderValue, LetterHistory } from '../../engine/ports.ts';
 import { redact } from '../../runtime/log.ts';
+import { redactedLetter } from './redact.ts';
 
 export interface DeadLetterContext {
   readonly pipeline: string;
   readonly pipelineHash: string;
   /** Values that must not appear in a message. */
   readonly secrets: readonly string[];
+  readonly form: LetterForm;
 }
 
 export interface DeadLetterRecord {
@@ -23,26 +26,27 @@ export interface DeadLetterRecord {
 }
 
 export const headerPrefix = 'pipectl-';
+/** Of Kafka Connect's dead letters (KIP-298). */
+export const connectPrefix = '__connect.errors.';
+const replayCountHeader = 'pipectl-replay-count';
 const messageBytesMax = 1024;
 /** Of what is looked through for secrets: far more than is kept. */
 const messageCharactersMax = 16 * 1024;
 
 /** What a dead letter becomes, in a topic or in a file. */
-export function deadLetterRecord(letter: DeadLetter, context: DeadLetterContext): DeadLetterRecord {
+export function deadLetterRecord(whole: DeadLetter, context: DeadLetterContext): DeadLetterRecord {
+  const { letter, redaction } = redactedLetter(whole, context.form);
   const { raw, partition } = letter;
   const message = publicMessage(letter.message, context.secrets);
   const failedAt = new Date(letter.failedAtMs).toISOString();
-  const { attempts, replayCount, firstFailedAtMs } = letter.history ?? {
-    attempts: 1,
-    replayCount: 0,
-    firstFailedAtMs: letter.failedAtMs,
-  };
+  const { attempts, replayCount, firstFailedAtMs } = letter.history ?? historyOf(letter);
   return {
     key: raw.key,
     value: raw.value,
     timestampMs: Math.floor(letter.failedAtMs),
     headers: {
       ...raw.headers,
+      ...(context.form.compat === 'connect' && connectHeaders(letter, message, context.pipeline)),
       'pipectl-dlq-id': deadLetterId(letter, context.pipeline),
       'pipectl-pipeline': context.pipeline,
       'pipectl-pipeline-hash': context.pipelineHash,
@@ -61,9 +65,57 @@ export function deadLetterRecord(letter: DeadLetter, context: DeadLetterContext)
       'pipectl-attempts': String(attempts),
       'pipectl-first-failed-at': new Date(firstFailedAtMs).toISOString(),
       'pipectl-failed-at': failedAt,
-      'pipectl-replay-count': String(replayCount),
+      [replayCountHeader]: String(replayCount),
+      ...(redaction !== null && {
+        'pipectl-payload': redaction,
+        'pipectl-redacted': context.form.redact.map((path) => path.join('.')).join(', '),
+      }),
     },
   };
+}
+
+/** A record that was sent back to its topic says how often; nothing else tells it from a new one. */
+function historyOf({ raw, failedAtMs }: DeadLetter): LetterHistory {
+  const replayCount = replayCountOf(raw.headers) ?? 0;
+  return { attempts: replayCount + 1, replayCount, firstFailedAtMs: failedAtMs };
+}
+
+/** How often a record was sent back to its topic; null where it does not say. */
+export function replayCountOf(headers: DeadLetter['raw']['headers']): number | null {
+  const text = textOf(headers?.[replayCountHeader]);
+  return text !== null && /^\d{1,6}$/.test(text) ? Number(text) : null;
+}
+
+/** Headers of a record that is sent back: its own, that it is, and from which letter. */
+export const sentBackHeaders = (
+  headers: Readonly<Record<string, HeaderValue>>,
+  { id, replayCount }: { readonly id: string; readonly replayCount: number },
+): Record<string, HeaderValue> => ({
+  ...Object.fromEntries(Object.entries(headers).filter(([name]) => !name.startsWith(headerPrefix))),
+  [replayCountHeader]: String(replayCount),
+  'pipectl-replay-of': id,
+});
+
+/** Kafka Connect's names (KIP-298, `DeadLetterQueueReporter`). There are no tasks, and no stack traces in a queue. */
+function connectHeaders(
+  { partition, raw, stage, code }: DeadLetter,
+  message: string,
+  pipeline: string,
+): Record<string, string> {
+  const [kind] = stage.split(':');
+  const values = {
+    topic: partition.topic,
+    partition: String(partition.partition),
+    offset: String(raw.offset),
+    'connector.name': pipeline,
+    'task.id': '0',
+    stage: kind === 'decode' ? 'VALUE_CONVERTER' : kind === 'sink' ? 'TASK_PUT' : 'TRANSFORMATION',
+    'class.name': stage,
+    'exception.class.name': code,
+    'exception.message': message,
+  };
+  const named = Object.entries(values).map(([name, value]) => [connectPrefix + name, value]);
+  return { ...(Object.fromEntries(named) as Record<string, string>), 'pipectl-compat': 'connect' };
 }
 
 /** The same for every redelivery of the same failure. */
@@ -122,7 +174,7 @@ export function stripControls(text: string): string {
 /** The same with less in it, for a queue that finds it too large: without the value, then the original headers, then the key. */
 export function lighterDeadLetter(record: DeadLetterRecord): DeadLetterRecord | null {
   const { headers } = record;
-  if (headers['pipectl-payload'] === undefined) {
+  if (headers['pipectl-payload'] !== 'omitted') {
     return { ...record, value: null, headers: { ...headers, 'pipectl-payload': 'omitted' } };
   }
   if (headers['pipectl-headers'] === undefined) {
@@ -135,3 +187,14 @@ export function lighterDeadLetter(record: DeadLetterRecord): DeadLetterRecord | 
 }
 
 export const isList = (value: HeaderValue): value is readonly (Uint8Array | string)[] => Array.isArray(value);
+
+/** The last one where a header occurs more than once, as consumers read it. */
+export function lastOf(value: HeaderValue): Uint8Array | string | undefined {
+  return isList(value) ? value.at(-1) : value;
+}
+
+export function textOf(value: HeaderValue): string | null {
+  const last = lastOf(value);
+  if (last === undefined) return null;
+  return typeof last === 'string' ? last : Buffer.from(last).toString('utf8');
+}

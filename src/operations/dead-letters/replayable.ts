@@ -1,5 +1,4 @@
 /** From a letter in the queue back to the record it was. */
-import { type KafkaAdmin, openKafkaAdmin } from '../../connections/kafka/admin.ts';
 import type { LetterHistory, Log, Partition, RawRecord } from '../../engine/ports.ts';
 import type { ReplayLetter } from '../../engine/replay.ts';
 import { componentContexts } from '../../plan/component-context.ts';
@@ -7,6 +6,7 @@ import type { Plan } from '../../plan/index.ts';
 import type { Edit } from './edit.ts';
 import { edited } from './edit.ts';
 import { deadLetterId } from './record.ts';
+import { SourceTopics } from './source-topics.ts';
 import type { DeadLetterView } from './view.ts';
 
 export interface Replayable extends ReplayLetter {
@@ -24,21 +24,33 @@ export interface Refused {
   readonly reason: string;
 }
 
+const writers = { connect: 'Kafka Connect', spring: 'Spring', unknown: 'another program' };
+
+/** Why no pipeline can take a letter up; null where one can. */
+export function whyForeign({ writer, source }: Pick<DeadLetterView, 'writer' | 'source'>): string | null {
+  if (writer === 'pipectl') return null;
+  const wayOut = source.topic === null ? '' : '; `--to source` puts its record back into its topic';
+  return `it was written by ${writers[writer]}, and no pipeline knows its steps${wayOut}`;
+}
+
+/** Why what a letter stands for can't be had; its record has to be read again. */
+export const whyGone = ({ redacted }: Pick<DeadLetterView, 'redacted'>): string =>
+  redacted.length > 0
+    ? 'fields of its value were redacted, and its record is no longer in the source'
+    : 'its value was too large for the queue, and its record is no longer in the source';
+
 /** Asks the cluster where a letter does not say all: letters of former versions, and values that were left out. */
 export class Replayables {
   readonly #plan: Plan;
   readonly #pipeline: string;
-  readonly #log: Log;
   readonly #edits: readonly Edit[];
   readonly #partitions = new Map<string, Partition>();
-  /** Cluster and id of topics that exist, null of others. */
-  readonly #topics = new Map<string, { readonly cluster: string; readonly topicId: string } | null>();
-  #admin: Promise<KafkaAdmin> | null = null;
+  readonly #sources: SourceTopics;
 
   constructor(plan: Plan, { log, edits = [] }: { readonly log: Log; readonly edits?: readonly Edit[] }) {
     this.#plan = plan;
     this.#pipeline = componentContexts(plan, { clock: never, random: Math.random, log })('dlq').pipeline;
-    this.#log = log;
+    this.#sources = new SourceTopics(connectionOf(plan), log);
     this.#edits = edits;
   }
 
@@ -46,8 +58,10 @@ export class Replayables {
   async of(view: DeadLetterView, attempts: number): Promise<Replayable | Refused> {
     const { id, stage, source, record, pipeline } = view;
     const refused = (reason: string): Refused => ({ view, reason });
-    if (id === null || stage === null) return refused('it was not written by pipectl');
-    if (pipeline !== this.#pipeline) return refused(`it is one of pipeline ${pipeline}`);
+    const foreign = whyForeign(view);
+    if (foreign !== null) return refused(foreign);
+    if (pipeline !== this.#pipeline || stage === null)
+      return refused(`it is one of pipeline ${pipeline}; \`--to source\` puts its record back into its topic`);
     if (source.topic === null || source.partition === null || source.offset === null || source.timestampMs === null)
       return refused('it does not say where its record was read');
     if (view.isPurged) return refused('its value was removed by dlq purge');
@@ -63,10 +77,10 @@ export class Replayables {
       value: record.value,
       headers: view.headers,
     };
-    if (view.payloadOmitted) {
-      const found = await this.#recordOf(partition, original.offset);
-      if (found === null)
-        return refused('its value was too large for the queue, and its record is no longer in the source');
+    if (view.payloadOmitted || view.redacted.length > 0) {
+      const { topic, topicId, partition: number } = partition;
+      const found = await this.#sources.recordAt(topic, topicId, number, original.offset);
+      if (found === null) return refused(whyGone(view));
       original = found;
     }
     const raw = this.#edits.length === 0 ? original : edited(original, this.#edits);
@@ -88,8 +102,8 @@ export class Replayables {
     };
   }
 
-  async close(): Promise<void> {
-    await (await this.#admin?.catch(() => undefined))?.close();
+  close(): Promise<void> {
+    return this.#sources.close();
   }
 
   async #partitionOf({ id, stage, source }: DeadLetterView): Promise<Partition | null> {
@@ -99,7 +113,7 @@ export class Replayables {
     let log = source.cluster === null || source.topicId === null ? null : source;
     if (log === null) {
       // A letter of a former version: its id says whether the topic is the one it came from.
-      const now = await this.#topic(topic);
+      const now = await this.#sources.topic(topic);
       const place = { partition: { topicId: now?.topicId ?? '', partition }, raw: { offset: Number(source.offset) } };
       const same = deadLetterId({ ...place, element: source.element ?? '', stage: stage! }, this.#pipeline) === id;
       log = now !== null && same ? { ...source, ...now } : null;
@@ -113,32 +127,13 @@ export class Replayables {
     }
     return found;
   }
+}
 
-  async #recordOf({ topic, topicId, partition }: Partition, offset: number): Promise<RawRecord | null> {
-    if ((await this.#topic(topic))?.topicId !== topicId) return null;
-    const records = await (await this.#kafka())!.recordsAt(topic, new Map([[partition, offset]]));
-    const found = records.get(partition) ?? null;
-    return found?.offset === offset ? found : null;
-  }
-
-  async #topic(topic: string): Promise<{ readonly cluster: string; readonly topicId: string } | null> {
-    const known = this.#topics.get(topic);
-    if (known !== undefined) return known;
-    const admin = await this.#kafka();
-    const metadata = (await admin?.describeTopics([topic]))?.get(topic);
-    const found = metadata === undefined ? null : { cluster: await admin!.clusterId(), topicId: metadata.topicId };
-    this.#topics.set(topic, found);
-    return found;
-  }
-
-  async #kafka(): Promise<KafkaAdmin | null> {
-    const { sources, connections } = this.#plan.definition;
-    const [{ component, options }] = sources;
-    if (component !== 'kafka') return null;
-    const { connection } = options as { readonly connection?: string };
-    this.#admin ??= openKafkaAdmin(connections[connection ?? 'kafka']?.options ?? {}, this.#log);
-    return this.#admin;
-  }
+function connectionOf({ definition: { sources, connections } }: Plan): Readonly<Record<string, unknown>> | null {
+  const [{ component, options }] = sources;
+  if (component !== 'kafka') return null;
+  const { connection } = options as { readonly connection?: string };
+  return connections[connection ?? 'kafka']?.options ?? {};
 }
 
 /** Names are all that is asked for. */

@@ -15,12 +15,7 @@ export async function resolveLetters(
 ): Promise<number> {
   let resolved = 0;
   await selection.each(atOnce, async (views) => {
-    await store.write(
-      views.map((view) => {
-        const id = view.id!;
-        return afterAct({ ...view, id }, states.get(id), { ...act, status: 'resolved' });
-      }),
-    );
+    await store.write(views.map((view) => afterAct(view, states.get(view.id), { ...act, status: 'resolved' })));
     resolved += views.length;
   });
   return resolved;

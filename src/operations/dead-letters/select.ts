@@ -9,8 +9,6 @@ export interface Selection {
   readonly count: number;
   /** Letters that match, by what became of them. */
   readonly byStatus: Readonly<Record<LetterStatus, number>>;
-  /** Letters of other programs: without an id nothing can be said about them. */
-  readonly foreign: number;
   /**
    * Gives what is selected to `onLetters`, some at a time, in the order of the queue; the next ones when it resolves.
    * Resolves early when it says false.
@@ -29,10 +27,9 @@ export async function selectLetters(
   log: Log,
 ): Promise<Selection> {
   const { letters } = await readLetters(place, filter, states, log);
-  const own = letters.filter(({ id }) => id !== null);
-  const chosen = own.filter(({ status }) => wanted.includes(status));
+  const chosen = letters.filter(({ status }) => wanted.includes(status));
   const keys = new Set(chosen.map((letter) => keyOf(letter.place)));
-  const count = (of: LetterStatus): number => own.filter(({ status }) => status === of).length;
+  const count = (of: LetterStatus): number => letters.filter(({ status }) => status === of).length;
   return {
     count: chosen.length,
     byStatus: {
@@ -41,7 +38,6 @@ export async function selectLetters(
       replayed: count('replayed'),
       resolved: count('resolved'),
     },
-    foreign: letters.length - own.length,
     async each(atOnce, onLetters) {
       let views: DeadLetterView[] = [];
       let goesOn = true;

@@ -3,6 +3,7 @@
  * each letter that somebody has acted on. Operators share it, and it outlives the values of the letters.
  */
 import { constants, open, readFile } from 'node:fs/promises';
+import type { ProducerMessage } from '../../connections/kafka/producer.ts';
 import type { Log } from '../../engine/ports.ts';
 import type { ReplayEnd } from '../../engine/replay.ts';
 import { errorTable, PipectlError } from '../../errors.ts';
@@ -22,8 +23,8 @@ export interface LetterAct {
   readonly at: string;
   readonly by: string;
   readonly note: string | null;
-  /** Of a replay. `refused`: it could not be replayed, for the reason. */
-  readonly end?: ReplayEnd | 'refused';
+  /** Of a replay. `sent`: its record is in its topic again. `refused`: it could not be replayed, for the reason. */
+  readonly end?: ReplayEnd | 'sent' | 'refused';
   readonly reason?: string;
   /** Of which call of `dlq replay` it is the answer. */
   readonly run?: string;
@@ -49,11 +50,12 @@ export interface LetterState extends LetterAct {
 
 const historyMax = 20;
 
+/** A record that has failed this often needs force. */
+export const attemptsMax = 3;
+
 /** What stands after an act. */
 export function afterAct(
-  letter: Pick<DeadLetterView, 'fingerprint' | 'stage' | 'code' | 'source' | 'attempts' | 'failedAtMs'> & {
-    readonly id: string;
-  },
+  letter: Pick<DeadLetterView, 'id' | 'fingerprint' | 'stage' | 'code' | 'source' | 'attempts' | 'failedAtMs'>,
   former: LetterState | undefined,
   act: LetterAct & { readonly attempts?: number },
 ): LetterState {
@@ -96,6 +98,8 @@ export function statusAfter(failedAtMs: number, status: LetterStatus, stateFaile
 export interface LetterStates {
   /** All there are, by the letter's id. */
   read(): Promise<Map<string, LetterState>>;
+  /** Makes the place for them where there is none. */
+  prepare(): Promise<void>;
   /** Resolves when they are durable. */
   write(states: readonly LetterState[]): Promise<void>;
   /** Never rejects. */
@@ -132,6 +136,8 @@ class FileStates implements LetterStates {
     const states = text.split('\n').flatMap((line) => readState(line) ?? []);
     return new Map(states.map((state) => [state.id, state]));
   }
+
+  prepare = () => Promise.resolve();
 
   async write(states: readonly LetterState[]): Promise<void> {
     const handle = await open(this.#path, constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT, 0o600);
@@ -178,20 +184,17 @@ class TopicStates implements LetterStates {
     return states;
   }
 
+  async prepare(): Promise<void> {
+    if (!this.#isThere) await this.#create();
+  }
+
   async write(states: readonly LetterState[]): Promise<void> {
     if (states.length === 0) return;
-    if (!this.#isThere) await this.#create();
+    await this.prepare();
     const { openKafkaProducer } = await import('../../connections/kafka/producer.ts');
     this.#producer ??= Promise.resolve(openKafkaProducer(this.#connection, this.#log));
     const producer = await this.#producer;
-    await producer.produceAll(
-      this.#topic,
-      states.map((state) => ({
-        key: Buffer.from(state.id),
-        value: Buffer.from(JSON.stringify(state)),
-        headers: {},
-      })),
-    );
+    await producer.produceAll(this.#topic, states.map(stateMessage));
   }
 
   async close(): Promise<void> {
@@ -215,6 +218,13 @@ class TopicStates implements LetterStates {
     return openKafkaAdmin(this.#connection, this.#log);
   }
 }
+
+/** A state as it stands in a topic. */
+export const stateMessage = (state: LetterState): ProducerMessage => ({
+  key: Buffer.from(state.id),
+  value: Buffer.from(JSON.stringify(state)),
+  headers: {},
+});
 
 /** Undefined for what is no state: a line a crash cut off, or somebody else's record. */
 export function readState(text: string): LetterState | undefined {

@@ -1,6 +1,7 @@
 /** Reads dead letters back: ours, those of Kafka Connect and of Spring for Apache Kafka. */
+import { createHash } from 'node:crypto';
 import type { HeaderValue } from '../../engine/ports.ts';
-import { fingerprintOf, headerPrefix, isList, publicMessage } from './record.ts';
+import { connectPrefix, fingerprintOf, headerPrefix, lastOf, publicMessage, replayCountOf, textOf } from './record.ts';
 
 /** A record of any dead-letter queue. */
 export interface QueuedRecord {
@@ -15,7 +16,8 @@ export interface QueuedRecord {
 /** What is known about a dead letter; null where its writer does not say. */
 export interface DeadLetterView {
   readonly writer: 'pipectl' | 'connect' | 'spring' | 'unknown';
-  readonly id: string | null;
+  /** Ours is in its headers; that of another program's letter is made of its place in the queue. */
+  readonly id: string;
   readonly pipeline: string | null;
   readonly stage: string | null;
   readonly code: string | null;
@@ -37,8 +39,10 @@ export interface DeadLetterView {
   readonly firstFailedAtMs: number | null;
   /** When it failed; where that is not said, when it was put into the queue. */
   readonly failedAtMs: number;
-  /** The record was too large for the queue: its value is missing, and perhaps headers and key. */
+  /** Its value is missing, and perhaps headers and key: too large for the queue, or not to be redacted. */
   readonly payloadOmitted: boolean;
+  /** Fields that were to be redacted (`dlq.redact`); empty where the value is whole. */
+  readonly redacted: readonly string[];
   /** Its value was removed by `dlq purge`. */
   readonly isPurged: boolean;
   /** Headers of the original record. */
@@ -46,7 +50,6 @@ export interface DeadLetterView {
   readonly record: QueuedRecord;
 }
 
-const connectPrefix = '__connect.errors.';
 const springPrefix = 'kafka_dlt-';
 
 /** Never throws: what a header does not hold in the expected form is null. */
@@ -55,7 +58,7 @@ export function readDeadLetter(record: QueuedRecord): DeadLetterView {
   if (names.includes('pipectl-dlq-id')) return readPipectl(record);
   if (names.some((name) => name.startsWith(connectPrefix))) return readConnect(record);
   if (names.some((name) => name.startsWith(springPrefix))) return readSpring(record);
-  return { ...known(record, 'unknown', '', {}), headers: record.headers };
+  return known(record, 'unknown', [], {});
 }
 
 /** What is counted of a letter. */
@@ -74,7 +77,8 @@ export function seeLetter(record: QueuedRecord): LetterSeen {
 
 function readPipectl(record: QueuedRecord): DeadLetterView {
   const header = (name: string) => textOf(record.headers[headerPrefix + name]);
-  const view = known(record, 'pipectl', headerPrefix, {
+  const isCompatible = header('compat') === 'connect';
+  const view = known(record, 'pipectl', isCompatible ? [connectPrefix] : [], {
     stage: header('stage'),
     code: header('error-code'),
     message: header('error-message'),
@@ -82,7 +86,7 @@ function readPipectl(record: QueuedRecord): DeadLetterView {
   });
   return {
     ...view,
-    id: header('dlq-id'),
+    id: header('dlq-id') ?? '',
     pipeline: header('pipeline'),
     source: {
       name: header('source'),
@@ -99,14 +103,15 @@ function readPipectl(record: QueuedRecord): DeadLetterView {
     firstFailedAtMs: timeOf(header('first-failed-at')),
     failedAtMs: timeOf(header('failed-at')) ?? record.timestampMs,
     payloadOmitted: header('payload') === 'omitted',
+    redacted: header('redacted')?.split(', ') ?? [],
     isPurged: header('payload') === 'purged',
   };
 }
 
-/** KIP-298: every header is text. */
+/** KIP-298: every header is text. The letter has the timestamp of its record. */
 function readConnect(record: QueuedRecord): DeadLetterView {
   const header = (name: string) => textOf(record.headers[connectPrefix + name]);
-  const view = known(record, 'connect', connectPrefix, {
+  const view = known(record, 'connect', [connectPrefix], {
     stage: header('stage'),
     code: header('exception.class.name'),
     message: header('exception.message'),
@@ -119,6 +124,7 @@ function readConnect(record: QueuedRecord): DeadLetterView {
       topic: header('topic'),
       partition: numberOf(header('partition')),
       offset: header('offset'),
+      timestampMs: record.timestampMs,
     },
   };
 }
@@ -126,7 +132,7 @@ function readConnect(record: QueuedRecord): DeadLetterView {
 /** `DeadLetterPublishingRecoverer`: numbers are big-endian bytes. */
 function readSpring(record: QueuedRecord): DeadLetterView {
   const header = (name: string) => record.headers[springPrefix + name];
-  const view = known(record, 'spring', springPrefix, {
+  const view = known(record, 'spring', [springPrefix], {
     stage: textOf(header('original-consumer-group')),
     code: textOf(header('exception-cause-fqcn')) ?? textOf(header('exception-fqcn')),
     message: textOf(header('exception-message')),
@@ -151,13 +157,28 @@ interface Why {
   readonly fingerprint?: string | null;
 }
 
-function known(record: QueuedRecord, writer: DeadLetterView['writer'], ownPrefix: string, why: Why): DeadLetterView {
+/** The same as long as the letter lies there. */
+function idOfPlace({ queue, partition, offset }: QueuedRecord['place']): string {
+  return createHash('sha256')
+    .update(JSON.stringify([queue, partition, offset]))
+    .digest('hex');
+}
+
+/** `prefixes`: of headers that the writer has added; ours, which a record that was sent back has, are no part of it. */
+function known(
+  record: QueuedRecord,
+  writer: DeadLetterView['writer'],
+  prefixes: readonly string[],
+  why: Why,
+): DeadLetterView {
   const { stage = null, code = null, fingerprint = null } = why;
   // Others put whole exception texts there, with line breaks and more.
   const message = why.message === null || why.message === undefined ? null : publicMessage(why.message, []);
+  const added = [headerPrefix, ...prefixes];
+  const replayCount = replayCountOf(record.headers);
   return {
     writer,
-    id: null,
+    id: writer === 'pipectl' ? '' : idOfPlace(record.place),
     pipeline: null,
     stage,
     code,
@@ -173,26 +194,18 @@ function known(record: QueuedRecord, writer: DeadLetterView['writer'], ownPrefix
       element: null,
       timestampMs: null,
     },
-    attempts: null,
-    replayCount: null,
+    attempts: replayCount === null ? null : replayCount + 1,
+    replayCount,
     firstFailedAtMs: null,
     failedAtMs: record.timestampMs,
     payloadOmitted: false,
+    redacted: [],
     isPurged: false,
-    headers: Object.fromEntries(Object.entries(record.headers).filter(([name]) => !name.startsWith(ownPrefix))),
+    headers: Object.fromEntries(
+      Object.entries(record.headers).filter(([name]) => !added.some((prefix) => name.startsWith(prefix))),
+    ),
     record,
   };
-}
-
-/** The last one where a header occurs more than once, as consumers read it. */
-function lastOf(value: HeaderValue): Uint8Array | string | undefined {
-  return isList(value) ? value.at(-1) : value;
-}
-
-function textOf(value: HeaderValue): string | null {
-  const last = lastOf(value);
-  if (last === undefined) return null;
-  return typeof last === 'string' ? last : Buffer.from(last).toString('utf8');
 }
 
 function numberOf(text: string | null): number | null {

@@ -81,6 +81,8 @@ export const fileSource = defineSource({
     }
   },
 
+  holdsJson: (given) => formatOf(given) !== 'csv',
+
   eventSchema: ({ schema }) => schema,
 
   // Each file is a partition.

@@ -15,7 +15,7 @@ const letter = (message: string, failedAtMs: number, value: Uint8Array | null = 
 });
 
 it('keeps a record of each cause, cut and without secrets, the newest of about a second', () => {
-  const causes = new DeadLetterCauses(['hunter22']);
+  const causes = new DeadLetterCauses(['hunter22'], { redact: [] });
   causes.add(letter('x', 1000, Buffer.from('{"pw":"hunter22"}'), 1));
   causes.add(letter('x', 1500, Buffer.from('too soon'), 2));
   const { fingerprint } = causes.snapshot(2000)[0]!;
@@ -41,7 +41,7 @@ it('keeps a record of each cause, cut and without secrets, the newest of about a
 });
 
 it('counts by cause, the most frequent first, with the newest message', () => {
-  const causes = new DeadLetterCauses(['pw']);
+  const causes = new DeadLetterCauses(['pw'], { redact: [] });
   causes.add(letter('field missing', 1000));
   causes.add(letter('row 1 broken pw', 2000));
   causes.add(letter('row 2 broken pw', 5000));
@@ -52,7 +52,7 @@ it('counts by cause, the most frequent first, with the newest message', () => {
 });
 
 it('tells the rate of the last minute, and of the time since the first where that is shorter', () => {
-  const causes = new DeadLetterCauses([]);
+  const causes = new DeadLetterCauses([], { redact: [] });
   for (let second = 0; second < 20; second++) causes.add(letter('x', second * 1000));
   expect(causes.snapshot(20_000)[0]!.perSecond).toBeCloseTo(1);
   expect(causes.snapshot(70_000)[0]!.perSecond).toBeCloseTo(9 / 60);
@@ -60,7 +60,7 @@ it('tells the rate of the last minute, and of the time since the first where tha
 });
 
 it('keeps the hundred causes seen last', () => {
-  const causes = new DeadLetterCauses([]);
+  const causes = new DeadLetterCauses([], { redact: [] });
   const word = (index: number) =>
     `${String.fromCharCode(97 + Math.floor(index / 26))}${String.fromCharCode(97 + (index % 26))}`;
   for (let index = 0; index < 100; index++) causes.add(letter(`cause ${word(index)}`, index));
@@ -70,4 +70,12 @@ it('keeps the hundred causes seen last', () => {
   expect(messages).toHaveLength(100);
   expect(messages).toContain('cause aa');
   expect(messages).not.toContain('cause ab');
+});
+
+it('shows neither in the record nor in the message what is to be redacted', () => {
+  const causes = new DeadLetterCauses([], { redact: [['email']] });
+  causes.add(letter('no mail to ana@example.com', 1000, Buffer.from('{"email":"ana@example.com"}')));
+  const { fingerprint, message } = causes.snapshot(1000)[0]!;
+  expect(message).toBe('no mail to ***');
+  expect(causes.sample(fingerprint)).toMatchObject({ value: '{"email":"***"}', message });
 });

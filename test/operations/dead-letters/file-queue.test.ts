@@ -20,7 +20,12 @@ afterEach(async () => {
 
 const log: Log = { info: () => {}, warn: () => {}, error: () => {} };
 const queueAt = (path: string) => {
-  const queue = new FileDeadLetterQueue(path, { pipeline: 'p', pipelineHash: 'h', secrets: [] });
+  const queue = new FileDeadLetterQueue(path, {
+    pipeline: 'p',
+    pipelineHash: 'h',
+    secrets: [],
+    form: { redact: [], compat: null },
+  });
   opened.push(queue);
   return queue;
 };

@@ -7,6 +7,7 @@ import {
   fingerprintOf,
   lighterDeadLetter,
   publicMessage,
+  sentBackHeaders,
   stripControls,
 } from '../../../src/operations/dead-letters/record.ts';
 import { readDeadLetter } from '../../../src/operations/dead-letters/view.ts';
@@ -27,7 +28,12 @@ const letter: DeadLetter = {
   message: 'column "id" of order 17 is null',
   failedAtMs: 1_700_000_100_000,
 };
-const context = { pipeline: 'p', pipelineHash: 'h', secrets: ['hunter2', 'hunter2-long'] };
+const context = {
+  pipeline: 'p',
+  pipelineHash: 'h',
+  secrets: ['hunter2', 'hunter2-long'],
+  form: { redact: [], compat: null },
+};
 const asQueued = (record: ReturnType<typeof deadLetterRecord>) => ({
   ...record,
   place: { queue: 'p.dlq', partition: 0, offset: '5' },
@@ -52,6 +58,57 @@ it('keeps key, value and headers byte for byte and says where and why it failed'
     failedAtMs: letter.failedAtMs,
     payloadOmitted: false,
     headers: { trace: raw.headers!.trace, tags: raw.headers!.tags },
+  });
+});
+
+it('of a record that was sent back to its topic counts that, and bears none of its marks', () => {
+  const headers = { ...raw.headers, ...sentBackHeaders(raw.headers!, { id: 'a1', replayCount: 2 }) };
+  expect(headers).toMatchObject({ trace: raw.headers!.trace, 'pipectl-replay-count': '2', 'pipectl-replay-of': 'a1' });
+  const view = readDeadLetter(asQueued(deadLetterRecord({ ...letter, raw: { ...raw, headers } }, context)));
+  expect(view).toMatchObject({ attempts: 3, replayCount: 2, id: deadLetterId(letter, 'p') });
+  expect(Object.keys(view.headers)).toEqual(['trace', 'tags']);
+  const forged = { ...raw, headers: { 'pipectl-replay-count': '-1e9' } };
+  expect(readDeadLetter(asQueued(deadLetterRecord({ ...letter, raw: forged }, context))).attempts).toBe(1);
+});
+
+describe('with compat: connect', () => {
+  const compatible = { ...context, form: { redact: [], compat: 'connect' } } as const;
+
+  it("it has Kafka Connect's headers too, and stays ours", () => {
+    const { headers } = deadLetterRecord(letter, compatible);
+    expect(headers).toMatchObject({
+      '__connect.errors.topic': 'orders',
+      '__connect.errors.partition': '3',
+      '__connect.errors.offset': '42',
+      '__connect.errors.connector.name': 'p',
+      '__connect.errors.task.id': '0',
+      '__connect.errors.stage': 'TASK_PUT',
+      '__connect.errors.class.name': 'sink:orders',
+      '__connect.errors.exception.class.name': 'not_null',
+      '__connect.errors.exception.message': 'column "id" of order 17 is null',
+      'pipectl-stage': 'sink:orders',
+    });
+    const { 'pipectl-dlq-id': _, ...foreign } = headers;
+    const place = { queue: 'p.dlq', partition: 0, offset: '5' };
+    const asConnect = readDeadLetter({ place, timestampMs: 1, key: null, value: null, headers: foreign });
+    expect(asConnect).toMatchObject({ writer: 'connect', stage: 'TASK_PUT', source: { offset: '42' } });
+    const view = readDeadLetter(asQueued(deadLetterRecord(letter, compatible)));
+    expect(view).toMatchObject({ writer: 'pipectl', stage: 'sink:orders' });
+    expect(Object.keys(view.headers)).toEqual(['trace', 'tags']);
+  });
+
+  it.each([
+    ['decode', 'VALUE_CONVERTER'],
+    ['timestamp', 'TRANSFORMATION'],
+    ['step:mask', 'TRANSFORMATION'],
+  ])('the stage %s is %s there', (stage, name) => {
+    expect(deadLetterRecord({ ...letter, stage }, compatible).headers['__connect.errors.stage']).toBe(name);
+  });
+
+  it('headers of a record that Kafka Connect has written stay its own without it', () => {
+    const own = { ...raw, headers: { '__connect.errors.topic': 'first' } };
+    const view = readDeadLetter(asQueued(deadLetterRecord({ ...letter, raw: own }, context)));
+    expect(view.headers).toEqual({ '__connect.errors.topic': 'first' });
   });
 });
 
@@ -122,6 +179,22 @@ describe('a message', () => {
 
 it('text for a terminal can neither move the cursor nor turn the line around', () => {
   expect(stripControls('a\u001b[2Jb\u009bc\u202ed\te\nf')).toBe('a [2Jb c d\te\nf');
+});
+
+it('a redacted letter says so, and one too large for the queue loses its value all the same', () => {
+  const redacting = { ...context, form: { redact: [['email'], ['card', 'number']], compat: null } };
+  const value = Buffer.from('{"id":1,"email":"ana@example.com"}');
+  const record = deadLetterRecord({ ...letter, raw: { ...raw, value } }, redacting);
+  expect(String(record.value)).toBe('{"id":1,"email":"***"}');
+  expect(readDeadLetter(asQueued(record))).toMatchObject({
+    redacted: ['email', 'card.number'],
+    payloadOmitted: false,
+    headers: { trace: raw.headers!.trace },
+  });
+  const lighter = lighterDeadLetter(record)!;
+  expect(lighter.value).toBeNull();
+  expect(readDeadLetter(asQueued(lighter))).toMatchObject({ redacted: ['email', 'card.number'], payloadOmitted: true });
+  expect(readDeadLetter(asQueued(deadLetterRecord(letter, redacting)))).toMatchObject({ payloadOmitted: true });
 });
 
 it('what is too large for the queue loses its value first, then its headers, then its key, and says so', () => {

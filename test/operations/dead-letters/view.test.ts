@@ -35,7 +35,8 @@ it("reads Kafka Connect's headers", () => {
     stage: 'VALUE_CONVERTER',
     code: 'org.apache.kafka.connect.errors.DataException',
     message: 'bad value',
-    source: { topic: 'orders', partition: 2, offset: '9007199254740993' },
+    // Connect gives a letter the timestamp of its record.
+    source: { topic: 'orders', partition: 2, offset: '9007199254740993', timestampMs: 1000 },
     failedAtMs: 1000,
   });
   expect(Object.keys(view.headers)).toEqual(['kept']);
@@ -76,4 +77,28 @@ it('what a header does not hold in the expected form is unknown, never an error'
 it('a record without any known header is still shown, with its headers', () => {
   const view = readDeadLetter(queued({ a: 'b' }));
   expect(view).toMatchObject({ writer: 'unknown', stage: null, code: null, headers: { a: 'b' } });
+});
+
+it('the id of a letter of another program is its place in the queue, and no other has it', () => {
+  const id = (change: Partial<ReturnType<typeof queued>['place']>) => {
+    const one = queued({ '__connect.errors.topic': 'orders' });
+    return readDeadLetter({ ...one, place: { ...one.place, ...change } }).id;
+  };
+  expect(id({})).toMatch(/^[0-9a-f]{64}$/);
+  expect(id({})).toBe(id({}));
+  const others = [id({}), id({ queue: 'other' }), id({ partition: 2 }), id({ offset: '10' })];
+  expect(new Set(others).size).toBe(4);
+  expect(readDeadLetter(queued({})).id).toBe(id({}));
+});
+
+it('a record that was sent back and died again elsewhere tells how often', () => {
+  const headers = {
+    '__connect.errors.topic': 'orders',
+    'pipectl-replay-count': '2',
+    'pipectl-replay-of': 'a1',
+    own: 'x',
+  };
+  const view = readDeadLetter(queued(headers));
+  expect(view).toMatchObject({ writer: 'connect', replayCount: 2, attempts: 3, headers: { own: 'x' } });
+  expect(Object.keys(view.headers)).toEqual(['own']);
 });
