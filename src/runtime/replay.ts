@@ -5,7 +5,7 @@ import type { Clock, DeadLetter, DeadLetterQueue, Log, Sink } from '../engine/po
 import { type Replayed, replay } from '../engine/replay.ts';
 import { PipectlError } from '../errors.ts';
 import { deadLetterId, fingerprintOf, publicMessage } from '../operations/dead-letters/record.ts';
-import { redactedLetter } from '../operations/dead-letters/redact.ts';
+import { redactedLetter } from '../plan/redact.ts';
 import type { Replayable } from '../operations/dead-letters/replayable.ts';
 import { afterAct, attemptsMax, type LetterAct, type LetterState } from '../operations/dead-letters/state.ts';
 import { componentContexts } from '../plan/component-context.ts';

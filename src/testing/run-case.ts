@@ -5,7 +5,7 @@ import type { SourceUse } from '../definition/pipeline.ts';
 import type { AssignedPartition, DeadLetter, Partition, RawRecord } from '../engine/ports.ts';
 import { Stage } from '../engine/stage.ts';
 import { PipectlError } from '../errors.ts';
-import { redactedLetter } from '../operations/dead-letters/redact.ts';
+import { redactedLetter } from '../plan/redact.ts';
 import type { Plan } from '../plan/index.ts';
 import { programInputs } from '../plan/record-reader.ts';
 import type { CaseClock } from './clock.ts';

@@ -3,7 +3,7 @@ import type { DeadLetter } from '../../engine/ports.ts';
 import { redact } from '../../runtime/log.ts';
 import type { DeadLetterCause, DeadLetterSample } from '../../runtime/status.ts';
 import { fingerprintOf, publicMessage } from './record.ts';
-import { redactedLetter } from './redact.ts';
+import { redactedLetter } from '../../plan/redact.ts';
 
 const causesMax = 100;
 const windowSeconds = 60;

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import type { LetterForm } from '../../definition/letter-form.ts';
 import type { DeadLetter, HeaderValue, LetterHistory } from '../../engine/ports.ts';
 import { redact } from '../../runtime/log.ts';
-import { redactedLetter } from './redact.ts';
+import { redactedLetter } from '../../plan/redact.ts';
 
 export interface DeadLetterContext {
   readonly pipeline: string;

@@ -39,6 +39,7 @@ export async function selectLetters(
       resolved: count('resolved'),
     },
     async each(atOnce, onLetters) {
+      const left = new Set(keys);
       let views: DeadLetterView[] = [];
       let goesOn = true;
       const give = async (): Promise<void> => {
@@ -47,10 +48,10 @@ export async function selectLetters(
         if (given.length > 0 && (await onLetters(given)) === false) goesOn = false;
       };
       await readDeadLetters(place, filter.sinceMs, log, async (view) => {
-        if (!keys.delete(keyOf(view.record.place))) return goesOn;
+        if (!left.delete(keyOf(view.record.place))) return goesOn;
         views.push(view);
         if (views.length === atOnce) await give();
-        return goesOn && keys.size > 0;
+        return goesOn && left.size > 0;
       });
       if (goesOn) await give();
     },

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
-import type { DeadLetter } from '../../../src/engine/ports.ts';
-import { redactedLetter } from '../../../src/operations/dead-letters/redact.ts';
+import type { DeadLetter } from '../../src/engine/ports.ts';
+import { redactedLetter } from '../../src/plan/redact.ts';
 
 const letter = (value: string | null, message = 'broken'): DeadLetter => ({
   stage: 'step:map',

@@ -1,8 +1,8 @@
 /** `dlq.redact`: fields that must not lie in a dead-letter queue. */
-import { decodeJson, encodeJson } from '../../codecs/json.ts';
-import { hideSecrets } from '../../declaration/secrets.ts';
-import type { LetterForm } from '../../definition/letter-form.ts';
-import type { DeadLetter } from '../../engine/ports.ts';
+import { decodeJson, encodeJson } from '../codecs/json.ts';
+import { hideSecrets } from '../declaration/secrets.ts';
+import type { LetterForm } from '../definition/letter-form.ts';
+import type { DeadLetter } from '../engine/ports.ts';
 
 export interface Redacted {
   readonly letter: DeadLetter;
