@@ -157,7 +157,7 @@ test('killed half way and run again, every record is sent once', async () => {
   const queue = await connectQueue(300);
   const words = ['replay', '--topic', queue.dlq, '--brokers', bench.brokers, '--to', 'source', '--all', '--yes'];
   for (const least of [30, 120]) {
-    const operator = bench.start(['dlq', ...words, '--rate', '200/s']);
+    const operator = bench.start(['dlq', ...words, '--rate', '50/s']);
     await eventually('some are sent', async () => (await bench.read(queue.source)).length > least, {
       running: [operator],
     });
@@ -177,7 +177,7 @@ test('killed half way and run again, every record is sent once', async () => {
 test('of two operators the later one goes on where the first one was, and every record is sent once', async () => {
   const queue = await connectQueue(300);
   const words = ['replay', '--topic', queue.dlq, '--brokers', bench.brokers, '--to', 'source', '--all', '--yes'];
-  const first = bench.start(['dlq', ...words, '--rate', '100/s']);
+  const first = bench.start(['dlq', ...words, '--rate', '20/s']);
   await eventually('some are sent', async () => (await bench.read(queue.source)).length > 20, { running: [first] });
   const second = bench.start(['dlq', ...words, '--rate', '300/s']);
   expect(await second.ended, second.stderr).toMatchObject({ code: 0 });
@@ -190,7 +190,7 @@ test('of two operators the later one goes on where the first one was, and every 
 test('SIGTERM ends it between two batches, says what is left, and leaves no transaction open', async () => {
   const queue = await connectQueue(200);
   const at = ['--topic', queue.dlq, '--brokers', bench.brokers];
-  const operator = bench.start(['dlq', 'replay', ...at, '--to', 'source', '--all', '--yes', '--rate', '100/s']);
+  const operator = bench.start(['dlq', 'replay', ...at, '--to', 'source', '--all', '--yes', '--rate', '20/s']);
   await eventually('some are sent', async () => (await bench.read(queue.source)).length > 20, { running: [operator] });
   expect(await operator.drain()).toMatchObject({ code: 1 });
   expect(operator.stdout).toMatch(/^200 selected: \d+ sent back \(.*\), \d+ not come to: run it again\n$/);
