@@ -2,7 +2,7 @@
 import { decodeJson, encodeJson } from '../codecs/json.ts';
 import { hideSecrets } from '../declaration/secrets.ts';
 import type { LetterForm } from '../definition/letter-form.ts';
-import type { DeadLetter } from '../engine/ports.ts';
+import type { DeadLetter, RawRecord } from '../engine/ports.ts';
 
 export interface Redacted {
   readonly letter: DeadLetter;
@@ -21,15 +21,24 @@ export function redactedLetter(letter: DeadLetter, { redact }: Pick<LetterForm, 
     event = decodeJson(raw.value);
   } catch {
     // What the reader says of it holds nothing of the value.
-    return { letter: { ...letter, raw: { ...raw, value: null } }, redaction: 'omitted' };
+    return { letter: { ...letter, raw: withValue(raw, null) }, redaction: 'omitted' };
   }
   const removed: unknown[] = [];
   for (const path of redact) event = without(event, path, removed);
   if (removed.length === 0) return { letter, redaction: null };
   const hidden = hideSecrets(message, removed.flatMap(textsIn), () => blot);
   const value = Buffer.from(encodeJson(event));
-  return { letter: { ...letter, message: hidden, raw: { ...raw, value } }, redaction: 'redacted' };
+  return { letter: { ...letter, message: hidden, raw: withValue(raw, value) }, redaction: 'redacted' };
 }
+
+/** Name by name: a record may compute what it is asked for, which a spread leaves out. */
+const withValue = ({ offset, timestampMs, key, headers }: RawRecord, value: Buffer | null): RawRecord => ({
+  offset,
+  timestampMs,
+  key,
+  value,
+  headers,
+});
 
 /** Blots out what is at `path`, in every element where it leads into a list. The event is one's own. */
 function without(value: unknown, path: readonly string[], removed: unknown[]): unknown {

@@ -39,6 +39,31 @@ it('leaves out what it can not read: what is not understood can not be redacted'
   expect(redacted('{"email":"ana@example.com"', ['email'])).toMatchObject({ value: null, redaction: 'omitted' });
 });
 
+it('keeps key and headers, also of a record that computes them when they are asked for', () => {
+  const raw = {
+    offset: 7,
+    timestampMs: 9,
+    get key() {
+      return Buffer.from('k');
+    },
+    get headers() {
+      return { trace: 'a' };
+    },
+    get value() {
+      return Buffer.from('{"a":1}');
+    },
+  };
+  const computed = Object.create(raw, { offset: { value: 7 }, timestampMs: { value: 9 } }) as typeof raw;
+  const { letter: after } = redactedLetter({ ...letter(null), raw: computed }, { redact: [['a']] });
+  expect({ ...after.raw, value: String(after.raw.value) }).toEqual({
+    offset: 7,
+    timestampMs: 9,
+    key: Buffer.from('k'),
+    headers: { trace: 'a' },
+    value: '{"a":"***"}',
+  });
+});
+
 it('hides the values in the message too, those inside a mapping and numbers among them', () => {
   const value = '{"p":{"mail":" ana@example.com ","card":4111111111111111},"n":5}';
   expect(redacted(value, ['p'], 'ana@example.com has 4111111111111111, n is 5').message).toBe('*** has ***, n is 5');
