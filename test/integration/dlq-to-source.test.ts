@@ -1,6 +1,6 @@
 /** `pipectl dlq replay --to source`, and letters that other programs have written: ids, states, purge. */
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import { stackAddress } from '../stack/shared.ts';
+import { expect, test } from 'vitest';
+import { sharedBench } from './bench.ts';
 import {
   Bench,
   eventually,
@@ -12,11 +12,7 @@ import {
 } from './pipeline.ts';
 
 let bench: Bench;
-beforeAll(async () => {
-  bench = await Bench.open({ brokers: stackAddress('kafka'), url: stackAddress('postgres') });
-});
-afterEach(() => bench.expectNoSecrets());
-afterAll(() => bench[Symbol.asyncDispose]());
+sharedBench((opened) => (bench = opened));
 
 interface Queue {
   readonly source: string;
