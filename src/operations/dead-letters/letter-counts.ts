@@ -32,7 +32,7 @@ export class LetterCounts {
 
   /** Of several letters with one id the newest counts, wherever they lie. */
   add({ id, fingerprint, failedAtMs, record: { place } }: LetterSeen): void {
-    const key = keyOf(id ?? `${place.partition}:${place.offset}`);
+    const key = keyOf(id);
     const { columns } = this.#table;
     let row = this.#table.find(key);
     if (row >= 0) {
@@ -44,9 +44,9 @@ export class LetterCounts {
         return;
       }
       row = this.#table.add(key);
-      const state = id === null ? undefined : this.#early.get(id);
+      const state = this.#early.get(id);
       if (state !== undefined) this.#setState(row, state);
-      if (id !== null) this.#early.delete(id);
+      this.#early.delete(id);
     }
     const at = this.#table.columns;
     at.failedAtMs[row] = failedAtMs;

@@ -12,7 +12,7 @@ import { afterAct, type LetterStatus, letterStates } from '../../../src/operatio
 import type { TopicReader } from '../../../src/operations/dead-letters/tail.ts';
 
 const log: Log = { info: () => {}, warn: () => {}, error: () => {} };
-const context = { pipeline: 'p', pipelineHash: 'h', secrets: [] };
+const context = { pipeline: 'p', pipelineHash: 'h', secrets: [], form: { redact: [], compat: null } };
 const noPace = (): void => undefined;
 
 const letter = (offset: number, failedAtMs: number, word = 'broken'): DeadLetter => ({

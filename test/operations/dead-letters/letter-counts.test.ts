@@ -2,8 +2,9 @@ import { expect, it } from 'vitest';
 import { LetterCounts } from '../../../src/operations/dead-letters/letter-counts.ts';
 import { LetterTable } from '../../../src/operations/dead-letters/letter-table.ts';
 import type { LetterStatus } from '../../../src/operations/dead-letters/state.ts';
+import { seeLetter } from '../../../src/operations/dead-letters/view.ts';
 
-const letter = (id: string | null, { at = 1000, offset = 0, partition = 0, cause = 'f0' } = {}) => ({
+const letter = (id: string, { at = 1000, offset = 0, partition = 0, cause = 'f0' } = {}) => ({
   id,
   fingerprint: cause,
   failedAtMs: at,
@@ -47,11 +48,17 @@ it('a state that comes before its letter is not forgotten', () => {
   expect(counts.whole).toEqual(whole(0, 0, 1, 1));
 });
 
-it('letters of other programs are told apart by where they lie', () => {
+it('letters of other programs are told apart by where they lie, and can be closed', () => {
+  const foreign = (offset: number, partition = 0) => {
+    const place = { queue: 'connect.dlq', partition, offset: String(offset) };
+    return seeLetter({ place, timestampMs: 1000, key: null, value: null, headers: { '__connect.errors.stage': 'x' } });
+  };
   const counts = new LetterCounts();
-  for (const offset of [1, 2, 2]) counts.add(letter(null, { offset }));
-  counts.add(letter(null, { offset: 2, partition: 1 }));
+  for (const offset of [1, 2, 2]) counts.add(foreign(offset));
+  counts.add(foreign(2, 1));
   expect(counts.whole).toEqual(whole(3));
+  counts.act(state(foreign(2).id, 'resolved'));
+  expect(counts.whole).toEqual(whole(2, 0, 1));
 });
 
 it('what the queue has deleted is counted no more', () => {
