@@ -29,9 +29,9 @@ export function intentText({ definition }: Plan, preparation: Preparation, times
     ],
     ['writes', `really, as always: ${sinks.map(written).join(', ')}`],
     ['sets aside', 'topic' in dlq ? `dead letters to ${dlq.topic}` : `dead letters to ${dlq.file}`],
-    ...(alerts === null
+    ...(alerts === null || alerts.notify.length === 0
       ? []
-      : [['tells', `whoever its alerts tell (${alerts.notify.length})`] satisfies [string, string]]),
+      : [['tells', 'whoever its alerts tell'] satisfies [string, string]]),
     ...faults.map(({ fault, service }, index): [string, string] => {
       const where = service === null ? '' : ` (${service.text})`;
       return [index === 0 ? 'faults' : '', `${fault}${where}: ${faultKinds[fault].summary}`];
@@ -93,7 +93,10 @@ export function reportText(report: DrillReport, width = 100): string {
     baseline.backlog === null ? '' : `, and a backlog of ${formatCount(baseline.backlog)} was worked off meanwhile`;
   const parts = [
     faults.length === 0 ? '' : table(columns, faults),
-    ...faults.map(({ fault, service, checks }) => checksOf(service === null ? fault : `${fault} (${service})`, checks)),
+    ...faults.map(({ fault, service, checks, logged }) => {
+      const title = service === null ? fault : `${fault} (${service})`;
+      return `${checksOf(title, checks)}${logged.length === 0 ? '' : `  in the log: ${logged.join(', ')}\n`}`;
+    }),
     checksOf('at the end', atEnd),
     skipped.map(({ fault, reason }) => `not tried  ${fault}: ${printable(reason, true)}\n`).join(''),
     wrapped(

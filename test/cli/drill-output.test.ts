@@ -22,6 +22,7 @@ const report: DrillReport = {
       recovery: { rowsAgainMs: 1400, lagBackMs: 2900, standstillMs: 16_400, isWithoutInput: false },
       checks: [held],
       alerts: ['alert_sink'],
+      logged: ['sink_unavailable', 'fenced'],
       runbook: 'sink-down',
     },
   ],
@@ -39,6 +40,7 @@ describe('the report of a drill', () => {
     expect(row).toMatch(
       /^sink-away \(postgres serving at db:5432\) +1,204 +16 s +1\.4 s +2\.9 s +1 of 1 +alert_sink +sink-down$/,
     );
+    expect(text).toContain('\n  in the log: sink_unavailable, fenced\n');
     expect(text).toContain('not tried  poison: only with --poison');
     expect(text).toContain('it does not compare');
     expect(text).not.toContain('no `alerts:`');

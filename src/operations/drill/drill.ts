@@ -26,6 +26,7 @@ import { type Intended, kafkaOptionsOf, poisonTopicOf, type Preparation } from '
 import { ServiceProxy } from './proxy.ts';
 import { type Baseline, baselineOf, lagOf, recoveryOf } from './recovery.ts';
 import type { Check, DrillReport, FaultReport, Skipped } from './report.ts';
+import { addressText } from './services.ts';
 import { Watch } from './watch.ts';
 
 export interface DrillOptions {
@@ -58,18 +59,17 @@ export async function runDrill(
   preparation: Preparation,
   options: DrillOptions,
 ): Promise<DrillReport> {
-  const proxies = new Map<string, ServiceProxy[]>();
+  const proxies = new Map<string, ServiceProxy>();
   let crew: Crew | null = null;
   try {
-    for (const { connection, addresses } of preparation.services) {
-      if (!proxies.has(connection)) proxies.set(connection, await Promise.all(addresses.map(ServiceProxy.open)));
-    }
-    const routes = [...proxies.values()].flat().map(({ service, port }) => ({ ...service, to: port }));
+    for (const address of preparation.services.flatMap(({ addresses }) => addresses))
+      if (!proxies.has(addressText(address))) proxies.set(addressText(address), await ServiceProxy.open(address));
+    const routes = [...proxies.values()].map(({ service, port }) => ({ ...service, to: port }));
     crew = new Crew({ ...options.command, routes });
     return await new Drill(plan, kafka, preparation, options, proxies, crew).run();
   } finally {
     await crew?.leave();
-    await Promise.all([...proxies.values()].flat().map((proxy) => proxy[Symbol.asyncDispose]()));
+    await Promise.all([...proxies.values()].map((proxy) => proxy[Symbol.asyncDispose]()));
   }
 }
 
@@ -78,7 +78,7 @@ class Drill {
   readonly #kafka: KafkaAdmin | null;
   readonly #preparation: Preparation;
   readonly #options: DrillOptions;
-  readonly #proxies: ReadonlyMap<string, readonly ServiceProxy[]>;
+  readonly #proxies: ReadonlyMap<string, ServiceProxy>;
   readonly #crew: Crew;
   readonly #watch: Watch;
   readonly #startedAtMs = Date.now();
@@ -89,7 +89,7 @@ class Drill {
     kafka: KafkaAdmin | null,
     preparation: Preparation,
     options: DrillOptions,
-    proxies: ReadonlyMap<string, readonly ServiceProxy[]>,
+    proxies: ReadonlyMap<string, ServiceProxy>,
     crew: Crew,
   ) {
     this.#plan = plan;
@@ -187,9 +187,7 @@ class Drill {
     if (isBack) await this.#watch.during(betweenMs);
 
     const retries = this.#plan.definition.sinks
-      .filter(
-        ({ options }) => service !== null && (options as { connection?: string }).connection === service.connection,
-      )
+      .filter(({ options }) => service?.connections.includes((options as { connection?: string }).connection ?? ''))
       .map(({ retry }) => retry.action);
     const letters = await this.#letters(startedAtMs);
     const checks = [
@@ -203,9 +201,9 @@ class Drill {
     ];
     for (const { verdict, message } of checks)
       if (verdict !== 'held' && message !== recovered.message) say(`${fault}: ${message}`);
-    const firing = this.#crew
-      .logSince(startedAtMs)
-      .filter(({ code, level }) => code.startsWith('alert_') && level === 'warn');
+    const warned = this.#crew.logSince(startedAtMs).filter(({ level }) => level !== 'info');
+    const codes = [...new Set(warned.map(({ code }) => code))];
+    const isAlert = (code: string): boolean => code.startsWith('alert_') && code !== 'alert_not_sent';
     return {
       fault,
       service: service?.text ?? null,
@@ -214,7 +212,8 @@ class Drill {
       endedAtMs,
       recovery: found,
       checks,
-      alerts: [...new Set(firing.map(({ code }) => code))].filter((code) => code !== 'alert_not_sent'),
+      alerts: codes.filter(isAlert),
+      logged: codes.filter((code) => !isAlert(code)),
       runbook: faultKinds[fault].runbook,
     };
   }
@@ -250,7 +249,7 @@ class Drill {
       }
       case 'sink-away':
       case 'broker-away': {
-        const proxies = this.#proxies.get(service!.connection) ?? [];
+        const proxies = service!.addresses.map((address) => this.#proxies.get(addressText(address))!);
         const struck = (): number => proxies.reduce((sum, proxy) => sum + proxy.struck, 0);
         const before = struck();
         say(`${fault}: ${service!.text} is away for ${seconds(outageMs)}`);

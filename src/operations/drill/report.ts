@@ -33,6 +33,8 @@ export interface FaultReport {
   readonly checks: readonly Check[];
   /** Codes of the alerts that fired. */
   readonly alerts: readonly string[];
+  /** Codes of the other warnings and errors in the log: what somebody who looks there would find. */
+  readonly logged: readonly string[];
   readonly runbook: RunbookName;
 }
 

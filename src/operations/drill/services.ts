@@ -7,8 +7,8 @@ import type { Address } from './proxy.ts';
 
 /** A service that proxies can stand before. */
 export interface Service {
-  /** The connection of the pipeline. */
-  readonly connection: string;
+  /** The connections of the pipeline that lead to it. */
+  readonly connections: readonly string[];
   /** In the pipeline's words: `Kafka at b1:9092`, `postgres serving at db:5432`. */
   readonly text: string;
   readonly addresses: readonly Address[];
@@ -31,9 +31,8 @@ export async function brokersOf(definition: PipelineDefinition, kafka: KafkaAdmi
     host: host.toLowerCase(),
     port,
   }));
-  const key = ({ host, port }: Address) => `${host}:${port}`;
-  const addresses = [...new Map([...named, ...advertised].map((one) => [key(one), one])).values()];
-  return { connection: name, text: `Kafka at ${addresses.map(key).join(', ')}`, addresses };
+  const addresses = [...new Map([...named, ...advertised].map((one) => [addressText(one), one])).values()];
+  return { connections: [name], text: `Kafka at ${addresses.map(addressText).join(', ')}`, addresses };
 }
 
 /** Of a pipeline whose source is Kafka: the connection it reads through. */
@@ -42,17 +41,26 @@ export function kafkaConnectionOf({ sources }: PipelineDefinition): string {
   return connection ?? 'kafka';
 }
 
-/** Of each connection that sinks write through: the service, or why it can't be cut. */
+/** Of each server that sinks write to: the service, or why it can't be cut. */
 export function sinkServicesOf({ sinks, connections }: PipelineDefinition): readonly (Service | NotCut)[] {
   const found = new Map<string, Service | NotCut>();
   for (const sink of sinks) {
     const { connection } = sink.options as { readonly connection?: string };
     const use = connection === undefined ? undefined : connections[connection];
     const service = use === undefined ? noConnection(sink) : serviceOf(connection!, use);
-    found.set(connection ?? sink.name, service);
+    if ('reason' in service) found.set(connection ?? sink.name, service);
+    else {
+      // Two connections to one server are away together.
+      const at = addressText(service.addresses[0]!);
+      const former = found.get(at);
+      if (former === undefined || 'reason' in former) found.set(at, service);
+      else found.set(at, { ...former, connections: [...new Set([...former.connections, connection!])] });
+    }
   }
   return [...found.values()];
 }
+
+export const addressText = ({ host, port }: Address): string => `${host}:${port}`;
 
 const noConnection = ({ name, component }: SinkUse): NotCut => ({
   reason: `${name === component ? name : `${component} ${name}`} has no connection that could be cut`,
@@ -63,7 +71,6 @@ function serviceOf(connection: string, { kind, options }: ConnectionUse): Servic
   const { host, port } = serverOf(options);
   if (host.startsWith('/'))
     return { reason: `${connection} is reached by a socket of this machine (${host}), which no proxy stands before` };
-  // What stands inside of a sink has no name of its own.
-  const name = /^\w[\w-]*$/.test(connection) ? `${kind} ${connection}` : kind;
-  return { connection, text: `${name} at ${host}:${port}`, addresses: [{ host: host.toLowerCase(), port }] };
+  const address = { host: host.toLowerCase(), port };
+  return { connections: [connection], text: `${kind} at ${addressText(address)}`, addresses: [address] };
 }
