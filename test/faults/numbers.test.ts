@@ -268,6 +268,17 @@ faultTest(
         causes: { count: number; open: number }[];
       };
     expect(await asked('stats')).toMatchObject({ total: ids.size, open: ids.size });
+    const members = [lasting, heir.watched];
+    await eventually('each member counts them, and one tells it', async () => {
+      for (const member of members)
+        expect((await member.status()).deadLetters.letters).toMatchObject({ open: ids.size, replayed: 0, resolved: 0 });
+      const told = (await Promise.all(members.map((member) => member.metrics()))).flatMap(
+        (families) => families.get('pipectl_dlq_open_records')?.samples ?? [],
+      );
+      expect(told.map(({ value }) => value)).toEqual([ids.size]);
+      return true;
+    });
+    await Promise.all(members.map((member) => member.expectEqual()));
     const { causes, total: listed } = await asked('ls');
     expect([listed, sum(causes.map(({ count }) => count))]).toEqual([ids.size, ids.size]);
     const byMember = ({ deadLetters }: StatusSnapshot): number => sum(deadLetters.byCode.map(({ count }) => count));

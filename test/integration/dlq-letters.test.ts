@@ -1,16 +1,12 @@
 /** The state of the dead letters as the running pipeline tells it: the status, the metrics and `dlq stats` agree. */
 import path from 'node:path';
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { type Family, parsePrometheus, valueOf } from '../runtime/prometheus-text.ts';
-import { stackAddress } from '../stack/shared.ts';
-import { Bench, eventually, type Message, type Pipectl, type PipelineFile } from './pipeline.ts';
+import { sharedBench } from './bench.ts';
+import { type Bench, eventually, type Message, type Pipectl, type PipelineFile } from './pipeline.ts';
 
 let bench: Bench;
-beforeAll(async () => {
-  bench = await Bench.open({ brokers: stackAddress('kafka'), url: stackAddress('postgres') });
-});
-afterEach(() => bench.expectNoSecrets());
-afterAll(() => bench[Symbol.asyncDispose]());
+sharedBench((opened) => (bench = opened));
 
 const message = (id: number, n: number, partition = 0): Message => ({
   partition,

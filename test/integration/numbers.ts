@@ -58,6 +58,8 @@ export interface Shown {
   /** By the words of the account: `read`, `filtered`, `delivered`, `dead`, `pending`, `difference`. */
   readonly account: Readonly<Record<string, number>>;
   readonly lag: number | null;
+  /** Open letters of the queue; null where it tells none. */
+  readonly open: number | null;
   /** Dead letters by fingerprint. */
   readonly causes: Readonly<Record<string, number>>;
 }
@@ -70,10 +72,12 @@ export function shownOn(screen: string): Shown | null {
   if (account === undefined) return null;
   const terms = account.matchAll(/(read|added|filtered|delivered|dropped|dead|pending|difference) (-?[\d,]+)/g);
   const lag = /── PARTITIONS {2}lag ([\d,]+)/.exec(screen)?.[1];
+  const open = /── DEAD LETTERS {2}open ([\d,]+)/.exec(screen)?.[1];
   const causes = screen.matchAll(/^ [ !] ([0-9a-f]{8}) +([\d,]+) /gm);
   return {
     account: Object.fromEntries([...terms].map(([, word, count]) => [word!, number(count!)])),
     lag: lag === undefined ? null : number(lag),
+    open: open === undefined ? null : number(open),
     causes: Object.fromEntries([...causes].map(([, fingerprint, count]) => [fingerprint!, number(count!)])),
   };
 }
@@ -85,6 +89,7 @@ export function wordsOf({ account, lag, deadLetters }: StatusSnapshot): Shown {
   return {
     account: { read, filtered, delivered, ...Object.fromEntries(optional), difference },
     lag,
+    open: deadLetters.letters?.open ?? null,
     causes: Object.fromEntries(deadLetters.causes.map(({ fingerprint, count }) => [fingerprint, count])),
   };
 }
