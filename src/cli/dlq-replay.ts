@@ -45,7 +45,7 @@ export function registerDlqReplay(dlq: Command): void {
     .addOption(
       new Option(
         '--to <place>',
-        "source: write their records into their topics again, where every consumer group reads them; also for another program's letters",
+        "source: write their records into their topics again, where every consumer group reads them; also another program's letters. Asks first, or needs --yes",
       )
         .choices(['pipeline', 'source'])
         .default('pipeline'),
