@@ -165,10 +165,8 @@ export async function startPipeline(plan: Plan, options: RunOptions): Promise<Ru
   const others = await Promise.all(otherParts.map(makeLane));
   const optionals = others.map(optionalOf);
   const lanes = [main, ...others] as const;
-  let deadAgain = 0;
   const onDeadAgain = (letters: readonly DeadLetter[]): void => {
     for (const letter of letters) causes.add(letter);
-    deadAgain += letters.length;
   };
   const takesLetters = dryRun === null && !untilEnd && ReplayLane.fits(plan);
   const cluster = clusterOf(plan);
@@ -194,7 +192,6 @@ export async function startPipeline(plan: Plan, options: RunOptions): Promise<Ru
     events: log.events,
     deadLetterCauses: (nowMs) => causes.snapshot(nowMs),
     deadLetterCounts: () => causes.counts(),
-    deadAgain: () => deadAgain,
     letters: letterWatch,
     deadLetterDestination: 'topic' in definition.dlq ? definition.dlq.topic : definition.dlq.file,
   });

@@ -48,8 +48,6 @@ export interface SnapshotOptions {
   readonly deadLetterCauses: (nowMs: number) => readonly Omit<DeadLetterCause, 'letters'>[];
   readonly deadLetterCounts: () => StatusSnapshot['deadLetters']['byCode'];
   readonly deadLetterDestination: string;
-  /** Letters that were replayed here and are dead again. */
-  readonly deadAgain: () => number;
   /** What is known of the queue as a whole; null where nobody looks. */
   readonly letters: Pick<LetterWatch, 'letters' | 'ofCause'> | null;
 }
@@ -152,12 +150,9 @@ export class Snapshots {
     };
   }
 
-  /** Of decode, steps and sinks, and of the replay. Decode and steps are the main stage's to count. */
+  /** As its causes are counted, which stand below it: made durable, also where the epoch waits for a sink or is undone. */
   #deadTotal(): number {
-    const { lanes, deadAgain } = this.#options;
-    const rejected = lanes.flatMap(({ report }) => report.sinks.map((sink) => sink.rejected));
-    const dead = this.#main.report.stages.map((stage) => stage.dead);
-    return [...dead, ...rejected].reduce((sum, count) => sum + count, deadAgain());
+    return this.#options.deadLetterCounts().reduce((sum, { count }) => sum + count, 0);
   }
 
   #rate(name: string): number | null {

@@ -25,7 +25,8 @@ class Pipeline {
   nowMs = 1_700_000_000_000;
   isFull = false;
   /** Letters a replay has made. */
-  deadAgain = 0;
+  /** Letters that are durable. */
+  letters: StatusSnapshot['deadLetters']['byCode'] = [];
   readonly report: StageReport;
   readonly #ends = new Map<Partition, number>();
   readonly #snapshots: Snapshots;
@@ -42,9 +43,8 @@ class Pipeline {
       members: () => 1,
       events: [],
       deadLetterCauses: () => [],
-      deadLetterCounts: () => [],
+      deadLetterCounts: () => this.letters,
       deadLetterDestination: 'dlq',
-      deadAgain: () => this.deadAgain,
       letters: null,
     });
     this.assign(Array.from({ length: partitions }, (_, number) => number));
@@ -224,9 +224,12 @@ test('the lag of a member is unknown until it has its partitions, and then that 
   expect(pipeline.status.lag).toBeNull();
 });
 
-test('letters that were replayed and are dead again are dead letters of the process, though no record was read for them', () => {
+test('letters are counted once they are durable, also of an epoch that waits for its sink and of replays, of which no record is read', () => {
   const pipeline = new Pipeline(1).pass(10);
-  pipeline.deadAgain = 6;
+  pipeline.letters = [
+    { stage: 'decode', code: 'json_syntax', count: 4 },
+    { stage: 'sink:all', code: 'sink_constraint', count: 2 },
+  ];
   const { deadLetters, account } = pipeline.pass(1).status;
   expect(deadLetters).toMatchObject({ total: 6, letters: null });
   expect(deadLetters.perSecond).toBeGreaterThan(0);
