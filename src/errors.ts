@@ -355,7 +355,7 @@ export const errorTable = {
   },
   kafka_not_authorized: {
     meaning: 'This user may not do this in Kafka.',
-    hint: 'grant Read on the topic and the group, and Write on the dead-letter topic',
+    hint: 'grant Read on the topic and the group, and Write on the dead-letter topic: `pipectl explain FILE --acls` prints the commands',
   },
   kafka_reconnecting: {
     meaning: 'The consumer broke and is being built anew.',

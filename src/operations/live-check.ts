@@ -6,8 +6,11 @@ import { glob, stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import type { PipelineDefinition, SinkUse, SourceUse, ValuePath } from '../definition/pipeline.ts';
 import type { KafkaAdmin } from '../connections/kafka/admin.ts';
+import { groupsOf } from '../definition/sink-groups.ts';
 import type { TopicMetadata } from '../connections/kafka/metadata.ts';
 import type { Log } from '../engine/ports.ts';
+import { PipectlError } from '../errors.ts';
+import { grantHint } from '../plan/cluster-needs.ts';
 import type { Plan } from '../plan/index.ts';
 
 export interface LiveCheck {
@@ -88,66 +91,111 @@ export function partitionBreach(topic: string, partitions: number, min: number |
   return [{ status: 'breach', subject: `topic ${topic}`, message: `${message}; ${hint}`, problem }];
 }
 
-async function checkKafka(
-  { sources, group, dlq, connections, partitionsMin }: PipelineDefinition,
-  signal?: AbortSignal,
-): Promise<LiveCheck[]> {
+/** Null where this user may not ask for it. */
+export async function allowed<T>(answer: Promise<T>): Promise<T | null> {
+  try {
+    return await answer;
+  } catch (error) {
+    if (error instanceof PipectlError && error.code === 'kafka_not_authorized') return null;
+    throw error;
+  }
+}
+
+/** A right of the pipeline's user that is missing, with the command that grants it. */
+function forbidden(
+  definition: PipelineDefinition,
+  resource: 'topic' | 'group',
+  name: string,
+  what: string,
+  path: ValuePath,
+): LiveCheck {
+  const problem: LiveProblem = {
+    code: 'kafka_not_authorized',
+    message: `this user may not ${what} ${resource} ${name}`,
+    hint: grantHint(definition, resource, name),
+    path,
+  };
+  return missing(`${resource} ${name}`, problem);
+}
+
+async function checkKafka(definition: PipelineDefinition, signal?: AbortSignal): Promise<LiveCheck[]> {
+  const { sources, connections } = definition;
   const { openKafkaAdmin } = await import('../connections/kafka/admin.ts');
   const { connection } = sources[0].options as { readonly connection?: string };
-  const starts = new Set(sources.map(({ options }) => (options as { readonly start: string }).start));
   const admin = await openKafkaAdmin(connections[connection ?? 'kafka']?.options ?? {}, silent, signal);
   try {
     const checks: LiveCheck[] = [];
     const there = new Map<string, TopicMetadata>();
     for (const source of sources) {
-      const found = await checkTopics(source, admin, partitionsMin);
+      const found = await checkTopics(source, admin, definition);
       checks.push(...found.checks);
       for (const [name, topic] of found.there) there.set(name, topic);
     }
-    const { state, members } = await admin.groupDescription(group);
-    const offsets = await admin.groupOffsets(group, [...there.keys()]);
-    const subject = `group ${group}`;
-    const total = [...there.values()].reduce((sum, { partitions }) => sum + partitions.length, 0);
-    const committed = [...offsets.values()].reduce((sum, partitions) => sum + partitions.size, 0);
-    if (committed === 0) {
-      const message = `has committed no offsets: \`run\` begins at ${[...starts].join(' or ')}, or where its sinks stand`;
-      checks.push({ status: state === 'Dead' ? 'created' : 'exists', subject, message });
-    } else {
-      const running = members.length === 0 ? 'no members' : counted(members.length, 'member');
-      checks.push({ status: 'exists', subject, message: `${running}, offsets of ${committed} of ${total} partitions` });
-      for (const [name, partitions] of offsets) {
-        const ends = new Map((await admin.topicOffsets(name)).map(({ partition, end }) => [partition, end]));
-        const places = [...partitions].map(
-          ([partition, offset]) => `${partition}: ${offset}/${ends.get(partition) ?? '?'}`,
-        );
-        if (places.length > 0)
-          checks.push({
-            status: 'exists',
-            subject: `offsets ${name}`,
-            message: `committed/end of partition ${places.join(', ')}`,
-          });
-      }
-    }
-    if ('topic' in dlq) {
-      const found = (await admin.describeTopics([dlq.topic])).get(dlq.topic);
-      checks.push(
-        found === undefined
-          ? {
-              status: 'created',
-              subject: `topic ${dlq.topic}`,
-              message: 'with the first dead letter, with 1 partition',
-            }
-          : { status: 'exists', subject: `topic ${dlq.topic}`, message: counted(found.partitions.length, 'partition') },
-      );
-    }
+    checks.push(...(await checkGroup(admin, definition, there)), ...(await checkDeadLetterTopic(admin, definition)));
     return checks;
   } finally {
     await admin.close();
   }
 }
 
+/** Where the group stands, and whether this user may use it and those of optional sinks. `there`: the topics it reads. */
+async function checkGroup(
+  admin: KafkaAdmin,
+  definition: PipelineDefinition,
+  there: ReadonlyMap<string, TopicMetadata>,
+): Promise<LiveCheck[]> {
+  const { sources, sinks, group } = definition;
+  const checks: LiveCheck[] = [];
+  for (const { group: name, sink } of groupsOf(definition)) {
+    const { path } = sinks.find((one) => one.name === sink) ?? sources[0];
+    if ((await allowed(admin.groupDescription(name))) === null)
+      checks.push(forbidden(definition, 'group', name, 'use', path));
+  }
+  if (checks.some(({ subject }) => subject === `group ${group}`)) return checks;
+  const { state, members } = await admin.groupDescription(group);
+  const offsets = await admin.groupOffsets(group, [...there.keys()]);
+  const subject = `group ${group}`;
+  const total = [...there.values()].reduce((sum, { partitions }) => sum + partitions.length, 0);
+  const committed = [...offsets.values()].reduce((sum, partitions) => sum + partitions.size, 0);
+  if (committed === 0) {
+    const starts = new Set(sources.map(({ options }) => (options as { readonly start: string }).start));
+    const message = `has committed no offsets: \`run\` begins at ${[...starts].join(' or ')}, or where its sinks stand`;
+    checks.push({ status: state === 'Dead' ? 'created' : 'exists', subject, message });
+    return checks;
+  }
+  const running = members.length === 0 ? 'no members' : counted(members.length, 'member');
+  checks.push({ status: 'exists', subject, message: `${running}, offsets of ${committed} of ${total} partitions` });
+  for (const [name, partitions] of offsets) {
+    const ends = new Map((await admin.topicOffsets(name)).map(({ partition, end }) => [partition, end]));
+    const places = [...partitions].map(
+      ([partition, offset]) => `${partition}: ${offset}/${ends.get(partition) ?? '?'}`,
+    );
+    if (places.length > 0)
+      checks.push({
+        status: 'exists',
+        subject: `offsets ${name}`,
+        message: `committed/end of partition ${places.join(', ')}`,
+      });
+  }
+  return checks;
+}
+
+async function checkDeadLetterTopic(admin: KafkaAdmin, definition: PipelineDefinition): Promise<LiveCheck[]> {
+  const { dlq } = definition;
+  if (!('topic' in dlq)) return [];
+  const described = await allowed(admin.describeTopics([dlq.topic]));
+  const found = described?.get(dlq.topic);
+  if (described === null || found?.rights?.write === false)
+    return [forbidden(definition, 'topic', dlq.topic, 'write dead letters to', ['dlq', 'topic'])];
+  return [
+    found === undefined
+      ? { status: 'created', subject: `topic ${dlq.topic}`, message: 'with the first dead letter, with 1 partition' }
+      : { status: 'exists', subject: `topic ${dlq.topic}`, message: counted(found.partitions.length, 'partition') },
+  ];
+}
+
 /** The topics of one source. */
-async function checkTopics(source: SourceUse, admin: KafkaAdmin, partitionsMin: number | null) {
+async function checkTopics(source: SourceUse, admin: KafkaAdmin, definition: PipelineDefinition) {
   const { nearTopics, readSelection } = await import('../connections/kafka/topics.ts');
   const { topic, topics } = source.options as {
     readonly topic?: string;
@@ -156,31 +204,35 @@ async function checkTopics(source: SourceUse, admin: KafkaAdmin, partitionsMin: 
   const selection = readSelection(topics ?? topic ?? [])!;
   const all = await admin.topics();
   const names = selection instanceof RegExp ? all.filter((name) => selection.test(name)) : selection;
-  const there = await admin.describeTopics(names);
-  const pathOf = (index: number) =>
-    topics === undefined
-      ? [...source.path, 'topic']
-      : [...source.path, 'topics', ...(Array.isArray(topics) ? [index] : [])];
-  const checks = names.map((name, index): LiveCheck => {
-    const found = there.get(name);
-    if (found !== undefined)
-      return { status: 'exists', subject: `topic ${name}`, message: counted(found.partitions.length, 'partition') };
-    const near = nearTopics(name, all);
-    const hint = `correct its name${near.length === 0 ? '' : ` (there is ${near.join(', ')})`}, or create it: \`run\` does not`;
-    const message = `topic ${name} does not exist`;
-    return missing(`topic ${name}`, { code: 'kafka_topic_missing', message, hint, path: pathOf(index) });
-  });
+  const there = new Map<string, TopicMetadata>();
+  const checks: LiveCheck[] = [];
   for (const [index, name] of names.entries()) {
-    const found = there.get(name);
-    if (found !== undefined)
-      checks.push(...partitionBreach(name, found.partitions.length, partitionsMin, pathOf(index)));
+    const path =
+      topics === undefined
+        ? [...source.path, 'topic']
+        : [...source.path, 'topics', ...(Array.isArray(topics) ? [index] : [])];
+    const described = await allowed(admin.describeTopics([name]));
+    const found = described?.get(name);
+    if (described === null || found?.rights?.read === false)
+      checks.push(forbidden(definition, 'topic', name, 'read', path));
+    else if (found === undefined) {
+      const near = nearTopics(name, all);
+      const hint = `correct its name${near.length === 0 ? '' : ` (there is ${near.join(', ')})`}, or create it: \`run\` does not`;
+      const message = `topic ${name} does not exist`;
+      checks.push(missing(`topic ${name}`, { code: 'kafka_topic_missing', message, hint, path }));
+    } else {
+      there.set(name, found);
+      checks.push(
+        { status: 'exists', subject: `topic ${name}`, message: counted(found.partitions.length, 'partition') },
+        ...partitionBreach(name, found.partitions.length, definition.partitionsMin, path),
+      );
+    }
   }
   if (names.length === 0) {
     const message = `no topic fits ${String(selection)}`;
     const hint = 'correct the expression, or create a topic that fits';
-    checks.push(
-      missing(`topics ${String(selection)}`, { code: 'kafka_topic_missing', message, hint, path: pathOf(0) }),
-    );
+    const path = [...source.path, 'topics'];
+    checks.push(missing(`topics ${String(selection)}`, { code: 'kafka_topic_missing', message, hint, path }));
   }
   return { checks, there };
 }

@@ -7,6 +7,7 @@
 import type { PipelineDefinition } from '../definition/pipeline.ts';
 import { groupsOf } from '../definition/sink-groups.ts';
 import { topicsOf } from '../definition/topics.ts';
+import { errorTable } from '../errors.ts';
 
 export interface TopicNeed {
   /** A name, or a regular expression between slashes. */
@@ -135,15 +136,27 @@ export function topicCommands({ brokers, topics }: ClusterNeeds): string {
 }
 
 /** `kafka-acls.sh` commands that give the rights, one a line. */
-export function aclCommands({ brokers, user, acls }: ClusterNeeds): string {
+export function aclCommands(needs: ClusterNeeds): string {
+  const header = needs.user === null ? '# PIPECTL_USER is the user the pipeline runs as\n' : '';
+  return header + needs.acls.map((acl) => `${aclCommand(needs, acl)}\n`).join('');
+}
+
+function aclCommand({ brokers, user }: ClusterNeeds, { resource, name, pattern, operations }: AclNeed): string {
   const principal = user === null ? '"User:$PIPECTL_USER"' : quoted(`User:${user}`);
-  const header = user === null ? '# PIPECTL_USER is the user the pipeline runs as\n' : '';
-  const lines = acls.map(({ resource, name, pattern, operations }) => {
-    const allowed = operations.map((operation) => ` --operation ${operation}`).join('');
-    const kind = pattern === 'prefixed' ? ' --resource-pattern-type prefixed' : '';
-    return `kafka-acls.sh --bootstrap-server ${quoted(brokers)} --add --allow-principal ${principal}${allowed} --${resource} ${quoted(name)}${kind}\n`;
-  });
-  return header + lines.join('');
+  const allowed = operations.map((operation) => ` --operation ${operation}`).join('');
+  const kind = pattern === 'prefixed' ? ' --resource-pattern-type prefixed' : '';
+  return `kafka-acls.sh --bootstrap-server ${quoted(brokers)} --add --allow-principal ${principal}${allowed} --${resource} ${quoted(name)}${kind}`;
+}
+
+/** What to do where the rights on a topic or group of the pipeline are missing. */
+export function grantHint(definition: PipelineDefinition, resource: AclNeed['resource'], name: string): string {
+  const needs = clusterNeeds(definition);
+  const acl = needs.acls.find(
+    (need) =>
+      need.resource === resource &&
+      (need.pattern === 'prefixed' ? name.startsWith(need.name) : need.name === name || need.name === '*'),
+  );
+  return acl === undefined ? errorTable.kafka_not_authorized.hint : `grant it: \`${aclCommand(needs, acl)}\``;
 }
 
 /** One word for a POSIX shell, whatever it holds. */

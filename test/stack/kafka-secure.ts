@@ -22,6 +22,8 @@ export interface KafkaSecurity {
   /** May log in by every mechanism. */
   readonly username: string;
   readonly password: string;
+  /** Logs in by SCRAM with the same password, and may do what ACLs allow it; everybody else may do everything. */
+  readonly limitedUsername: string;
 }
 
 export type Certificates = Pick<KafkaSecurity, 'ca' | 'foreignCa' | 'clientCert' | 'clientKey'> & {
@@ -63,6 +65,7 @@ export interface SecureListeners {
   readonly certificates: Certificates;
   readonly username: string;
   readonly password: string;
+  readonly limitedUsername: string;
 }
 
 /** Settings of a broker, beside those of its plain listener. */
@@ -75,6 +78,8 @@ export function securitySettings({ certificates, username, password }: SecureLis
     'ssl.truststore.type': 'PEM',
     'ssl.truststore.location': certificates.truststore,
     'ssl.client.auth': 'requested',
+    'authorizer.class.name': 'org.apache.kafka.metadata.authorizer.StandardAuthorizer',
+    'super.users': `User:ANONYMOUS;User:CN=client;User:${username}`,
     [`${sasl}.sasl.enabled.mechanisms`]: 'PLAIN,SCRAM-SHA-256,SCRAM-SHA-512',
     [`${sasl}.plain.sasl.jaas.config`]: `${login}.plain.PlainLoginModule required user_${username}="${password}";`,
     [`${sasl}.scram-sha-256.sasl.jaas.config`]: `${login}.scram.ScramLoginModule required;`,

@@ -73,12 +73,19 @@ export const kafka = {
     const brokers = nodes.map(({ address }) => address).join(',');
     const service = { brokers, nodes: nodes.map(({ process }) => process) };
     if (secure === undefined) return service;
-    const { username, password, certificates } = secure;
-    await addScramUser(brokers, username, password);
+    const { username, password, limitedUsername, certificates } = secure;
+    for (const name of [username, limitedUsername]) await addScramUser(brokers, name, password);
     const tlsBrokers = `${host}:${secure.tlsPort}`;
     return {
       ...service,
-      security: { ...certificates, username, password, tlsBrokers, saslBrokers: `${host}:${secure.saslPort}` },
+      security: {
+        ...certificates,
+        username,
+        password,
+        limitedUsername,
+        tlsBrokers,
+        saslBrokers: `${host}:${secure.saslPort}`,
+      },
     };
   },
 
@@ -92,6 +99,7 @@ async function secureListeners(directory: string): Promise<SecureListeners> {
     saslPort: await freePort(),
     certificates: await makeCertificates(directory),
     username: 'alice',
+    limitedUsername: 'bob',
     password: randomBytes(12).toString('hex'),
   };
 }

@@ -50,7 +50,7 @@ export interface KafkaAdmin {
   clusterId(): Promise<string>;
   /** Names of all topics, internal ones (`__consumer_offsets`) left out, sorted. */
   topics(): Promise<string[]>;
-  /** Those of `names` that exist, by name. */
+  /** Those of `names` that exist, by name, with what this user may do with them. */
   describeTopics(names: readonly string[]): Promise<ReadonlyMap<string, TopicMetadata>>;
   /** Brokers, their disks, and the copies and settings of those of `topics` that exist. */
   describeCluster(topics: readonly string[]): Promise<ClusterDescription>;
@@ -300,7 +300,9 @@ class Admin implements KafkaAdmin {
   }
 
   #metadata(topics: readonly string[] | null): Promise<ClusterMetadata> {
-    return this.#asking('metadata', async () => requestMetadata(await this.#anyBroker(), topics));
+    return this.#asking('metadata', async () =>
+      requestMetadata(await this.#anyBroker(), topics, { withRights: topics !== null }),
+    );
   }
 
   async #anyBroker(): Promise<Broker> {

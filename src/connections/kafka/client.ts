@@ -5,7 +5,8 @@ import type { Log } from '../../engine/ports.ts';
 import { exitCodes, PipectlError } from '../../errors.ts';
 import { isTlsRefusal, tlsAdvice } from './connection-fault.ts';
 import type { KafkaConnection } from './connection.ts';
-import { kafkajs, type Cluster, type KafkaClient } from './kafkajs.ts';
+import { type Broker, type BrokerPool, type Cluster, type KafkaClient, kafkajs } from './kafkajs.ts';
+import { requestMetadata } from './metadata.ts';
 
 const readCommitted = 1;
 const logLevelWarn = 2;
@@ -45,6 +46,7 @@ function clientConfig(connection: KafkaConnection, log: Log) {
  * leaves connections behind, which would keep the process from ending.
  */
 export function createClient(connection: KafkaConnection, log: Log, cut?: AbortSignal): KafkaClient {
+  askForBrokersAlone();
   const config = { ...clientConfig(connection, log), socketFactory: socketsUntil(cut) };
   return new (kafkajs().Kafka)(config as unknown as KafkaConfig);
 }
@@ -62,6 +64,7 @@ export function createCluster(connection: KafkaConnection, log: Log, cut?: Abort
   const { brokers, ssl, sasl, clientId, logCreator, retry, ...settings } = clientConfig(connection, log) as ReturnType<
     typeof clientConfig
   > & { ssl?: unknown; sasl?: unknown };
+  askForBrokersAlone();
   return new (kafkajs().Cluster)({
     ...settings,
     retry: cut === undefined ? retry : { ...retry, retries: 0 },
@@ -75,6 +78,29 @@ export function createCluster(connection: KafkaConnection, log: Log, cut?: Abort
     allowAutoTopicCreation: false,
     isolationLevel: readCommitted,
   });
+}
+
+let asksForBrokersAlone = false;
+
+/**
+ * Where kafkajs wants to know the brokers it asks for all topics, and takes a single partition without a leader, of whatever
+ * topic of the cluster, for a failure: nothing could be asked or written then.
+ */
+function askForBrokersAlone(): void {
+  if (asksForBrokersAlone) return;
+  asksForBrokersAlone = true;
+  const { brokerPool } = kafkajs();
+  const find = brokerPool.findConnectedBroker;
+  brokerPool.findConnectedBroker = async function (this: BrokerPool) {
+    const broker = await find.call(this);
+    const metadata = async (topics: readonly string[]): Promise<unknown> => {
+      if (topics.length > 0) return broker.metadata(topics);
+      const { brokers, ...ids } = await requestMetadata(broker, []);
+      const known = brokers.map(({ id: nodeId, host, port, rack }) => ({ nodeId, host, port, rack }));
+      return { ...ids, brokers: known, topicMetadata: [] };
+    };
+    return Object.assign(Object.create(broker) as Broker, { metadata });
+  };
 }
 
 interface LogEntry {

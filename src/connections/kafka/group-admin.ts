@@ -2,7 +2,7 @@
 import { PipectlError } from '../../errors.ts';
 import { kafkaErrorType } from './client.ts';
 import { describeNewProtocolGroup } from './consumer-group-describe.ts';
-import { kafkajs, type Cluster } from './kafkajs.ts';
+import { type Broker, type Cluster, kafkajs } from './kafkajs.ts';
 import type { TopicMetadata } from './metadata.ts';
 
 /** Committed offsets by topic and partition; partitions without one are left out. */
@@ -43,6 +43,18 @@ export interface GroupDescription {
 /** Beside every offset pipectl commits: one without it was moved by something else. */
 export const ownCommit = 'pipectl';
 
+/** Rejects with the broker's answer where this user may not ask for it: kafkajs goes on to the next broker, and loses it. */
+async function coordinatorOf(cluster: Cluster, group: string): Promise<Broker> {
+  try {
+    return await cluster.findGroupCoordinator({ groupId: group });
+  } catch (error) {
+    if (kafkaErrorType(error) !== 'KafkaJSGroupCoordinatorNotFound') throw error;
+    const broker = await cluster.brokerPool.withBroker(({ broker: any }) => Promise.resolve(any));
+    await broker?.findGroupCoordinator({ groupId: group, coordinatorType: 0 });
+    throw error;
+  }
+}
+
 /** Those of `topics`; of all that the group ever committed where it is null. */
 export async function groupCommits(
   cluster: Cluster,
@@ -51,7 +63,7 @@ export async function groupCommits(
 ): Promise<GroupCommits> {
   // An empty list asks for everything the group has: not what was asked when none of the topics exists.
   if (topics?.length === 0) return new Map();
-  const coordinator = await cluster.findGroupCoordinator({ groupId: group });
+  const coordinator = await coordinatorOf(cluster, group);
   const { responses } = await coordinator.offsetFetch({
     groupId: group,
     topics: (topics ?? []).map(({ topic, partitions }) => ({
@@ -76,7 +88,7 @@ export async function groupCommits(
 
 /** Rejects with `group_not_empty` where the group has members. */
 export async function commitGroupOffsets(cluster: Cluster, group: string, offsets: GroupOffsets): Promise<void> {
-  const coordinator = await cluster.findGroupCoordinator({ groupId: group });
+  const coordinator = await coordinatorOf(cluster, group);
   const topics = [...offsets].map(([topic, partitions]) => ({
     topic,
     partitions: [...partitions].map(([partition, offset]) => ({
@@ -95,7 +107,7 @@ export async function commitGroupOffsets(cluster: Cluster, group: string, offset
 
 /** Rejects with `group_not_empty` where the group has members. */
 export async function deleteGroup(cluster: Cluster, group: string): Promise<'deleted' | 'unknown'> {
-  const coordinator = await cluster.findGroupCoordinator({ groupId: group });
+  const coordinator = await coordinatorOf(cluster, group);
   const [result] = (await coordinator.deleteGroups([group])).results;
   if (result?.error === undefined) return 'deleted';
   if (kafkaErrorType(result.error) === 'GROUP_ID_NOT_FOUND') return 'unknown';
@@ -103,7 +115,7 @@ export async function deleteGroup(cluster: Cluster, group: string): Promise<'del
 }
 
 export async function describeGroup(cluster: Cluster, group: string): Promise<GroupDescription> {
-  const coordinator = await cluster.findGroupCoordinator({ groupId: group });
+  const coordinator = await coordinatorOf(cluster, group);
   const { groups } = await coordinator.describeGroups({ groupIds: [group] });
   const found = groups.find(({ groupId }) => groupId === group);
   if ((found?.state || 'Dead') === 'Dead') {
@@ -124,7 +136,7 @@ export async function describeGroup(cluster: Cluster, group: string): Promise<Gr
 
 /** Resolves also when the member is not known. */
 export async function removeMember(cluster: Cluster, group: string, memberId: string): Promise<void> {
-  const coordinator = await cluster.findGroupCoordinator({ groupId: group });
+  const coordinator = await coordinatorOf(cluster, group);
   await coordinator.leaveGroup({ groupId: group, memberId }).catch((error: unknown) => {
     if (kafkaErrorType(error) !== 'UNKNOWN_MEMBER_ID') throw error;
   });

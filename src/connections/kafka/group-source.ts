@@ -10,6 +10,7 @@ import {
   type Source,
   type SourceEvent,
 } from '../../engine/ports.ts';
+import { PipectlError } from '../../errors.ts';
 import { openKafkaAdmin, type KafkaAdmin } from './admin.ts';
 import { isTransient, kafkaErrorType } from './client.ts';
 import { readConnection } from './connection.ts';
@@ -338,6 +339,14 @@ export class GroupSource implements Source, SessionEvents {
         ? 'kafka_not_authorized'
         : 'kafka_login_failed';
       return new SourceFailed(code, reason.message, { cause: reason });
+    }
+    if (kafkaErrorType(reason) === 'KafkaJSGroupCoordinatorNotFound') {
+      // kafkajs does not tell why.
+      const refusal: unknown = await this.#admin
+        .groupDescription(this.#settings.group)
+        .catch((error: unknown) => error);
+      if (refusal instanceof PipectlError && refusal.code === 'kafka_not_authorized')
+        return new SourceFailed(refusal.code, refusal.message, { cause: refusal });
     }
     if (this.#failures < unsettledTries || kafkaErrorType(reason) !== 'UNKNOWN_TOPIC_OR_PARTITION') return null;
     return this.#topics.check().then(

@@ -46,9 +46,13 @@ export interface Cluster {
   findGroupCoordinator(of: { groupId: string }): Promise<Broker>;
   findLeaderForPartitions(topic: string, partitions: readonly number[]): Record<string, number[]>;
   findTopicPartitionMetadata(topic: string): readonly { readonly partitionId: number }[];
-  readonly brokerPool: {
-    withBroker<T>(use: (at: { broker: Broker }) => Promise<T>): Promise<T | null>;
-  };
+  readonly brokerPool: BrokerPool;
+}
+
+export interface BrokerPool {
+  withBroker<T>(use: (at: { broker: Broker }) => Promise<T>): Promise<T | null>;
+  /** Whom it asks for metadata. */
+  findConnectedBroker: (this: BrokerPool) => Promise<Broker>;
 }
 
 export interface TopicRequest<P> {
@@ -59,6 +63,10 @@ export interface TopicRequest<P> {
 export interface Broker {
   readonly nodeId: number;
   readonly versions: Readonly<Record<number, { readonly maxVersion: number } | undefined>>;
+  /** Of all topics where there are none. */
+  metadata(topics: readonly string[]): Promise<unknown>;
+  /** `coordinatorType`: 0 of a group. */
+  findGroupCoordinator(of: { groupId: string; coordinatorType: 0 }): Promise<unknown>;
   /** The request in the newest version that both sides know. */
   lookupRequest(apiKey: number, versions: object): (given: object) => { request: object; response: object };
   readonly connectionPool: {
@@ -173,6 +181,8 @@ export interface Decoder {
 interface Kafkajs {
   readonly Kafka: new (config: KafkaConfig) => KafkaClient;
   readonly Cluster: new (config: object) => Cluster;
+  /** What all pools inherit from. */
+  readonly brokerPool: BrokerPool;
   readonly Encoder: new () => Encoder;
   readonly Decoder: new (bytes: Buffer) => Decoder;
   readonly createRetry: (options: object) => <T>(call: () => Promise<T>) => Promise<T>;
@@ -230,6 +240,7 @@ function loadReplaced(): Kafkajs {
       heartbeat: groupRequest('Heartbeat'),
     },
     Cluster: load('kafkajs/src/cluster') as Kafkajs['Cluster'],
+    brokerPool: (load('kafkajs/src/cluster/brokerPool') as { readonly prototype: BrokerPool }).prototype,
     Encoder: load('kafkajs/src/protocol/encoder') as Kafkajs['Encoder'],
     Decoder: load('kafkajs/src/protocol/decoder') as Kafkajs['Decoder'],
     createRetry: load('kafkajs/src/retry') as Kafkajs['createRetry'],

@@ -33,10 +33,12 @@ export interface BrokerAddress {
   readonly id: number;
   readonly host: string;
   readonly port: number;
+  readonly rack?: string | null;
 }
 
 export interface ClusterMetadata {
   readonly clusterId: string;
+  readonly controllerId: number;
   /** Those that are up. */
   readonly brokers: readonly BrokerAddress[];
   /** Topics that exist; those asked for in vain are left out. */
@@ -91,15 +93,16 @@ function decodeResponse(decoder: Decoder): ClusterMetadata {
   decoder.readInt32(); // throttle time
   const brokers = decoder.readUVarIntArray((broker): BrokerAddress => {
     const address = { id: broker.readInt32(), host: broker.readUVarIntString() ?? '', port: broker.readInt32() };
-    broker.readUVarIntString(); // rack
+    const rack = broker.readUVarIntString();
     broker.readTaggedFields();
-    return address;
+    return { ...address, rack };
   });
   const clusterId = decoder.readUVarIntString() ?? '';
-  decoder.readInt32(); // controller
+  const controllerId = decoder.readInt32();
   const topics = decoder.readUVarIntArray(decodeTopic) ?? [];
   return {
     clusterId,
+    controllerId,
     brokers: (brokers ?? []).toSorted((a, b) => a.id - b.id),
     topics: topics.filter(({ errorCode }) => errorCode !== unknownTopic),
   };

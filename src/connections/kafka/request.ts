@@ -12,12 +12,17 @@ export interface OwnRequest<T> {
 }
 
 /** Asks one broker. Rejects as its other requests do, and with what `decode` throws. */
-export function sendRequest<T>(broker: Broker, { key, version, name, encode, decode }: OwnRequest<T>): Promise<T> {
-  return broker.connectionPool.send({
+export async function sendRequest<T>(
+  broker: Broker,
+  { key, version, name, encode, decode }: OwnRequest<T>,
+): Promise<T> {
+  const { answer } = await broker.connectionPool.send<{ readonly answer: T }>({
     request: { apiKey: key, apiVersion: version, apiName: name, encode: () => Promise.resolve(encode()) },
     response: {
-      decode: (bytes: Buffer) => Promise.resolve(decode(new (kafkajs().Decoder)(bytes))),
-      parse: (answer: T) => Promise.resolve(answer),
+      // kafkajs reads a property of what was decoded, so it must not be null.
+      decode: (bytes: Buffer) => Promise.resolve({ answer: decode(new (kafkajs().Decoder)(bytes)) }),
+      parse: (decoded: { readonly answer: T }) => Promise.resolve(decoded),
     },
   });
+  return answer;
 }

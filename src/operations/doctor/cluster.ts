@@ -6,16 +6,10 @@ import type {
 } from '../../connections/kafka/cluster-description.ts';
 import { bytesText, counted, diskFinding, type Finding, fine, partitionsText } from './finding.ts';
 
-export interface TopicUse {
-  readonly topic: string;
-  readonly purpose: 'read' | 'dead letters';
-}
-
 export interface ClusterFacts {
   readonly description: ClusterDescription;
   /** The same a while earlier, for growth; null where it was looked at only once. */
   readonly earlier: { readonly description: ClusterDescription; readonly secondsBefore: number } | null;
-  readonly uses: readonly TopicUse[];
   /** How far the newest records of a topic are ahead of this machine's clock, in milliseconds. */
   readonly ahead: ReadonlyMap<string, number>;
 }
@@ -32,14 +26,14 @@ const releases: readonly (readonly [fetchVersion: number, release: string])[] = 
 ];
 
 export function clusterFindings(facts: ClusterFacts): readonly Finding[] {
-  const { description, earlier, uses, ahead } = facts;
+  const { description, earlier, ahead } = facts;
+  const answering = new Set(description.brokers.filter(({ failure }) => failure === null).map(({ id }) => id));
   return [
     ...brokerFindings(description.brokers),
     ...absentFindings(description),
     ...description.brokers.flatMap((broker) => diskFindings(broker, earlier)),
     ...description.topics.flatMap((topic) => [
-      ...topicFindings(topic),
-      ...uses.filter((use) => use.topic === topic.topic).flatMap((use) => rightFindings(topic, use)),
+      ...topicFindings(topic, answering),
       topicDiskFinding(topic.topic, description, earlier),
     ]),
     ...clockFindings(description.topics, ahead),
@@ -152,16 +146,24 @@ function topicDiskFinding(topic: string, now: ClusterDescription, earlier: Clust
   return fine('disk', subject, `${bytesText(bytes)} in all copies${growth}`);
 }
 
-function topicFindings({ topic, copies, settings, forbidden }: TopicDescription): readonly Finding[] {
+/** `answering`: the brokers that do. */
+function topicFindings(
+  { topic, copies, settings, forbidden }: TopicDescription,
+  answering: ReadonlySet<number>,
+): readonly Finding[] {
   const subject = `topic ${topic}`;
   if (forbidden) return [];
   const inSyncMin = Number(settings?.get('min.insync.replicas') ?? Number.NaN);
   const partitionsWhere = (fits: (copy: (typeof copies)[number]) => boolean) =>
     copies.filter(fits).map(({ partition }) => partition);
   const fewest = Math.min(...copies.map(({ replicas }) => replicas.length));
-  const offline = partitionsWhere(({ leader }) => leader === null);
+  // Where most controllers are gone nobody says who leads now: it is still said to be one that is gone.
+  const offline = partitionsWhere(({ leader }) => leader === null || !answering.has(leader));
   const lacking = partitionsWhere(({ inSync, replicas }) => inSync.length < replicas.length);
-  const refusing = partitionsWhere(({ inSync }) => inSync.length < inSyncMin);
+  // Brokers ask for no more copies than there are.
+  const spare = ({ inSync, replicas }: (typeof copies)[number]) => inSync.length - Math.min(inSyncMin, replicas.length);
+  const refusing = partitionsWhere((copy) => spare(copy) < 0);
+  const last = partitionsWhere((copy) => spare(copy) === 0 && copy.inSync.length < copy.replicas.length);
   const findings: Finding[] = [];
   const add = (severity: Finding['severity'], check: string, message: string, remedy: string) =>
     findings.push({ severity, check, subject, message, remedy });
@@ -169,7 +171,7 @@ function topicFindings({ topic, copies, settings, forbidden }: TopicDescription)
     add(
       'error',
       'offline',
-      `no leader: ${partitionsText(offline)} can be neither read nor written`,
+      `no leader that answers: ${partitionsText(offline)} can be neither read nor written`,
       'pipectl runbook broker-failure',
     );
   if (lacking.length > 0)
@@ -184,6 +186,13 @@ function topicFindings({ topic, copies, settings, forbidden }: TopicDescription)
       'error',
       'min-insync',
       `fewer than ${inSyncMin} copies in sync, so writes are refused: ${partitionsText(refusing)}`,
+      'bring the missing brokers back',
+    );
+  if (last.length > 0)
+    add(
+      'warning',
+      'min-insync',
+      `no more copies in sync than the ${inSyncMin} that writes need, so the next broker that goes stops them: ${partitionsText(last)}`,
       'bring the missing brokers back',
     );
   if (fewest < copiesMin) {
@@ -206,22 +215,6 @@ function topicFindings({ topic, copies, settings, forbidden }: TopicDescription)
       `set it to ${fewest - 1}`,
     );
   return findings;
-}
-
-function rightFindings({ topic, rights, forbidden }: TopicDescription, { purpose }: TopicUse): readonly Finding[] {
-  const right = purpose === 'read' ? 'Read' : 'Write';
-  const has = !forbidden && (rights === null || (purpose === 'read' ? rights.read : rights.write));
-  if (has) return [];
-  const remedy = `grant ${right} on it: \`pipectl explain FILE --acls\` prints the commands`;
-  return [
-    {
-      severity: 'error',
-      check: 'rights',
-      subject: `topic ${topic}`,
-      message: `this user lacks the right ${right}`,
-      remedy,
-    },
-  ];
 }
 
 function clockFindings(topics: readonly TopicDescription[], ahead: ReadonlyMap<string, number>): readonly Finding[] {

@@ -11,9 +11,9 @@ import { exitCodes, PipectlError } from '../../errors.ts';
 import type { Plan } from '../../plan/index.ts';
 import { runbookCommand, runbookFor } from '../../runtime/runbooks.ts';
 import { LagMonitor } from '../lag.ts';
-import { type LivePart, livePartsOf } from '../live-check.ts';
+import { allowed, type LivePart, livePartsOf } from '../live-check.ts';
 import { withinTime } from '../time-limit.ts';
-import { clusterFindings, type TopicUse } from './cluster.ts';
+import { clusterFindings } from './cluster.ts';
 import { databaseFacts, databaseFindings } from './database.ts';
 import { type Finding, fine } from './finding.ts';
 import { groupFindings } from './group.ts';
@@ -117,55 +117,80 @@ function clustersOf(plans: readonly Plan[], more: readonly Options[]): readonly 
 const silent: Log = { info: () => {}, warn: () => {}, error: () => {} };
 
 async function visitCluster(cluster: ClusterToVisit, options: DiagnoseOptions): Promise<Visit> {
-  const { brokers } = readConnection(cluster.options);
-  const service = `Kafka at ${brokers.join(', ')}`;
-  return answeredBy(service, 'brokers', options.timeoutMs + options.sampleMs, async (signal) => {
+  const { timeoutMs, sampleMs, now } = options;
+  const service = `Kafka at ${readConnection(cluster.options).brokers.join(', ')}`;
+  const deadlineMs = now() + timeoutMs + sampleMs;
+  return answeredBy(service, 'brokers', timeoutMs + sampleMs, async (signal) => {
     // Half of the time for connecting: a cluster that is away is told as such, not as one that is silent.
-    const connecting = AbortSignal.any([signal, AbortSignal.timeout(options.timeoutMs * 0.8)]);
+    const connecting = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs * 0.8)]);
     const admin = await openKafkaAdmin(cluster.options, silent, connecting);
     try {
-      return await lookAtCluster(admin, cluster, options);
+      return await lookAtCluster(admin, cluster, options, deadlineMs);
     } finally {
       await admin.close();
     }
   });
 }
 
+/** Kept for what brokers tell at the end, when they have had all other questions. */
+const lastLookMs = 2000;
+
+/** What one topic or group keeps from being told, such as one without a leader, hides nothing of the others. */
 async function lookAtCluster(
   admin: KafkaAdmin,
   { plans }: ClusterToVisit,
   { sampleMs, now }: DiagnoseOptions,
+  deadlineMs: number,
 ): Promise<readonly Finding[]> {
-  const parts = await Promise.all(plans.map((plan) => partFindings(livePartsOf(plan)[0]!)));
   const uses = (await Promise.all(plans.map((plan) => topicsOf(plan, admin)))).flat();
   const names = [...new Set(uses.map(({ topic }) => topic))];
   const earlier = await admin.describeCluster(names);
   const startedMs = now();
-  const there = new Set(earlier.topics.map(({ topic }) => topic));
-  const reading = uses.filter(({ purpose, topic }) => purpose === 'read' && there.has(topic));
-  const monitors = plans
-    .map((plan) => new LagMonitor(admin, plan.definition.group, topicsRead(plan, reading)))
-    .filter((_, index) => topicsRead(plans[index]!, reading).length > 0);
-  for (const monitor of monitors) await monitor.sample(now);
-  await delay(Math.max(0, sampleMs - (now() - startedMs)));
-  for (const monitor of monitors) await monitor.sample(now);
+  const ask = async (subject: string, check: string, question: (signal: AbortSignal) => Promise<readonly Finding[]>) =>
+    (await answeredBy(subject, check, Math.max(1000, deadlineMs - lastLookMs - now()), question)).findings;
+  const readable = new Set(earlier.topics.filter(({ forbidden }) => !forbidden).map(({ topic }) => topic));
+  const reading = uses.filter(({ purpose, topic }) => purpose === 'read' && readable.has(topic));
+  const retention = retentionOf(earlier);
+  const groupOf = async (plan: Plan, topics: readonly string[]): Promise<readonly Finding[]> => {
+    const monitor = new LagMonitor(admin, plan.definition.group, topics);
+    await monitor.sample(now);
+    await delay(Math.max(0, sampleMs - (now() - startedMs)));
+    await monitor.sample(now);
+    return groupFindings(monitor.report(), retention);
+  };
+  const ahead = new Map<string, number>();
+  const lookAhead = async (topic: string): Promise<readonly Finding[]> => {
+    const aheadMs = await recordsAhead(admin, topic, now());
+    if (aheadMs !== null) ahead.set(topic, aheadMs);
+    return [];
+  };
+  const asked = await Promise.all([
+    ...plans.map((plan) =>
+      ask(`pipeline ${plan.definition.name}`, 'topic', (signal) => partFindings(livePartsOf(plan)[0]!, signal)),
+    ),
+    // A right that is missing is told by name among the parts of the pipeline.
+    ...plans.flatMap((plan) => {
+      const topics = topicsRead(plan, reading);
+      if (topics.length === 0) return [];
+      return ask(`group ${plan.definition.group}`, 'group', async () => (await allowed(groupOf(plan, topics))) ?? []);
+    }),
+    ...[...new Set(reading.map(({ topic }) => topic))].map((topic) =>
+      // What can't be read is told as such by its partitions.
+      ask(`topic ${topic}`, 'clock', () => lookAhead(topic).catch(() => [])),
+    ),
+    delay(Math.max(0, sampleMs - (now() - startedMs))).then(() => []),
+  ]);
   const secondsBefore = Math.max(0.001, (now() - startedMs) / 1000);
   const description = await admin.describeCluster(names);
-  const ahead = await recordsAhead(admin, [...new Set(reading.map(({ topic }) => topic))], now());
-  const retention = retentionOf(description);
   return [
-    ...clusterFindings({
-      description,
-      earlier: { description: earlier, secondsBefore },
-      uses: [...new Map(uses.map((use) => [JSON.stringify(use), use])).values()],
-      ahead,
-    }),
-    ...parts.flat().filter(({ severity, subject }) => severity !== 'ok' || !subject.startsWith('offsets ')),
-    ...monitors.flatMap((monitor) => groupFindings(monitor.report(), retention)),
+    ...clusterFindings({ description, earlier: { description: earlier, secondsBefore }, ahead }),
+    ...asked.flat().filter(({ severity, subject }) => severity !== 'ok' || !subject.startsWith('offsets ')),
   ];
 }
 
-interface PlannedUse extends TopicUse {
+interface PlannedUse {
+  readonly topic: string;
+  readonly purpose: 'read' | 'dead letters';
   readonly group: string;
 }
 
@@ -190,22 +215,18 @@ const topicsRead = ({ definition }: Plan, uses: readonly PlannedUse[]): readonly
 /** Records may be a little ahead: clocks differ by milliseconds, and so do the moments of asking. */
 const aheadMsMin = 5000;
 
-/** How far the newest records are ahead of us: Kafka tells no time of its own, but each record has one. */
-async function recordsAhead(admin: KafkaAdmin, topics: readonly string[], nowMs: number): Promise<Map<string, number>> {
-  const ahead = new Map<string, number>();
-  for (const topic of topics) {
-    const offsets = await admin.topicOffsets(topic);
-    const later = await admin.offsetsAt(topic, nowMs + aheadMsMin);
-    const found = offsets.find(({ partition, end }) => (later.get(partition) ?? end) < end);
-    if (found === undefined) continue;
-    const at = async (offset: number) => {
-      const records = await admin.recordsAt(topic, new Map([[found.partition, offset]]));
-      return records.get(found.partition) ?? null;
-    };
-    const first = (await at(found.end - 1)) ?? (await at(later.get(found.partition)!));
-    if (first !== null) ahead.set(topic, Math.max(aheadMsMin, first.timestampMs - nowMs));
-  }
-  return ahead;
+/** How far the newest record is ahead of us, in ms; null where it is not: Kafka tells no time, but each record has one. */
+async function recordsAhead(admin: KafkaAdmin, topic: string, nowMs: number): Promise<number | null> {
+  const offsets = await admin.topicOffsets(topic);
+  const later = await admin.offsetsAt(topic, nowMs + aheadMsMin);
+  const found = offsets.find(({ partition, end }) => (later.get(partition) ?? end) < end);
+  if (found === undefined) return null;
+  const at = async (offset: number) => {
+    const records = await admin.recordsAt(topic, new Map([[found.partition, offset]]));
+    return records.get(found.partition) ?? null;
+  };
+  const first = (await at(found.end - 1)) ?? (await at(later.get(found.partition)!));
+  return first === null ? null : Math.max(aheadMsMin, first.timestampMs - nowMs);
 }
 
 // -- sinks ------------------------------------------------------------------------------------------------------------
@@ -258,7 +279,8 @@ async function partFindings({ look }: LivePart, signal?: AbortSignal): Promise<r
     const check = subject.startsWith('topic') ? 'topic' : subject.startsWith('group') ? 'group' : 'exists';
     if (problem !== undefined) {
       const severity = problem.severity ?? 'error';
-      const about = status === 'breach' ? 'convention' : check;
+      const isRight = problem.code === 'kafka_not_authorized';
+      const about = isRight ? 'rights' : status === 'breach' ? 'convention' : check;
       return { severity, check: about, subject, message: problem.message, remedy: problem.hint ?? null };
     }
     if (status === 'created')

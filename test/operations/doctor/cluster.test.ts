@@ -40,7 +40,6 @@ const facts = (changes: {
   readonly topics?: readonly TopicDescription[];
   readonly earlier?: ClusterFacts['earlier'];
   readonly ahead?: ReadonlyMap<string, number>;
-  readonly uses?: ClusterFacts['uses'];
 }): ClusterFacts => ({
   description: {
     clusterId: 'c',
@@ -48,7 +47,6 @@ const facts = (changes: {
     topics: changes.topics ?? [topic()],
   },
   earlier: changes.earlier ?? null,
-  uses: changes.uses ?? [{ topic: 'orders', purpose: 'read' }],
   ahead: changes.ahead ?? new Map(),
 });
 
@@ -95,8 +93,17 @@ describe('a topic', () => {
   const of = (changes: Partial<TopicDescription>) => trouble({ topics: [topic(changes)] });
 
   it.each<[string, Partial<TopicDescription>, readonly string[]]>([
-    ['without a leader', { copies: [copy(0), copy(1, [2, 3], null)] }, ['offline error', 'under-replicated warning']],
-    ['with a copy out of sync', { copies: [copy(0), copy(1, [1, 2])] }, ['under-replicated warning']],
+    [
+      'without a leader',
+      { copies: [copy(0), copy(1, [2, 3], null)] },
+      ['offline error', 'under-replicated warning', 'min-insync warning'],
+    ],
+    ['whose leader is gone', { copies: [copy(0), copy(1, [1, 2, 3], 9)] }, ['offline error']],
+    [
+      'with a copy out of sync, and none to spare',
+      { copies: [copy(0), copy(1, [1, 2])] },
+      ['under-replicated warning', 'min-insync warning'],
+    ],
     ['with too few in sync', { copies: [copy(0, [1])] }, ['under-replicated warning', 'min-insync error']],
     ['with one copy', { copies: [copy(0, [1], 1, [1])], settings: null }, ['replication warning']],
     [
@@ -105,18 +112,10 @@ describe('a topic', () => {
       ['replication warning', 'min-insync warning'],
     ],
     ['that acknowledges with one copy', { settings: new Map([['min.insync.replicas', '1']]) }, ['min-insync warning']],
-    ['that this user may not read', { rights: { read: false, write: true } }, ['rights error']],
-    ['that this user may not see', { forbidden: true, copies: [], rights: null }, ['rights error']],
-    ['of which the rights are not known', { rights: null }, []],
+    ['that this user may not see', { forbidden: true, copies: [], rights: null }, []],
     ['of which the settings are not known', { settings: null }, []],
   ])('%s', (_, changes, expected) => {
     expect(of(changes).map((text) => text.split(' ').slice(0, 2).join(' '))).toEqual(expected);
-  });
-
-  it('of dead letters must be writable', () => {
-    const uses = [{ topic: 'orders', purpose: 'dead letters' }] as const;
-    const topics = [topic({ rights: { read: true, write: false } })];
-    expect(trouble({ uses, topics })).toEqual(['rights error topic orders: this user lacks the right Write']);
   });
 
   it('with records from the future tells how far, since one of the clocks is wrong', () => {
