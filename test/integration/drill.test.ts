@@ -163,8 +163,8 @@ test('it ends its processes when it is interrupted, and wants input, nobody else
   expect(listed.stdout).toMatch(/^not tried +poison: .* only with --poison$/m);
 
   await using _records = input(topic);
-  const drill = bench.start(['drill', file, ...env, '--for', '1s', '--within', '20s', '--only', 'kill']);
-  await eventually('it has begun', () => drill.stderr.includes('SIGKILL to') || undefined, { running: [drill] });
+  const drill = bench.start(['drill', file, ...env, '--for', '1s', '--only', 'freeze']);
+  await eventually('it has begun', () => drill.stderr.includes('stands still for') || undefined, { running: [drill] });
   const second = await bench.run(['drill', file, ...env, '--only', 'kill']);
   expect(second).toMatchObject({ code: 1, stdout: '' });
   expect(second.stderr).toContain(`group ${group} has members`);

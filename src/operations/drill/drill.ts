@@ -234,11 +234,15 @@ class Drill {
         const { freezeMs } = this.#preparation;
         say(`freeze: process ${member.pid} stands still for ${seconds(freezeMs)}`);
         const frozen = member.freeze();
-        await this.#watch.during(freezeMs);
-        const stoodStill =
-          member.end === null && this.#watch.looks.at(-1)?.members.every(({ pid }) => pid !== member.pid);
-        await frozen.thaw();
-        return { fired: stoodStill === true ? 1 : 0, drained: null };
+        try {
+          await this.#watch.during(freezeMs);
+          const last = this.#watch.looks.at(-1);
+          const stoodStill = member.end === null && last?.members.every(({ pid }) => pid !== member.pid) === true;
+          return { fired: stoodStill ? 1 : 0, drained: null };
+        } finally {
+          // Also where the drill is interrupted.
+          await frozen.thaw();
+        }
       }
       case 'restart': {
         say(`restart: SIGTERM to process ${member.pid}`);
