@@ -5,7 +5,7 @@
 import { mkdir, mkdtemp, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect } from 'vitest';
 import { askControl, controlSockets, openControl } from '../../src/runtime/control.ts';
 import type { DeadLetterSample } from '../../src/runtime/status.ts';
 import { snapshotOf } from '../../src/view/json.ts';
@@ -13,7 +13,7 @@ import type { KeyState } from '../../src/view/ink/keys.ts';
 import { stackAddress, uniqueName } from '../stack/shared.ts';
 import { picture } from '../view/picture.tsx';
 import { Bench, cli, eventually, type Message } from './pipeline.ts';
-import { Terminal } from './terminal.ts';
+import { Terminal, terminalTest } from './terminal.ts';
 
 const isKept = process.env['PIPECTL_CAPTURE'] === '1';
 const captured = path.resolve(import.meta.dirname, '../view/captured');
@@ -70,7 +70,7 @@ class Mirror {
   }
 }
 
-test(
+terminalTest(
   'the view alone tells which partition is slow, which sink is down, why records are dead, and what to run',
   { timeout: 240_000 },
   async () => {

@@ -7,7 +7,7 @@ import type { StatusSnapshot } from '../../src/runtime/status.ts';
 import { sharedBench } from './bench.ts';
 import { appended, orderColumns, orderMessage, orders, orderSteps, orderTable } from './orders.ts';
 import { type Bench, cli, eventually, type Pipectl } from './pipeline.ts';
-import { Terminal } from './terminal.ts';
+import { Terminal, terminalTest } from './terminal.ts';
 
 let bench: Bench;
 sharedBench((opened) => (bench = opened));
@@ -191,57 +191,62 @@ const failing = (atMs: number): string =>
     });
   `)}`;
 
-test('a view that fails, one that is killed -9 and a terminal that is closed under one stop nothing', async () => {
-  const topic = await bench.topic(partitions);
-  const table = await bench.table(orderTable.append);
-  const { path: file, name } = await bench.pipeline({
-    source: { kafka: { topic } },
-    steps: orderSteps,
-    sinks: [{ postgres: { connection: 'serving', table, mode: 'append' } }],
-  });
-  const input = orders(0, 1200);
-  let written = 0;
-  /** Resolves when the next orders are in the table. */
-  const goesOn = async (): Promise<void> => {
-    const next = input.slice(written, (written += 300));
-    await bench.send(
-      topic,
-      next.map((one) => orderMessage(one, partitions)),
-    );
-    await bench.written(name, written, []);
-  };
-  const env = { KAFKA_BROKERS: bench.brokers, PG_URL: bench.url };
-  const atTerminal = (...args: readonly string[]): Promise<Terminal> =>
-    Terminal.open([process.execPath, ...args], { env, cwd: bench.directory });
-  const shows = (terminal: Terminal, text: string): Promise<boolean> =>
-    eventually(`the screen shows ${text}`, async () => (await terminal.screen()).includes(text), { withinMs: 30_000 });
+terminalTest(
+  'a view that fails, one that is killed -9 and a terminal that is closed under one stop nothing',
+  async () => {
+    const topic = await bench.topic(partitions);
+    const table = await bench.table(orderTable.append);
+    const { path: file, name } = await bench.pipeline({
+      source: { kafka: { topic } },
+      steps: orderSteps,
+      sinks: [{ postgres: { connection: 'serving', table, mode: 'append' } }],
+    });
+    const input = orders(0, 1200);
+    let written = 0;
+    /** Resolves when the next orders are in the table. */
+    const goesOn = async (): Promise<void> => {
+      const next = input.slice(written, (written += 300));
+      await bench.send(
+        topic,
+        next.map((one) => orderMessage(one, partitions)),
+      );
+      await bench.written(name, written, []);
+    };
+    const env = { KAFKA_BROKERS: bench.brokers, PG_URL: bench.url };
+    const atTerminal = (...args: readonly string[]): Promise<Terminal> =>
+      Terminal.open([process.execPath, ...args], { env, cwd: bench.directory });
+    const shows = (terminal: Terminal, text: string): Promise<boolean> =>
+      eventually(`the screen shows ${text}`, async () => (await terminal.screen()).includes(text), {
+        withinMs: 30_000,
+      });
 
-  await using running = await atTerminal(failing(6000), cli, 'run', file);
-  await shows(running, 'RUNNING');
-  await goesOn();
-  await shows(running, 'the status view failed (planted); the pipeline goes on, its status follows in plain lines');
-  await goesOn();
-  await shows(running, `${name} RUNNING`);
+    await using running = await atTerminal(failing(6000), cli, 'run', file);
+    await shows(running, 'RUNNING');
+    await goesOn();
+    await shows(running, 'the status view failed (planted); the pipeline goes on, its status follows in plain lines');
+    await goesOn();
+    await shows(running, `${name} RUNNING`);
 
-  const attached = await atTerminal(cli, 'status', name);
-  await shows(attached, 'difference 0  ok');
-  process.kill(attached.pid, 'SIGKILL');
-  await eventually('it is gone', () => attached.hasEnded());
-  await attached[Symbol.asyncDispose]();
-  await goesOn();
+    const attached = await atTerminal(cli, 'status', name);
+    await shows(attached, 'difference 0  ok');
+    process.kill(attached.pid, 'SIGKILL');
+    await eventually('it is gone', () => attached.hasEnded());
+    await attached[Symbol.asyncDispose]();
+    await goesOn();
 
-  const closed = await atTerminal(cli, 'status', name);
-  await shows(closed, 'difference 0  ok');
-  await closed[Symbol.asyncDispose]();
-  await eventually('its view has ended, too', () => hasEnded(closed.pid));
-  await goesOn();
+    const closed = await atTerminal(cli, 'status', name);
+    await shows(closed, 'difference 0  ok');
+    await closed[Symbol.asyncDispose]();
+    await eventually('its view has ended, too', () => hasEnded(closed.pid));
+    await goesOn();
 
-  expect((await statusOf(name))!.pid).toBe(running.pid);
-  await running.press('C-c');
-  await eventually('it has drained and ended', () => running.hasEnded());
-  await shows(running, 'difference 0  ok');
-  await bench.expectRows(table, orderColumns, appended(input));
-});
+    expect((await statusOf(name))!.pid).toBe(running.pid);
+    await running.press('C-c');
+    await eventually('it has drained and ended', () => running.hasEnded());
+    await shows(running, 'difference 0  ok');
+    await bench.expectRows(table, orderColumns, appended(input));
+  },
+);
 
 /** It is gone, or a zombie: whoever started it is stuck itself. */
 function hasEnded(pid: number): boolean {

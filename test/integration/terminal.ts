@@ -1,8 +1,14 @@
 /** A real terminal, as far as a program can tell: a pane of tmux, on a server of its own. */
-import { execFile } from 'node:child_process';
+import { execFile, spawnSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { promisify } from 'node:util';
-import { onTestFailed } from 'vitest';
+import { onTestFailed, test } from 'vitest';
+
+const isThere = spawnSync('tmux', ['-V']).status === 0;
+if (!isThere) process.stderr.write('tmux is not installed: tests at a real terminal are left out\n');
+
+/** A test at a real terminal: left out, which is said, where there is no tmux. */
+export const terminalTest = test.skipIf(!isThere);
 
 export interface TerminalOptions {
   readonly columns?: number;
