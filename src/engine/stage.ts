@@ -36,10 +36,7 @@ export interface StageOptions {
   readonly limits: GatherLimits;
   /** Micro-batching: an epoch that is not full begins at most this often; null: as soon as there is something. */
   readonly batchEveryMs: number | null;
-  /**
-   * For how long a sink that is away at the start is waited for before the run fails; null: without end, as a member of
-   * the group, where its place is taken before it answers.
-   */
+  /** For how long a sink that is away at the start is waited for before the run fails; null: without end. */
   readonly openMs: number | null;
   /** Default: none. */
   readonly breaker?: Breaker;
@@ -71,8 +68,6 @@ export class Stage {
   #generation = 0;
   /** False from the moment a sink refused us until the next assignment has begun: what comes in between is not ours. */
   #owning = false;
-  /** All sinks have answered. */
-  #open = false;
   readonly #topics = new KnownTopics();
   readonly #beginnings = new Beginnings();
   readonly #gathering: Gathering;
@@ -157,22 +152,18 @@ export class Stage {
 
   /** Connects and gathers until the source has ended or the run is to stop. */
   async #gather(): Promise<void> {
-    const { source, openMs } = this.#options;
+    const { source, program } = this.#options;
     try {
-      if (openMs !== null) await this.#openSinks();
+      for (const [i, { sink }] of program.routes.entries())
+        await openSink(sink, this.report.health[i]!, this.#options, this.#stopping.signal);
       await this.#start(source);
+      this.report.connected = true;
       await this.#loop();
     } catch (error) {
       // Asked to stop while it waited for a sink to come back.
       const stopped = this.#stopping.signal.aborted && !this.#givingUp.signal.aborted;
       if (!(error instanceof DeliveryAbandoned && stopped)) throw error;
     }
-  }
-
-  async #openSinks(): Promise<void> {
-    for (const [i, { sink }] of this.#options.program.routes.entries())
-      await openSink(sink, this.report.health[i]!, this.#options, this.#stopping.signal);
-    this.#open = true;
   }
 
   /** Finishes what is being written. What a newer owner refuses, or the breaker holds, is for whoever comes next. */
@@ -211,7 +202,7 @@ export class Stage {
           break;
         case 'assigned':
           try {
-            await (this.#open ? this.#takeOver(event.assignment) : this.#takePlace(event.assignment));
+            await this.#takeOver(event.assignment);
           } catch (error) {
             await this.#refused(error);
           }
@@ -304,26 +295,10 @@ export class Stage {
     await source.reassign();
   }
 
-  /**
-   * Has the group know where sinks that have not answered yet begin: `start: latest` is a later place each time it is
-   * looked up, and what comes while they are away is theirs also if this process ends before they are back.
-   */
-  async #takePlace(assignment: Assignment): Promise<void> {
-    const { source } = this.#options;
-    const { generation, partitions } = this.#beginnings.keep(assignment);
-    const begun = partitions.filter(({ committed }) => committed === null);
-    const beginnings = new Map(begun.map(({ partition, initial }) => [partition, initial]));
-    if (beginnings.size > 0) await source.commit(generation, beginnings);
-    await this.#openSinks();
-    // Whose the partitions are may have changed meanwhile.
-    await source.reassign();
-  }
-
   /** Ends what belongs to the former generation, claims the partitions at every sink and starts at the lowest position. */
   async #takeOver(assignment: Assignment): Promise<void> {
     const { source, log } = this.#options;
     const { report } = this;
-    report.connected = true;
     report.state = this.#generation === 0 ? 'starting' : 'rebalancing';
     this.#owning = false;
     // A batch that is being written may still land; one that waits for its next try is given up.

@@ -111,24 +111,19 @@ export class Books {
     this.#checkPassed(table, partition, from ?? 0, to, 'position');
   }
 
-  /** A member that was told of `told` when it got the partition, undefined where there was none, commits `to`. */
-  groupCommits(lane: number, partition: number, told: number | undefined, to: number): void {
+  /** A member that was told `from` when it got the partition commits `to`. */
+  groupCommits(lane: number, partition: number, from: number, to: number): void {
     const tables = this.lane(lane);
-    const from = told ?? 0;
-    // The place of an optional sink is taken before it says where it stands: at the end it may be ahead of that.
-    const mayBeAhead = lane > 0 && this.#scenario.startsLatest;
     // What reading begins with is known from here on.
     for (const { begins } of tables) if (!begins.has(partition)) begins.set(partition, to);
     const outputs = tables.filter(({ plan }) => !plan.storesPositions);
     const hasFailedOver = this.#world.happened.has('fail-over');
     // Where a table stands behind, the offsets of the group follow it, or stand for the sinks that rely on them.
-    const mayFollow =
-      hasFailedOver || mayBeAhead || tables.some(({ plan }) => plan.name === 'late' || plan.retry.action === 'dlq');
+    const mayFollow = hasFailedOver || tables.some(({ plan }) => plan.name === 'late' || plan.retry.action === 'dlq');
     if (to < from && (outputs.length > 0 || !mayFollow))
       this.#world.violate(`the committed offset of ${partition} was taken back from ${from} to ${to}`);
     // Who starts at the end does so later than a table that has begun before the group knew of it.
-    const isPlace = told === undefined && mayBeAhead;
-    const isAhead = hasFailedOver || isPlace || (this.#scenario.startsLatest && outputs.length > 0);
+    const isAhead = hasFailedOver || (this.#scenario.startsLatest && outputs.length > 0);
     const relied = isAhead ? outputs : tables;
     for (const table of relied) this.#checkPassed(table, partition, from, to, 'committed offset');
   }

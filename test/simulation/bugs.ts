@@ -102,14 +102,8 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'after a refusal nobody asks the coordinator',
     file: stage,
-    find: 'this.#stopping.signal);\n    await source.reassign();\n',
-    replace: 'this.#stopping.signal);\n',
-  },
-  {
-    name: 'an optional sink that is away at the start begins anew at each start',
-    file: stage,
-    find: 'partitions.filter(({ committed }) => committed === null)',
-    replace: 'partitions',
+    find: '    await source.reassign();\n',
+    replace: '',
   },
   {
     name: 'an epoch is sealed before it is written',

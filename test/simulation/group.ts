@@ -77,7 +77,7 @@ export class Group {
     }
     for (const [partition, position] of positions) {
       const index = indexOf(partition);
-      this.#books.groupCommits(this.#lane, index, told.get(index), position);
+      this.#books.groupCommits(this.#lane, index, told.get(index) ?? 0, position);
       this.committed.set(index, position);
     }
     return true;

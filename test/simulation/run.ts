@@ -422,8 +422,7 @@ class Run {
       log: { ...silent, error: (code) => (code === 'breaker_open' ? this.#operate(member, stage, watch) : undefined) },
       limits: this.#scenario.limits,
       batchEveryMs: this.#scenario.batchEveryMs,
-      // No outage is so long: the run of a required sink would end.
-      openMs: index === 0 ? 3_600_000 : null,
+      openMs: null,
       onDeadLetters: () => undefined,
       ...(breaker && { breaker }),
       ...(former && { report: former }),

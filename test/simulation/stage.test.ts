@@ -262,48 +262,6 @@ describe('a sink that can not be reached', () => {
   });
 });
 
-describe('a sink that is waited for without end', () => {
-  /** Away for a minute; the log ends at 7 at first, and at 90 when it is back. */
-  function awayAtFirst() {
-    const table = new Table();
-    let isAway = true;
-    table.open = () => (isAway ? Promise.reject(new SinkUnavailable('ECONNREFUSED')) : Promise.resolve());
-    const run = beginWith({ openMs: null }, table);
-    run.source.give(assigned(1, null, 7));
-    void run.clock.sleep(60_000).then(() => (isAway = false));
-    return { table, run };
-  }
-
-  it('has its beginning committed while it is away, and claims only what is its own when it is back', async () => {
-    const { table, run } = awayAtFirst();
-    await run.until(() => run.source.commits.length === 1);
-    expect(run.source.commits).toEqual([[1, { 0: 7, 1: 7 }]]);
-    run.source.onReassign = () => run.source.give(assigned(2, 7, 90), records(2, [p0, 7, 10]));
-    await run.until(() => table.positions.get(p0) === 10);
-    await run.end();
-    expect(run.clock.now()).toBeGreaterThanOrEqual(60_000);
-    expect([table.claims, run.source.begun]).toEqual([1, [[2, { 0: 7, 1: 7 }]]]);
-  });
-
-  it('begins there also where that could not be committed', async () => {
-    const { table, run } = awayAtFirst();
-    run.source.onReassign = () => run.source.give(assigned(2, null, 90), records(2, [p0, 7, 10]));
-    await run.until(() => table.positions.get(p0) === 10);
-    await run.end();
-    expect(run.source.begun).toEqual([[2, { 0: 7, 1: 7 }]]);
-  });
-
-  it('moves no offset that the group has', async () => {
-    const table = new Table();
-    table.open = () => Promise.reject(new SinkUnavailable('ECONNREFUSED'));
-    const run = beginWith({ openMs: null }, table);
-    run.source.give(assigned(1, 3, 7));
-    await run.until(() => run.stage.report.health[0]!.retries > 2);
-    await run.end();
-    expect(run.source.commits).toEqual([]);
-  });
-});
-
 it('a source that can not be reached does not keep a run that is to stop', async () => {
   const run = begin(new Table());
   let connecting = false;
