@@ -12,8 +12,11 @@ import { INITIAL_KEYS, press, type KeyPress, type KeyState } from './keys.ts';
 import type { Panel } from './layout.ts';
 import { idOf, itemsIn, textOf } from './lists.ts';
 
-/** Four frames a second: fast enough for the eye, next to nothing for the processor. */
+/** Four frames a second: fast enough for the eye, and nothing to a process that has time to spare. */
 const FRAME_MS = 250;
+/** Of the time of a process that is busy (it spends more than `BUSY` of its time at work) frames take at most this share. */
+const SHARE_MAX = 0.02;
+const BUSY = 0.7;
 /** Terminals take about so much at once (xterm; others take more). */
 const COPY_CHARACTERS_MAX = 50_000;
 /** How long a terminal may take for the last frame. */
@@ -85,15 +88,23 @@ export function startInkView(options: InkViewOptions): InkView {
     return { closedByUser: left.promise, close: () => Promise.resolve(lines.close()) };
   }
 
+  let work = performance.eventLoopUtilization();
+  let nextBusyFrameMs = 0;
   const timer = setInterval(() => {
     // A terminal that does not take what it was given gets no more of it: frames are dropped, nothing waits.
     if (isStuck(stdout)) return;
+    const startedMs = performance.now();
+    const workNow = performance.eventLoopUtilization();
+    const { utilization } = performance.eventLoopUtilization(workNow, work);
+    if (utilization > BUSY && startedMs < nextBusyFrameMs) return;
+    work = workNow;
     try {
       if (!keys.paused) snapshot = snapshots();
       ink.rerender(element());
     } catch (error) {
       fallBack(error);
     }
+    nextBusyFrameMs = startedMs + (performance.now() - startedMs) / SHARE_MAX;
   }, options.frameMs ?? FRAME_MS);
   timer.unref();
 
