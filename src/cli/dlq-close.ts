@@ -1,4 +1,5 @@
 /** `pipectl dlq resolve` and `pipectl dlq purge`. */
+import { silentLog } from '../engine/ports.ts';
 import { type Command, InvalidArgumentError } from 'commander';
 import { exitCodes } from '../errors.ts';
 import { confirmed } from './confirm.ts';
@@ -9,7 +10,6 @@ import {
   type PlaceOptions,
   placeOf,
   selectionOf,
-  silent,
   time,
   withSelection,
 } from './dlq-options.ts';
@@ -66,10 +66,10 @@ async function resolveSome(
       import('../operations/dead-letters/operator.ts'),
       placeOf(file, environment, options),
     ]);
-  const store = letterStates(place, silent);
+  const store = letterStates(place, silentLog);
   try {
     const states = await store.read();
-    const selection = await selectLetters(place, filter, states, ['open', 'quarantined'], silent);
+    const selection = await selectLetters(place, filter, states, ['open', 'quarantined'], silentLog);
     refuseMany(selection.count, options.yes);
     const act = { at: new Date().toISOString(), by: operatorName(), note: options.note };
     const resolved = await resolveLetters(selection, states, store, act);
@@ -87,9 +87,9 @@ async function purge(file: string | undefined, environment: string | null, optio
     import('../operations/dead-letters/state.ts'),
     placeOf(file, environment, options),
   ]);
-  const store = letterStates(place, silent);
+  const store = letterStates(place, silentLog);
   try {
-    const planned = await planPurge(place, await store.read(), store, options.before, silent);
+    const planned = await planPurge(place, await store.read(), store, options.before, silentLog);
     process.stdout.write(`${nameOf(place)}: the values of ${count(planned.count)} dead letters are to go\n`);
     for (const { count: held, by } of planned.held)
       process.stdout.write(

@@ -1,7 +1,6 @@
 /** What the subcommands of `pipectl dlq` have in common: which queue, and which letters of it. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { parseDuration } from '../declaration/units.ts';
-import type { Log } from '../engine/ports.ts';
 import { exitCodes, PipectlError } from '../errors.ts';
 import type { DeadLetterFilter } from '../operations/dead-letters/list.ts';
 import type { DeadLetterPlace } from '../operations/dead-letters/queue.ts';
@@ -93,9 +92,6 @@ export function selectionOf(options: FilterOptions & { readonly all: boolean }):
   if (options.all || Object.keys(filter).length > 0) return filter;
   throw new PipectlError('dlq_letters_unnamed', 'which dead letters?', { exitCode: exitCodes.usage });
 }
-
-/** What goes wrong comes back as an error of the call; retries in between are nobody's business here. */
-export const silent: Log = { info: () => {}, warn: () => {}, error: () => {} };
 
 export function time(text: string): number {
   const agoMs = parseDuration(text);

@@ -1,6 +1,6 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { DeliveryAbandoned, SinkGivenUp } from '../engine/delivery.ts';
-import { Fenced, SinkUnavailable } from '../engine/ports.ts';
+import { Fenced, SinkUnavailable, silentLog } from '../engine/ports.ts';
 import { exitCodes, PipectlError } from '../errors.ts';
 import { type Edit, parseEdit } from '../operations/dead-letters/edit.ts';
 import { newTally, type ReplayTally } from '../operations/dead-letters/tally.ts';
@@ -12,7 +12,6 @@ import {
   type PlaceOptions,
   placeOf,
   selectionOf,
-  silent,
   withSelection,
 } from './dlq-options.ts';
 import { replayJson, replayText } from './dlq-replay-output.ts';
@@ -89,14 +88,14 @@ async function replayLetters(
     import('../operations/dead-letters/operator.ts'),
     replayed(file, environment, options),
   ]);
-  const store = letterStates(place, silent);
+  const store = letterStates(place, silentLog);
   const stopping = new AbortController();
   const stop = (): void => stopping.abort();
   process.once('SIGINT', stop).once('SIGTERM', stop);
   try {
     const states = await store.read();
     const wanted = options.force ? (['open', 'quarantined'] as const) : (['open'] as const);
-    const selection = await selectLetters(place, filter, states, wanted, silent);
+    const selection = await selectLetters(place, filter, states, wanted, silentLog);
     const { quarantined } = selection.byStatus;
     if (quarantined > 0 && !options.force)
       process.stderr.write(`pipectl: ${quarantined} in quarantine are left out; --force takes them too\n`);
@@ -156,7 +155,7 @@ async function replayTo(
     const { toSource } = await import('./dlq-to-source.ts');
     const { dryRun: isTrial, force: isForced, yes: isConfirmed, rate: ratePerSecond, set: edits } = options;
     const how = { isTrial, isForced, isConfirmed, ratePerSecond, edits };
-    return (await toSource({ plan, place, store, selection, act, signal, log: silent, ...how })) ?? 'declined';
+    return (await toSource({ plan, place, store, selection, act, signal, log: silentLog, ...how })) ?? 'declined';
   }
   // Without a file it would have been refused.
   const known = { ...replay, plan: plan! };
@@ -183,7 +182,7 @@ async function replayIn({ plan, states, store, selection, act, signal, options }
     const retry = { action: 'stop', forMs: awayMs } as const;
     const replayer = await Replayer.open(plan, {
       clock,
-      log: silent,
+      log: silentLog,
       kind,
       retry,
       signal,
@@ -198,7 +197,7 @@ async function replayIn({ plan, states, store, selection, act, signal, options }
             : `pipectl: ${plain.join(', ')} can not tell a row that is there: a letter that is replayed twice is written twice\n`,
         );
       const { rate: ratePerSecond, set: edits } = options;
-      const world = { clock, log: silent, signal, ratePerSecond, edits };
+      const world = { clock, log: silentLog, signal, ratePerSecond, edits };
       return await replayHere(selection, {
         plan,
         replayer,
@@ -242,7 +241,15 @@ async function handOver({ plan, states, selection, act, signal, options }: Repla
     isMeant: options.yes,
   };
   const { rate: ratePerSecond } = options;
-  await using handing = await HandOver.open({ definition, place, states, request, ratePerSecond, log: silent, signal });
+  await using handing = await HandOver.open({
+    definition,
+    place,
+    states,
+    request,
+    ratePerSecond,
+    log: silentLog,
+    signal,
+  });
   const given = await handing.give(selection);
   if (!options.detach) return await handing.answers(selection.count);
   process.stdout.write(

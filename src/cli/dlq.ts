@@ -1,3 +1,4 @@
+import { silentLog } from '../engine/ports.ts';
 import { type Command } from 'commander';
 import { exitCodes } from '../errors.ts';
 import { registerDlqClose } from './dlq-close.ts';
@@ -9,7 +10,6 @@ import {
   nameOf,
   type PlaceOptions,
   placeOf,
-  silent,
   withFilters,
   withOutput,
 } from './dlq-options.ts';
@@ -58,8 +58,8 @@ export function registerDlq(program: Command): void {
         import('./dlq-output.ts'),
         placeOf(file, environmentOf(command), options),
       ]);
-      const letters = await newestDeadLetters(place, filterOf(options), options.limit, silent);
-      const states = letters.length === 0 ? new Map() : await letterStates(place, silent).read();
+      const letters = await newestDeadLetters(place, filterOf(options), options.limit, silentLog);
+      const states = letters.length === 0 ? new Map() : await letterStates(place, silentLog).read();
       process.stdout.write(
         options.output === 'json' ? lettersJson(letters, states) : lettersText(letters, states, nameOf(place)),
       );
@@ -103,6 +103,6 @@ async function causesOf(file: string | undefined, environment: string | null, op
     placeOf(file, environment, options),
   ]);
   const nowMs = Date.now();
-  const states = await letterStates(place, silent).read();
-  return { list: await listCauses(place, filterOf(options), states, nowMs, silent), place, nowMs };
+  const states = await letterStates(place, silentLog).read();
+  return { list: await listCauses(place, filterOf(options), states, nowMs, silentLog), place, nowMs };
 }

@@ -1,7 +1,8 @@
 import { extname } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { kafkaOptionsOf } from '../definition/kafka-connection.ts';
 import type { Override } from '../definition/overrides.ts';
-import type { Log } from '../engine/ports.ts';
+import { silentLog } from '../engine/ports.ts';
 import { exitCodes, PipectlError } from '../errors.ts';
 import { type FaultName, faultNames } from '../operations/drill/faults.ts';
 import type { Plan } from '../plan/index.ts';
@@ -23,8 +24,6 @@ interface DrillFlags {
   readonly yes: boolean;
   readonly json: boolean;
 }
-
-const silent: Log = { info: () => {}, warn: () => {}, error: () => {} };
 
 /** `pipectl drill`: faults on purpose, before they come by themselves. */
 export function registerDrill(program: Command): void {
@@ -61,7 +60,7 @@ Exit codes: 0 all held, 1 something did not or could not be seen, 2 wrong usage,
 }
 
 async function drill(named: string | undefined, environment: string | null, flags: DrillFlags): Promise<number> {
-  const [{ planFile }, { openKafkaAdmin }, { prepare, kafkaOptionsOf }, output] = await Promise.all([
+  const [{ planFile }, { openKafkaAdmin }, { prepare }, output] = await Promise.all([
     import('./plan-file.ts'),
     import('../connections/kafka/admin.ts'),
     import('../operations/drill/prepare.ts'),
@@ -71,7 +70,7 @@ async function drill(named: string | undefined, environment: string | null, flag
   const { definition } = plan;
   if (!flags.list) refuseUnlessRehearsal(plan, flags.yes);
   const isKafka = definition.sources[0].component === 'kafka';
-  const kafka = isKafka ? await openKafkaAdmin(kafkaOptionsOf(definition), silent) : null;
+  const kafka = isKafka ? await openKafkaAdmin(kafkaOptionsOf(definition), silentLog) : null;
   try {
     const preparation = await prepare(definition, kafka, flags.only ?? null, flags.poison);
     const intent = output.intentText(plan, preparation, flags);

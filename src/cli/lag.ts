@@ -1,5 +1,6 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import type { Log } from '../engine/ports.ts';
+import { kafkaConnectionOf } from '../definition/kafka-connection.ts';
+import { silentLog } from '../engine/ports.ts';
 import { errorTable, exitCodes, PipectlError } from '../errors.ts';
 import type { LagMonitor } from '../operations/lag.ts';
 import { duration } from './duration-option.ts';
@@ -107,7 +108,7 @@ async function withMonitors<T>(
     import('../connections/kafka/admin.ts'),
     import('../operations/lag.ts'),
   ]);
-  const admin = await openKafkaAdmin(connection, silent);
+  const admin = await openKafkaAdmin(connection, silentLog);
   try {
     return await use(targets.map((target) => ({ ...target, monitor: new LagMonitor(admin, target.group, topics) })));
   } finally {
@@ -134,7 +135,7 @@ async function whatToLookAt(
     return { targets: [{ group, sink: null }], topics: [], connection: kafkaOptions(brokers) };
   }
   const definition = await definitionOf(file, environment);
-  const [{ component, options }] = definition.sources;
+  const [{ component }] = definition.sources;
   if (component !== 'kafka') {
     throw new PipectlError(
       'no_consumer_group',
@@ -144,17 +145,13 @@ async function whatToLookAt(
       },
     );
   }
-  const { connection } = options as { readonly connection?: string };
   return {
     targets: groupsOf(definition),
     // A regular expression says nothing about topics the group has not seen yet.
     topics: definition.sources.flatMap(topicsOf).filter((name) => !name.startsWith('/')),
-    connection: definition.connections[connection ?? 'kafka']?.options ?? kafkaOptions(brokers),
+    connection: definition.connections[kafkaConnectionOf(definition)]?.options ?? kafkaOptions(brokers),
   };
 }
-
-/** What goes wrong comes back as an error of the call; retries in between are nobody's business here. */
-const silent: Log = { info: () => {}, warn: () => {}, error: () => {} };
 
 function wholeNumber(text: string): number {
   if (!/^\d{1,15}$/.test(text)) throw new InvalidArgumentError('expected a whole number');

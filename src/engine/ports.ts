@@ -365,3 +365,6 @@ export interface Log {
   warn(code: string, message: string, details?: Readonly<Record<string, unknown>>): void;
   error(code: string, message: string, details?: Readonly<Record<string, unknown>>): void;
 }
+
+/** Says nothing: for who gets what goes wrong as an error of a call. */
+export const silentLog: Log = { info: () => {}, warn: () => {}, error: () => {} };

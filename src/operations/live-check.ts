@@ -4,11 +4,12 @@
  */
 import { glob, stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
+import { kafkaOptionsOf } from '../definition/kafka-connection.ts';
 import type { PipelineDefinition, SinkUse, SourceUse, ValuePath } from '../definition/pipeline.ts';
 import type { KafkaAdmin } from '../connections/kafka/admin.ts';
 import { groupsOf } from '../definition/sink-groups.ts';
 import type { TopicMetadata } from '../connections/kafka/metadata.ts';
-import type { Log } from '../engine/ports.ts';
+import { silentLog } from '../engine/ports.ts';
 import { PipectlError } from '../errors.ts';
 import { grantHint } from '../plan/cluster-needs.ts';
 import type { Plan } from '../plan/index.ts';
@@ -69,9 +70,6 @@ export function livePartsOf({ definition, sinks }: Plan): readonly LivePart[] {
   ];
 }
 
-/** Failures come back as errors of the calls. */
-const silent: Log = { info: () => {}, warn: () => {}, error: () => {} };
-
 /** Something that stops `run`, as an answer and as a problem of the pipeline file. */
 export function missing(subject: string, problem: LiveProblem): LiveCheck {
   const { message, hint } = problem;
@@ -119,10 +117,9 @@ function forbidden(
 }
 
 async function checkKafka(definition: PipelineDefinition, signal?: AbortSignal): Promise<LiveCheck[]> {
-  const { sources, connections } = definition;
+  const { sources } = definition;
   const { openKafkaAdmin } = await import('../connections/kafka/admin.ts');
-  const { connection } = sources[0].options as { readonly connection?: string };
-  const admin = await openKafkaAdmin(connections[connection ?? 'kafka']?.options ?? {}, silent, signal);
+  const admin = await openKafkaAdmin(kafkaOptionsOf(definition), silentLog, signal);
   try {
     const checks: LiveCheck[] = [];
     const there = new Map<string, TopicMetadata>();

@@ -4,6 +4,7 @@
  * here is the least that `run` gets along with. READ implies DESCRIBE, and since Kafka 2.8 (KIP-679) WRITE on a topic is
  * enough for an idempotent producer.
  */
+import { kafkaOptionsOf } from '../definition/kafka-connection.ts';
 import type { PipelineDefinition } from '../definition/pipeline.ts';
 import { groupsOf } from '../definition/sink-groups.ts';
 import { topicsOf } from '../definition/topics.ts';
@@ -45,10 +46,9 @@ const deadLetterRetentionMs = 7 * 86_400_000;
 
 /** Of a pipeline that reads from Kafka. */
 export function clusterNeeds(definition: PipelineDefinition): ClusterNeeds {
-  const { sources, dlq, connections } = definition;
-  const { connection } = sources[0].options as { readonly connection?: string };
+  const { sources, dlq } = definition;
   const inputs = sources.flatMap(topicsOf);
-  const { brokers, sasl } = (connections[connection ?? 'kafka']?.options ?? {}) as {
+  const { brokers, sasl } = kafkaOptionsOf(definition) as {
     readonly brokers?: string | readonly string[];
     readonly sasl?: { readonly username?: string };
   };

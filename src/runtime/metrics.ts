@@ -3,7 +3,7 @@ import type { Histogram } from '../engine/histogram.ts';
 import { Exposition, type MetricTable } from './exposition.ts';
 import type { ClusterFacts, GroupFacts } from './group-watch.ts';
 import type { Durations } from './run.ts';
-import type { StatusSnapshot } from './status.ts';
+import { type StatusSnapshot, unaccountedRows } from './status.ts';
 
 /** Every metric there is. Rules and dashboards are made of these names. */
 export const metrics = {
@@ -141,12 +141,11 @@ function addPipeline(
   }
 
   for (const sink of snapshot.sinks) {
-    const { name, offered, written, superseded, skippedOffset, skippedVersion, excluded, rejected } = sink;
+    const { name, written, superseded, skippedOffset, skippedVersion, excluded, rejected } = sink;
     const outcomes = { written, superseded, excluded, rejected, skipped: skippedOffset + skippedVersion };
     for (const [outcome, count] of Object.entries(outcomes))
       out.add('pipectl_rows_total', { sink: name, outcome }, count);
-    const difference = offered - Object.values(outcomes).reduce((sum, count) => sum + count, 0);
-    out.add('pipectl_stage_discrepancy_records', { stage: `sink:${name}` }, difference);
+    out.add('pipectl_stage_discrepancy_records', { stage: `sink:${name}` }, unaccountedRows(sink));
     out.add('pipectl_sink_skipped_total', { sink: name, reason: 'offset' }, skippedOffset);
     out.add('pipectl_sink_skipped_total', { sink: name, reason: 'version' }, skippedVersion);
     out.add('pipectl_sink_behind_rows', { sink: name }, sink.behindRows);

@@ -1,5 +1,6 @@
 /** A pipeline that runs: its stages, its status, its end. */
 import type { Readable } from 'node:stream';
+import { kafkaOptionsOf } from '../definition/kafka-connection.ts';
 import type { ComponentUse } from '../definition/pipeline.ts';
 import { topicsOf } from '../definition/topics.ts';
 import { Breaker, type BreakerOpening } from '../engine/breaker.ts';
@@ -277,12 +278,8 @@ export async function startPipeline(plan: Plan, options: RunOptions): Promise<Ru
 }
 
 /** Null where the source is no Kafka. */
-function clusterOf({ definition: { sources, connections } }: Plan): SharedAdmin | null {
-  const [{ component, options }] = sources;
-  if (component !== 'kafka') return null;
-  const { connection } = options as { readonly connection?: string };
-  return new SharedAdmin(connections[connection ?? 'kafka']?.options ?? {});
-}
+const clusterOf = ({ definition }: Plan): SharedAdmin | null =>
+  definition.sources[0].component === 'kafka' ? new SharedAdmin(kafkaOptionsOf(definition)) : null;
 
 /** `report`: of the main stage. */
 function groupWatch(

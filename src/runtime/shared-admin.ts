@@ -1,9 +1,6 @@
 /** One connection to a cluster for all who look at it beside the records. */
 import { type KafkaAdmin, openKafkaAdmin } from '../connections/kafka/admin.ts';
-import type { Log } from '../engine/ports.ts';
-
-/** The source says what is wrong with the connection; here it comes back as errors of the calls. */
-const silent: Log = { info: () => {}, warn: () => {}, error: () => {} };
+import { silentLog } from '../engine/ports.ts';
 
 export class SharedAdmin {
   readonly #options: Readonly<Record<string, unknown>>;
@@ -20,7 +17,7 @@ export class SharedAdmin {
   /** Connects with the first call. Rejects as `openKafkaAdmin` does; throws once it is closed. */
   get(): Promise<KafkaAdmin> {
     this.#closing.signal.throwIfAborted();
-    this.#admin ??= this.#open(this.#options, silent, this.#closing.signal);
+    this.#admin ??= this.#open(this.#options, silentLog, this.#closing.signal);
     return this.#admin;
   }
 

@@ -88,6 +88,12 @@ export interface SinkStatus {
   readonly rejected: number;
 }
 
+/** Rows of a sink that nothing is known of. Must be 0. */
+export function unaccountedRows(sink: SinkStatus): number {
+  const { offered, written, superseded, skippedOffset, skippedVersion, excluded, rejected } = sink;
+  return offered - written - superseded - skippedOffset - skippedVersion - excluded - rejected;
+}
+
 /** The share of dead letters, and what happens when it is too large. */
 export interface BreakerStatus {
   /** `unarmed`: for one window after it was resumed it does not open. */

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { decodeJson } from '../codecs/json.ts';
 import type { SourceUse } from '../definition/pipeline.ts';
-import type { AssignedPartition, DeadLetter, Partition, RawRecord } from '../engine/ports.ts';
+import { type AssignedPartition, type DeadLetter, type Partition, type RawRecord, silentLog } from '../engine/ports.ts';
 import { Stage } from '../engine/stage.ts';
 import { PipectlError } from '../errors.ts';
 import { redactedLetter } from '../plan/redact.ts';
@@ -12,7 +12,7 @@ import type { CaseClock } from './clock.ts';
 import { recordEncoder } from './encode.ts';
 import { firstTopic, sourceOf } from './record-source.ts';
 import type { TestCase, TestRecord } from './test-file.ts';
-import { FedSource, RecordingQueue, RecordingSink, silentLog } from './world.ts';
+import { FedSource, RecordingQueue, RecordingSink } from './world.ts';
 
 /** What came out of a case. */
 export interface Outcome {

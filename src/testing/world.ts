@@ -4,7 +4,6 @@ import type {
   DeadLetter,
   DeadLetterQueue,
   EventRecord,
-  Log,
   Partition,
   RawRecord,
   Sink,
@@ -111,5 +110,3 @@ export class RecordingQueue implements DeadLetterQueue {
     return Promise.resolve();
   }
 }
-
-export const silentLog: Log = { info: () => undefined, warn: () => undefined, error: () => undefined };

@@ -6,7 +6,7 @@ import { loadPipeline } from '../../definition/load.ts';
 import { report } from '../../definition/report.ts';
 import { listed, suggestion } from '../../definition/suggestion.ts';
 import { inputOf, type PlannedStep, type Program } from '../../engine/epoch.ts';
-import type { EventRecord, Log, RawRecord, Source } from '../../engine/ports.ts';
+import { type EventRecord, type RawRecord, type Source, silentLog } from '../../engine/ports.ts';
 import { StreamRecord } from '../../engine/record.ts';
 import { exitCodes, PipectlError } from '../../errors.ts';
 import type { Scope, Type } from '../../expressions/index.ts';
@@ -137,7 +137,7 @@ export async function planSamples(plan: Plan, vars: Vars, options: PlanSampleOpt
   const names = new Set(inputs.map(({ use }) => use.name));
   const assembly = await assemble(plan, {
     clock: systemClock,
-    log: silent,
+    log: silentLog,
     // A generator may have no end; it is never short of events either.
     untilEnd: plan.inputs[0].use.component !== 'generate',
     dryRun: dryRun(() => Promise.resolve()),
@@ -260,5 +260,3 @@ function given(event: unknown, offset: number, source: string, program: Program)
   record.event = isMapping(event) ? { ...event } : event;
   return record;
 }
-
-const silent: Log = { info: () => {}, warn: () => {}, error: () => {} };

@@ -1,4 +1,5 @@
 import { resolve } from 'node:path';
+import { kafkaOptionsOf } from '../../definition/kafka-connection.ts';
 import type { PipelineDefinition } from '../../definition/pipeline.ts';
 import type { DeadLetterQueue, Log } from '../../engine/ports.ts';
 import type { DeadLetterContext } from './record.ts';
@@ -12,15 +13,9 @@ export type DeadLetterPlace =
 
 /** A topic lies in the cluster the pipeline reads from. */
 export function deadLetterPlace(definition: PipelineDefinition): DeadLetterPlace {
-  const {
-    dlq,
-    directory,
-    connections,
-    sources: [source],
-  } = definition;
+  const { dlq, directory } = definition;
   if ('file' in dlq) return { file: resolve(directory, dlq.file) };
-  const { connection } = source.options as { readonly connection?: string };
-  return { topic: dlq.topic, connection: connections[connection ?? 'kafka']?.options ?? {}, isLazy: true };
+  return { topic: dlq.topic, connection: kafkaOptionsOf(definition), isLazy: true };
 }
 
 /** The dead-letter queue of a running pipeline. Connects with the first letter. */

@@ -1,4 +1,5 @@
 /** From a letter in the queue back to the record it was. */
+import { kafkaOptionsOf } from '../../definition/kafka-connection.ts';
 import type { LetterHistory, Log, Partition, RawRecord } from '../../engine/ports.ts';
 import type { ReplayLetter } from '../../engine/replay.ts';
 import { componentContexts } from '../../plan/component-context.ts';
@@ -50,7 +51,8 @@ export class Replayables {
   constructor(plan: Plan, { log, edits = [] }: { readonly log: Log; readonly edits?: readonly Edit[] }) {
     this.#plan = plan;
     this.#pipeline = componentContexts(plan, { clock: never, random: Math.random, log })('dlq').pipeline;
-    this.#sources = new SourceTopics(connectionOf(plan), log);
+    const isFromKafka = plan.definition.sources[0].component === 'kafka';
+    this.#sources = new SourceTopics(isFromKafka ? kafkaOptionsOf(plan.definition) : null, log);
     this.#edits = edits;
   }
 
@@ -127,13 +129,6 @@ export class Replayables {
     }
     return found;
   }
-}
-
-function connectionOf({ definition: { sources, connections } }: Plan): Readonly<Record<string, unknown>> | null {
-  const [{ component, options }] = sources;
-  if (component !== 'kafka') return null;
-  const { connection } = options as { readonly connection?: string };
-  return connections[connection ?? 'kafka']?.options ?? {};
 }
 
 /** Names are all that is asked for. */

@@ -5,8 +5,9 @@ import { type KafkaAdmin, openKafkaAdmin } from '../../connections/kafka/admin.t
 import { retentionOf } from '../../connections/kafka/cluster-description.ts';
 import { readConnection } from '../../connections/kafka/connection.ts';
 import type { PostgresOptions } from '../../connections/postgres/client.ts';
+import { kafkaOptionsOf } from '../../definition/kafka-connection.ts';
 import type { Problem } from '../../definition/problems.ts';
-import { type Log, SinkUnavailable } from '../../engine/ports.ts';
+import { SinkUnavailable, silentLog } from '../../engine/ports.ts';
 import { exitCodes, PipectlError } from '../../errors.ts';
 import type { Plan } from '../../plan/index.ts';
 import { runbookCommand, runbookFor } from '../../runtime/runbooks.ts';
@@ -94,11 +95,6 @@ interface ClusterToVisit {
 
 const isFromKafka = ({ definition }: Plan): boolean => definition.sources[0].component === 'kafka';
 
-function kafkaOptionsOf({ definition }: Plan): Options {
-  const { connection } = definition.sources[0].options as { readonly connection?: string };
-  return definition.connections[connection ?? 'kafka']?.options ?? {};
-}
-
 /** Each cluster once, however many pipelines read from it. */
 function clustersOf(plans: readonly Plan[], more: readonly Options[]): readonly ClusterToVisit[] {
   const clusters = new Map<string, { options: Options; plans: Plan[] }>();
@@ -108,22 +104,19 @@ function clustersOf(plans: readonly Plan[], more: readonly Options[]): readonly 
     clusters.set(key, cluster);
     return cluster.plans;
   };
-  for (const plan of plans.filter(isFromKafka)) add(kafkaOptionsOf(plan)).push(plan);
+  for (const plan of plans.filter(isFromKafka)) add(kafkaOptionsOf(plan.definition)).push(plan);
   for (const options of more) add(options);
   return [...clusters.values()];
 }
-
-/** What goes wrong comes back as an error of the call. */
-const silent: Log = { info: () => {}, warn: () => {}, error: () => {} };
 
 async function visitCluster(cluster: ClusterToVisit, options: DiagnoseOptions): Promise<Visit> {
   const { timeoutMs, sampleMs, now } = options;
   const service = `Kafka at ${readConnection(cluster.options).brokers.join(', ')}`;
   const deadlineMs = now() + timeoutMs + sampleMs;
   return answeredBy(service, 'brokers', timeoutMs + sampleMs, async (signal) => {
-    // Half of the time for connecting: a cluster that is away is told as such, not as one that is silent.
+    // Half of the time for connecting: a cluster that is away is told as such, not as one that is silentLog.
     const connecting = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs * 0.8)]);
-    const admin = await openKafkaAdmin(cluster.options, silent, connecting);
+    const admin = await openKafkaAdmin(cluster.options, silentLog, connecting);
     try {
       return await lookAtCluster(admin, cluster, options, deadlineMs);
     } finally {

@@ -2,7 +2,8 @@
 import { randomUUID } from 'node:crypto';
 import type { KafkaAdmin } from '../../connections/kafka/admin.ts';
 import { openKafkaProducer } from '../../connections/kafka/producer.ts';
-import type { Log } from '../../engine/ports.ts';
+import { kafkaOptionsOf } from '../../definition/kafka-connection.ts';
+import { silentLog } from '../../engine/ports.ts';
 import { PipectlError } from '../../errors.ts';
 import type { Plan } from '../../plan/index.ts';
 import { readDeadLetters } from '../dead-letters/list.ts';
@@ -18,11 +19,12 @@ import {
   offsetsCheck,
   processesCheck,
   recoveredCheck,
+  seconds,
   type SeenLetter,
 } from './judge.ts';
 import type { MemberCommand } from './member-process.ts';
 import { positionsCheck } from './positions.ts';
-import { type Intended, kafkaOptionsOf, poisonTopicOf, type Preparation } from './prepare.ts';
+import { type Intended, poisonTopicOf, type Preparation } from './prepare.ts';
 import { ServiceProxy } from './proxy.ts';
 import { type Baseline, baselineOf, lagOf, recoveryOf } from './recovery.ts';
 import type { Check, DrillReport, FaultReport, Skipped } from './report.ts';
@@ -48,9 +50,6 @@ const poisonRecords = 10;
 const poisonHeader = 'drill-id';
 /** A look before the fault belongs to it: where each partition stood. */
 const beforeMs = 1000;
-
-const silent: Log = { info: () => {}, warn: () => {}, error: () => {} };
-const seconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`;
 
 /** Runs the drill that was prepared. `kafka` is null where the source is no Kafka. Nothing it started is left when it settles. */
 export async function runDrill(
@@ -270,7 +269,7 @@ class Drill {
   /** No encoding of a value takes these bytes for one. Whoever else finds them is told by a header what they are. */
   async #poison(): Promise<number> {
     const topic = poisonTopicOf(this.#plan.definition)!;
-    const producer = openKafkaProducer(kafkaOptionsOf(this.#plan.definition), silent);
+    const producer = openKafkaProducer(kafkaOptionsOf(this.#plan.definition), silentLog);
     const value = Buffer.concat([Buffer.of(0xff, 0xfe), Buffer.from('a bad record of a pipectl drill')]);
     this.#options.say(`poison: ${poisonRecords} bad records to ${topic}`);
     try {
@@ -297,7 +296,7 @@ class Drill {
     const { definition } = this.#plan;
     const own = definition.prefix + definition.name;
     const found: SeenLetter[] = [];
-    await readDeadLetters(deadLetterPlace(definition), sinceMs, silent, (view) => {
+    await readDeadLetters(deadLetterPlace(definition), sinceMs, silentLog, (view) => {
       const { id, stage, code, failedAtMs, pipeline, headers } = view;
       if (pipeline !== own || failedAtMs < sinceMs || id === null) return;
       const isPoison = String(headers[poisonHeader] ?? '') === this.#id;

@@ -15,7 +15,7 @@ export interface SeenLetter {
   readonly isPoison: boolean;
 }
 
-const seconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`;
+export const seconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`;
 const many = (count: number, one: string): string => `${count} ${one}${count === 1 ? '' : 's'}`;
 const shownMax = 3;
 

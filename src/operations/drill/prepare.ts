@@ -5,7 +5,7 @@ import type { PipelineDefinition } from '../../definition/pipeline.ts';
 import { topicsOf } from '../../definition/topics.ts';
 import { type FaultName, faultNames } from './faults.ts';
 import type { Skipped } from './report.ts';
-import { brokersOf, kafkaConnectionOf, type Service, sinkServicesOf } from './services.ts';
+import { brokersOf, type Service, sinkServicesOf } from './services.ts';
 
 export interface Intended {
   readonly fault: FaultName;
@@ -99,7 +99,3 @@ async function whyOneProcess(definition: PipelineDefinition, kafka: KafkaAdmin |
   const partitions = [...described.values()].reduce((sum, topic) => sum + topic.partitions.length, 0);
   return partitions === 1 ? 'there is one partition' : null;
 }
-
-/** The options of the connection a Kafka source reads through. */
-export const kafkaOptionsOf = (definition: PipelineDefinition): Readonly<Record<string, unknown>> =>
-  definition.connections[kafkaConnectionOf(definition)]?.options ?? {};

@@ -2,6 +2,7 @@
 import type { KafkaAdmin } from '../../connections/kafka/admin.ts';
 import { readConnection } from '../../connections/kafka/connection.ts';
 import { serverOf } from '../../connections/postgres/client.ts';
+import { kafkaConnectionOf, kafkaOptionsOf } from '../../definition/kafka-connection.ts';
 import type { ConnectionUse, PipelineDefinition, SinkUse } from '../../definition/pipeline.ts';
 import type { Address } from './proxy.ts';
 
@@ -22,7 +23,7 @@ export interface NotCut {
 /** Brokers as the file names them, and as they name themselves: clients go from the first to the others. */
 export async function brokersOf(definition: PipelineDefinition, kafka: KafkaAdmin): Promise<Service> {
   const name = kafkaConnectionOf(definition);
-  const { brokers } = readConnection(definition.connections[name]?.options ?? {});
+  const { brokers } = readConnection(kafkaOptionsOf(definition));
   const named = brokers.map((broker): Address => {
     const colon = broker.lastIndexOf(':');
     return { host: broker.slice(0, colon).toLowerCase(), port: Number(broker.slice(colon + 1)) };
@@ -33,12 +34,6 @@ export async function brokersOf(definition: PipelineDefinition, kafka: KafkaAdmi
   }));
   const addresses = [...new Map([...named, ...advertised].map((one) => [addressText(one), one])).values()];
   return { connections: [name], text: `Kafka at ${addresses.map(addressText).join(', ')}`, addresses };
-}
-
-/** Of a pipeline whose source is Kafka: the connection it reads through. */
-export function kafkaConnectionOf({ sources }: PipelineDefinition): string {
-  const { connection } = sources[0].options as { readonly connection?: string };
-  return connection ?? 'kafka';
 }
 
 /** Of each server that sinks write to: the service, or why it can't be cut. */

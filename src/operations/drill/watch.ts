@@ -4,7 +4,7 @@ import type { KafkaAdmin } from '../../connections/kafka/admin.ts';
 import type { PipelineDefinition } from '../../definition/pipeline.ts';
 import { groupsOf } from '../../definition/sink-groups.ts';
 import { takesIn, topicsOf } from '../../definition/topics.ts';
-import type { StatusSnapshot } from '../../runtime/status.ts';
+import { type StatusSnapshot, unaccountedRows } from '../../runtime/status.ts';
 import type { Crew } from './crew.ts';
 
 /** Next offset to be written, and the end of the log. */
@@ -132,8 +132,7 @@ function memberLook({ pid, state, account, sinks }: StatusSnapshot): MemberLook 
   const differences = [
     ...(account.difference === 0 ? [] : [`${account.difference} records`]),
     ...sinks.flatMap((sink) => {
-      const { offered, written, superseded, skippedOffset, skippedVersion, excluded, rejected } = sink;
-      const missing = offered - written - superseded - skippedOffset - skippedVersion - excluded - rejected;
+      const missing = unaccountedRows(sink);
       return missing === 0 ? [] : [`${missing} rows of ${sink.name}`];
     }),
   ];

@@ -1,7 +1,8 @@
 /** Everywhere a pipeline keeps how far it is: the group's offsets and the positions of its sinks. */
 import { type KafkaAdmin, openKafkaAdmin } from '../../connections/kafka/admin.ts';
 import type { SinkPositions } from '../../declaration/positions.ts';
-import type { AssignedPartition, Clock, Log } from '../../engine/ports.ts';
+import { kafkaOptionsOf } from '../../definition/kafka-connection.ts';
+import { type AssignedPartition, type Clock, silentLog } from '../../engine/ports.ts';
 import { groupsOf } from '../../definition/sink-groups.ts';
 import { PipectlError } from '../../errors.ts';
 import { componentContexts } from '../../plan/component-context.ts';
@@ -18,9 +19,6 @@ export interface SinkPlace {
   /** Null where the group's offsets say where it stands. */
   readonly positions: SinkPositions | null;
 }
-
-/** Failures come back as errors of the calls. */
-const silent: Log = { info: () => {}, warn: () => {}, error: () => {} };
 
 /** Looking at positions takes no time of its own and waits for nothing. */
 const clock: Clock = { now: () => Date.now(), sleep: () => Promise.resolve() };
@@ -46,12 +44,10 @@ export class Places implements AsyncDisposable {
   }
 
   static async open(plan: Plan): Promise<Places> {
-    const context = componentContexts(plan, { clock, random: Math.random, log: silent });
-    const { sources, connections } = plan.definition;
-    const [{ component, options }] = sources;
-    const { connection } = options as { readonly connection?: string };
-    const kafka =
-      component === 'kafka' ? await openKafkaAdmin(connections[connection ?? 'kafka']?.options ?? {}, silent) : null;
+    const context = componentContexts(plan, { clock, random: Math.random, log: silentLog });
+    const { definition } = plan;
+    const isFromKafka = definition.sources[0].component === 'kafka';
+    const kafka = isFromKafka ? await openKafkaAdmin(kafkaOptionsOf(definition), silentLog) : null;
     const sinks = await Promise.all(
       plan.sinks.map(async ({ use, declaration }) => ({
         name: use.name,
@@ -65,7 +61,7 @@ export class Places implements AsyncDisposable {
   async partitions(start: string): Promise<readonly AssignedPartition[]> {
     const { inputs, definition } = this.#plan;
     const { group, vars } = definition;
-    const context = componentContexts(this.#plan, { clock, random: Math.random, log: silent });
+    const context = componentContexts(this.#plan, { clock, random: Math.random, log: silentLog });
     const found: AssignedPartition[] = [];
     for (const { use, declaration } of inputs) {
       const options = { ...(use.options as object), start };
